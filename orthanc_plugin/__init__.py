@@ -1,0 +1,1 @@
+"""The conscience of the archive: an Orthanc plugin that asks consent at every door."""

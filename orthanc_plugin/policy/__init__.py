@@ -1,0 +1,1 @@
+"""Who may have which picture, for what, in which form: pure functions over frozen facts."""
