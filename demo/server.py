@@ -1,0 +1,140 @@
+"""A guarded Orthanc of the demonstration: started by bin/serve in a folder of its own, stopped with it.
+
+Knows processes and HTTP. Every call names the account it uses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from demo.peers import HOST, port_is_free, wait_until
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+START_SECONDS: Final = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where everything listens on 127.0.0.1."""
+
+    http: int
+    dicom: int
+    camera: int
+    workstation: int
+    teaching: int
+
+
+class NotStartedError(Exception):
+    """Orthanc did not come up; the message has the end of what it printed."""
+
+
+@dataclass(kw_only=True)
+class Server:
+    """Orthanc with Consentgate on the configuration in ``folder``."""
+
+    folder: Path
+    ports: Ports
+    process: subprocess.Popen[bytes] | None = None
+    passwords: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Return Orthanc's address."""
+        return f"http://{HOST}:{self.ports.http}"
+
+    def start(self) -> None:
+        """Start, and wait until the start-up checks have passed.
+
+        Raises:
+            NotStartedError: it did not come up.
+        """
+        options = [
+            *("--http-port", str(self.ports.http), "--dicom-port", str(self.ports.dicom)),
+            *("--camera-port", str(self.ports.camera), "--workstation-port", str(self.ports.workstation)),
+            *("--teaching-port", str(self.ports.teaching)),
+        ]
+        if any(self.folder.glob("*.json")):
+            options = []
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = (self.folder.parent / f"{self.folder.name}.out").open("ab")
+        self.process = subprocess.Popen(  # noqa: S603 - our own script
+            ["bash", str(ROOT / "bin" / "serve"), str(self.folder), *options],  # noqa: S607
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        output.close()
+        if not wait_until(self._ready, START_SECONDS):
+            self.stop()
+            raise NotStartedError(self.printed())
+        configuration = json.loads(re.sub(r"(?m)^\s*//.*$|\s//[^\"\n]*$", "", (self.folder / "orthanc.json").read_text()))
+        self.passwords = configuration["RegisteredUsers"]
+
+    def printed(self) -> str:
+        """Return the end of what Orthanc printed and logged."""
+        files = (self.folder.parent / f"{self.folder.name}.out", self.folder / "orthanc.log")
+        return "\n".join(file.read_text(errors="replace")[-3000:] for file in files if file.exists())
+
+    def _ready(self) -> bool:
+        if self.process is not None and self.process.poll() is not None:
+            raise NotStartedError(self.printed())
+        log = self.folder / "orthanc.log"
+        if not log.exists() or "Orthanc has started" not in log.read_text(errors="replace"):
+            return False
+        return any("every check passed" in str(entry["detail"]) for entry in self.audit(200))
+
+    def stop(self) -> None:
+        """Stop Orthanc and wait for it."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait(10)
+        self.process = None
+
+    def consentgate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line on this server's settings."""
+        program = Path(sys.executable).parent / "consentgate"
+        return subprocess.run(  # noqa: S603 - our own program
+            [str(program), "--settings", str(self.folder / "settings.toml"), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def audit(self, count: int = 50) -> list[dict[str, object]]:
+        """Return the newest entries of the trail, oldest first; none while there is no registry."""
+        found = self.consentgate("audit", "tail", "-n", str(count), "--json")
+        entries: list[dict[str, object]] = json.loads(found.stdout) if found.returncode == 0 else []
+        return entries
+
+    def ask(
+        self, method: str, path: str, account: str = "", *, headers: dict[str, str] | None = None, content: bytes = b""
+    ) -> httpx.Response:
+        """Send one HTTP request as ``account`` (nobody when empty)."""
+        auth = (account, self.passwords.get(account, "wrong")) if account else None
+        return httpx.request(
+            method, self.url + path, auth=auth, headers=headers, content=content, timeout=60, trust_env=False
+        )
+
+
+def default_ports() -> Ports | None:
+    """Return the usual ports, or None when one of them is taken."""
+    ports = Ports(http=8042, dicom=4242, camera=11112, workstation=11113, teaching=11114)
+    taken = (ports.http, ports.dicom, ports.workstation, ports.teaching)
+    return ports if all(port_is_free(port) for port in taken) else None

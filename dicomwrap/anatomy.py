@@ -1,0 +1,109 @@
+"""Which part of the body a photograph shows.
+
+Knows CID 4029 Dermatology Anatomic Sites (PS3.16), which of them show a face and which are intimate. Must not know
+patients or files. A site outside both sets is not thereby anonymous: tattoos and scars identify too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom.sr.codedict import codes
+
+from dicomwrap.errors import PatientDetailsError
+
+UNSPECIFIED: Final = "39937001"
+_FACE: Final = frozenset({
+    ("SCT", "73897004"), ("SCT", "68698007"), ("SCT", "36141000"), ("SCT", "23747009"), ("SCT", "113179006"),
+    ("SCT", "79283007"), ("SCT", "314395006"), ("SCT", "367577003"), ("SCT", "41310005"), ("SCT", "40069000"),
+    ("SCT", "88089004"), ("SCT", "16251004"), ("SCT", "66934001"), ("SCT", "110488009"), ("SCT", "244097004"),
+    ("SCT", "37108007"), ("FMA", "59532"), ("DCM", "130311"), ("DCM", "130322"), ("DCM", "130314"),
+    # also parts of a face: ala nasi, infra-alar groove, philtrum, eye region, canthi, caruncle, vermilion, head, temple
+    ("SCT", "68598004"), ("DCM", "130312"), ("SCT", "84365009"), ("SCT", "362916000"), ("SCT", "27887005"),
+    ("SCT", "37671003"), ("DCM", "130306"), ("FMA", "312651"), ("FMA", "312647"), ("SCT", "70762009"),
+    ("SCT", "16621002"),
+})  # fmt: skip
+_EAR: Final = frozenset({
+    ("SCT", "1902009"), ("SCT", "2059009"), ("SCT", "38407007"), ("SCT", "45591000"), ("SCT", "51098001"),
+    ("SCT", "57726007"), ("SCT", "79313003"), ("SCT", "79502000"), ("SCT", "86409001"), ("SCT", "86719006"),
+    ("DCM", "130305"), ("DCM", "130307"), ("DCM", "130308"), ("DCM", "130310"), ("DCM", "130315"), ("DCM", "130316"),
+    ("DCM", "130318"), ("DCM", "130319"), ("DCM", "130320"), ("DCM", "130321"),
+})  # fmt: skip
+_INTIMATE: Final = frozenset({
+    ("SCT", "60944009"), ("SCT", "35900000"), ("SCT", "244117002"), ("SCT", "244118007"), ("SCT", "7991003"),
+    ("SCT", "81992007"), ("SCT", "73058008"), ("SCT", "128252004"), ("SCT", "128253009"), ("SCT", "29353003"),
+    ("SCT", "76723005"), ("SCT", "23213005"), ("SCT", "279867004"), ("SCT", "4019005"), ("SCT", "48014002"),
+    ("SCT", "59112000"), ("SCT", "22180002"), ("SCT", "63029009"), ("SCT", "39687006"), ("SCT", "280387007"),
+    ("SCT", "72005009"), ("SCT", "54468004"), ("FMA", "61423"), ("FMA", "61426"), ("FMA", "61427"), ("FMA", "61439"),
+    # also: vaginal introitus, external urethral orifices
+    ("SCT", "18857001"), ("SCT", "279478000"), ("SCT", "279479008"),
+})  # fmt: skip
+_LATERALITY: Final = {
+    "R": "R", "RIGHT": "R", "L": "L", "LEFT": "L", "U": "U", "UNPAIRED": "U", "B": "B", "BOTH": "B", "BILATERAL": "B",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodySite:
+    """One coded site of CID 4029."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+    @property
+    def recognisable(self) -> bool:
+        """Tell whether the site by itself shows who the patient is (face, ear)."""
+        return (self.scheme, self.value) in _FACE | _EAR
+
+    @property
+    def intimate(self) -> bool:
+        """Tell whether the site is intimate, so that the picture is restricted."""
+        return (self.scheme, self.value) in _INTIMATE
+
+
+def body_site(text: str | None) -> BodySite:
+    """Find a site by code value, keyword or meaning, whatever the case; the whole skin when nothing is said.
+
+    Raises:
+        PatientDetailsError: no such site in CID 4029; the nearest ones are named.
+    """
+    sites = _sites()
+    wanted = (text or UNSPECIFIED).strip().casefold()
+    if wanted in sites:
+        return sites[wanted]
+    raise PatientDetailsError(
+        (f"--body-site: unknown; {_suggestion(wanted)}",), "Name a site of CID 4029 by its code or its meaning."
+    )
+
+
+def laterality_from_text(text: str) -> str:
+    """Return the term of ImageLaterality: R, L, U (unpaired) or B (PS3.3 section C.7.6.1.1.1).
+
+    Raises:
+        PatientDetailsError: another word.
+    """
+    try:
+        return _LATERALITY[text.strip().upper()]
+    except KeyError:
+        raise PatientDetailsError(("--laterality: must be R, L, U (unpaired) or B (both)",)) from None
+
+
+@functools.cache
+def _sites() -> dict[str, BodySite]:
+    found: dict[str, BodySite] = {}
+    for keyword, code in codes.cid4029.concepts.items():
+        site = BodySite(value=code.value, scheme=code.scheme_designator, meaning=code.meaning)
+        for name in (keyword, code.value, code.meaning):
+            found[name.casefold()] = site
+    return found
+
+
+def _suggestion(wanted: str) -> str:
+    meanings = {site.meaning.casefold(): site.meaning for site in _sites().values()}
+    near = [meaning for meaning in sorted(meanings, key=len) if wanted in meaning][:3]
+    words = near or difflib.get_close_matches(wanted, meanings, n=3, cutoff=0.4)
+    return f"did you mean {', '.join(repr(meanings[word]) for word in words)}?" if words else "see CID 4029 in PS3.16"

@@ -1,0 +1,1 @@
+"""JPEG streams as bytes: take apart, clean, hold against a DICOM header."""

@@ -1,0 +1,1 @@
+"""Readers of photographs, chosen by content."""

@@ -1,0 +1,4 @@
+import orthanc
+from orthanc_plugin.install import install
+
+install(orthanc)

@@ -1,0 +1,1 @@
+"""What is written down, and how a change to it is found: pure."""

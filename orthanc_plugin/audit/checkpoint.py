@@ -1,0 +1,64 @@
+"""Signed heads of the audit trail (Ed25519), so that a trail cut short is found out.
+
+Knows how a head is signed and checked. Must not know files; the key is an argument.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from orthanc_plugin.errors import ConsentgateError
+
+
+class CheckpointError(ConsentgateError):
+    """A signed head can't be read or its signature doesn't hold."""
+
+    remedy = "Treat the trail as tampered with: keep all files as they are and call information governance."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The digest of the trail's last entry at some moment."""
+
+    seq: int
+    digest: str
+    at: str
+    signature: str
+
+
+def _message(seq: int, digest: str, at: str) -> bytes:
+    return f"consentgate trail head\n{seq}\n{digest}\n{at}".encode()
+
+
+def sign(seq: int, digest: str, at: str, key: Ed25519PrivateKey) -> Checkpoint:
+    """Return the head signed with ``key``."""
+    return Checkpoint(seq=seq, digest=digest, at=at, signature=key.sign(_message(seq, digest, at)).hex())
+
+
+def to_line(checkpoint: Checkpoint) -> str:
+    """Return the checkpoint as one line of JSON."""
+    return json.dumps(
+        {"seq": checkpoint.seq, "digest": checkpoint.digest, "at": checkpoint.at, "signature": checkpoint.signature}
+    )
+
+
+def heads(lines: list[str], key: Ed25519PublicKey) -> dict[int, str]:
+    """Return the signed digests by entry number.
+
+    Raises:
+        CheckpointError: a line can't be read or its signature doesn't hold.
+    """
+    found: dict[int, str] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            fields = json.loads(line)
+            signature = bytes.fromhex(fields["signature"])
+            key.verify(signature, _message(fields["seq"], fields["digest"], fields["at"]))
+        except (ValueError, KeyError, TypeError, InvalidSignature) as error:
+            raise CheckpointError(f"Line {number} of the signed heads doesn't hold.") from error
+        found[int(fields["seq"])] = str(fields["digest"])
+    return found

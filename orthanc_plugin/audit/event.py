@@ -1,0 +1,84 @@
+"""One entry of the audit trail, in the words of PS3.15 A.5 (event types of CID 400 and 401).
+
+Knows what an entry says. Must not know where it is kept. An entry names objects by UID or Orthanc identifier and staff
+by account; never a patient's name, number or birth date.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum, unique
+
+
+@unique
+class EventType(StrEnum):
+    """DCM codes of PS3.16 CID 400 and 401 that Consentgate uses."""
+
+    APPLICATION_ACTIVITY = "110100"
+    INSTANCES_ACCESSED = "110103"
+    INSTANCES_TRANSFERRED = "110104"
+    IMPORT = "110107"
+    PATIENT_RECORD = "110110"
+    QUERY = "110112"
+    SECURITY_ALERT = "110113"
+    ACCESS_CONTROL_DECISION = "110147"
+    OBJECT_SECURITY_ATTRIBUTES_CHANGED = "110135"
+
+
+@unique
+class Outcome(StrEnum):
+    """EventOutcomeIndicator (RFC 3881): 0 success, 4 minor failure (refused), 8 serious failure."""
+
+    SUCCESS = "0"
+    REFUSED = "4"
+    FAILURE = "8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """What happened. Empty fields say nothing.
+
+    Attributes:
+        id: the entry's own id; for a decision, the decision id.
+        at: when, in UTC.
+        event: DCM code.
+        outcome: RFC 3881 outcome.
+        actor: binding name, account or AE title.
+        address: network address, when known.
+        door: the way in or out, such as ``C-MOVE`` or ``GET /instances/{instance}/file``.
+        subject: SOP Instance UID, consent id or the like.
+        purpose: purpose of use asked for.
+        effect: the decision's effect.
+        rules: ids of the rules that spoke.
+        reasons: why, for a person.
+        obligations: what the decision demands.
+        citations: the guidance behind the rules.
+        consents: ids and versions of the consents that counted.
+        policy: SHA-256 of policy.toml in force.
+        detail: anything else, as words.
+    """
+
+    id: str
+    at: datetime
+    event: EventType
+    outcome: Outcome
+    actor: str
+    door: str
+    address: str = ""
+    subject: str = ""
+    purpose: str = ""
+    effect: str = ""
+    rules: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    obligations: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+    consents: tuple[str, ...] = ()
+    policy: str = ""
+    detail: str = ""
+
+    def body(self) -> str:
+        """Return the entry as canonical JSON: sorted keys, no spaces, so that its digest is well defined."""
+        fields = {**asdict(self), "at": self.at.isoformat()}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

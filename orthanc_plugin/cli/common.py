@@ -1,0 +1,83 @@
+"""What every command shares: where the settings are, how results are shown, how errors end.
+
+Knows click and rich. Must not know the commands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.services import Services, build
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Row = Mapping[str, object]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+by_option = click.option("--by", required=True, help="Name or account of the person who does this.")
+
+
+def services() -> Services:
+    """Return the services of the settings that ``--settings`` or CONSENTGATE_SETTINGS names.
+
+    Raises:
+        ConsentgateError: they can't be used.
+    """
+    path = click.get_current_context().find_root().params.get("settings")
+    return build(Path(path or "settings.toml"), os.environ, now, new_id)
+
+
+def told(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn our own errors into a message with the remedy on stderr, and exit status 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except ConsentgateError as error:
+            click.echo(f"consentgate: {error}", err=True)
+            sys.exit(1)
+
+    return run
+
+
+def plain(value: object) -> str:
+    """Return a cell's text."""
+    if isinstance(value, list | tuple):
+        return "; ".join(str(each) for each in value)
+    return "" if value is None else str(value)
+
+
+def show(rows: Iterable[Row], columns: Iterable[str], *, as_json: bool, empty: str) -> None:
+    """Print rows: JSON, a table on a terminal, tab-separated lines elsewhere."""
+    found, names = list(rows), list(columns)
+    if as_json:
+        click.echo(json.dumps([dict(row) for row in found], indent=2, default=str))
+    elif not found:
+        click.echo(empty, err=True)
+    elif sys.stdout.isatty():
+        table = Table(*names)
+        for row in found:
+            table.add_row(*(plain(row.get(name)) for name in names))
+        Console().print(table)
+    else:
+        click.echo("\t".join(names))
+        for row in found:
+            click.echo("\t".join(plain(row.get(name)) for name in names))
+
+
+def say(result: Row, sentence: str, *, as_json: bool) -> None:
+    """Print the outcome of an action: JSON, or one sentence."""
+    click.echo(json.dumps(dict(result), indent=2, default=str) if as_json else sentence)

@@ -1,0 +1,98 @@
+"""``consentgate decide``: the decision on cases from a file, or on an image of the registry, as a dry run."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from orthanc_plugin.cli.common import json_option, services, told
+from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
+from orthanc_plugin.gate import AccessRequest, Requester, asked
+from orthanc_plugin.policy.cases import CaseError, answer, parse_case
+from orthanc_plugin.policy.decide import decide as decided
+from orthanc_plugin.policy.model import Decision, Effect, Switches
+from orthanc_plugin.registry import facts
+
+UNREADABLE = "R0.case"
+
+
+class CaseFileError(ConsentgateError):
+    """A file of cases can't be read."""
+
+    remedy = "Give one case object, or a list of them, in the documented format."
+
+
+def _cases(source: str) -> object:
+    try:
+        with click.open_file(source, encoding="utf-8") as file:
+            value: object = json.load(file)
+    except (OSError, ValueError) as error:
+        raise CaseFileError(f"The cases can't be read: {error}.") from error
+    return value
+
+
+def _answer(value: object, place: str) -> dict[str, object]:
+    """Return the answer to one case; one that can't be read is denied, and says what is wrong with it."""
+    try:
+        case = parse_case(value, place)
+    except CaseError as error:
+        for problem in error.problems:
+            click.echo(f"consentgate: {problem}", err=True)
+        name = value.get("id") if isinstance(value, dict) else None
+        denial = Decision(effect=Effect.DENY, reasons=error.problems, rules=(UNREADABLE,))
+        return answer(str(name or place), denial)
+    return answer(case.id, decided(case))
+
+
+def _of_image(image: str, recipient: str) -> dict[str, object]:
+    shared = services()
+    policy = shared.policy
+    binding = policy.user(recipient) or next((node for node in policy.dicom_nodes if node.name == recipient), None)
+    if binding is None:
+        names = ", ".join(each.name for each in (*policy.dicom_nodes, *policy.users))
+        raise UnknownRecordError(f"policy.toml has no recipient '{recipient}'.", remedy=f"It has: {names}.")
+    requester = Requester(
+        actor="consentgate decide",
+        recipient=binding.name,
+        purpose=binding.purpose,
+        audience=binding.audience,
+        form=binding.form,
+    )
+    request = asked(AccessRequest(requester=requester, sop_instance_uid=image, door="dry run"), shared.clock())
+    switches = Switches(
+        anonymised_secondary_use_of_care_photographs=policy.decisions.anonymised_secondary_use_of_care_photographs
+    )
+    with shared.database.reading() as connection:
+        case = facts.case(connection, image, request, switches, image)
+    return answer(case.id, decided(case))
+
+
+@click.command()
+@click.option("--case", "source", type=click.Path(), help="File of one case or a list of cases (JSON), or - for stdin.")
+@click.option("--image", help="SOP Instance UID of an image in the registry (a dry run: nothing is recorded).")
+@click.option("--recipient", help="With --image: name of a node or user of policy.toml.")
+@json_option
+@told
+def decide(source: str | None, image: str | None, recipient: str | None, as_json: bool) -> None:
+    """Say what is decided, with obligations, reasons and rules.
+
+    With --case neither a database nor Orthanc is needed: one case gives one object, a list gives a list. A case that
+    can't be read is denied, with what is wrong as its reasons, and the exit status is 1.
+    """
+    if (source is None) == (image is None) or (image is not None and recipient is None):
+        raise click.UsageError("Give --case FILE, or --image UID with --recipient NAME.")
+    if source is not None:
+        try:
+            value = _cases(source)
+        except CaseFileError as error:
+            click.echo(f"consentgate: {error}", err=True)
+            sys.exit(2)
+        many = isinstance(value, list)
+        answers = [
+            _answer(each, f"case[{at}]") for at, each in enumerate(value if isinstance(value, list) else [value])
+        ]
+        click.echo(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
+        sys.exit(1 if any(each["rules"] == [UNREADABLE] for each in answers) else 0)
+    click.echo(json.dumps(_of_image(image or "", recipient or ""), indent=2, ensure_ascii=False))

@@ -1,0 +1,172 @@
+"""policy.toml: who may see what, for what, in which form. Owned by the data protection officer.
+
+Knows bindings of DICOM nodes and users to purposes, and the anonymisation profiles. Never overridden by the
+environment; its SHA-256 is in every entry of the audit trail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, StringConstraints
+
+from dicomwrap.terms import FORBIDDEN_AUDIENCES, Audience, Form, Purpose
+from orthanc_plugin.config.load import read_toml, validated
+from orthanc_plugin.errors import ConfigurationError
+from orthanc_plugin.policy.model import SecondaryUseRule
+
+STRICT = ConfigDict(extra="forbid")
+AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+
+
+@unique
+class Role(StrEnum):
+    """What a signed-in user may ask for at all, before consent is asked."""
+
+    VIEW = "view"
+    LIST = "list"
+    STORE = "store"
+    ADMIN = "admin"
+
+
+@unique
+class Verb(StrEnum):
+    """What a DICOM node may do."""
+
+    STORE = "store"
+    MOVE = "move"
+    RECEIVE = "receive"
+
+
+@unique
+class ConsentReference(StrEnum):
+    """What a photograph must bring to be filed: its own consent reference, or a patient whose consent is on record."""
+
+    REQUIRED = "required"
+    PATIENT = "patient"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A purpose, an audience and a form that go with a node or a user; never chosen by the request."""
+
+    name: Name
+    purpose: Purpose
+    audience: Audience
+    form: Form = Form.IDENTIFIABLE
+    profile: str | None = None
+    secure_channel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DicomNode(Binding):
+    """A DICOM node, known by AE title and host together."""
+
+    __pydantic_config__ = STRICT
+    aet: AETitle
+    host: Annotated[str, StringConstraints(min_length=1)]
+    may: frozenset[Verb]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Binding):
+    """A user of the HTTP doors; Orthanc has verified the password (RegisteredUsers)."""
+
+    __pydantic_config__ = STRICT
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """The hospital's switches."""
+
+    __pydantic_config__ = STRICT
+    anonymised_secondary_use_of_care_photographs: SecondaryUseRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What a photograph must bring. ``default_issuer`` is taken when an object names no issuer of its patient ID."""
+
+    __pydantic_config__ = STRICT
+    consent_reference: ConsentReference = ConsentReference.REQUIRED
+    default_issuer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChoice:
+    """An anonymisation profile: recipients that share a pseudonym domain can link a patient's pictures."""
+
+    __pydantic_config__ = STRICT
+    pseudonym_domain: Name
+    retain_safe_private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The whole file, and the SHA-256 of its bytes."""
+
+    __pydantic_config__ = STRICT
+    decisions: Decisions
+    intake: Intake = field(default_factory=Intake)
+    dicom_nodes: tuple[DicomNode, ...] = ()
+    users: tuple[User, ...] = ()
+    profiles: dict[str, ProfileChoice] = field(default_factory=dict)
+    sha256: str = ""
+
+    def node(self, aet: str) -> DicomNode | None:
+        """Return the node with this AE title; case counts."""
+        return next((node for node in self.dicom_nodes if node.aet == aet.strip()), None)
+
+    def user(self, name: str) -> User | None:
+        """Return the user with this name."""
+        return next((user for user in self.users if user.name == name), None)
+
+
+def _repeated(values: Iterable[str], what: str) -> Iterator[str]:
+    yield from (f"{what} {value!r} is there {count} times" for value, count in Counter(values).items() if count > 1)
+
+
+def _binding_faults(policy: Policy) -> Iterator[str]:
+    bindings: tuple[Binding, ...] = (*policy.dicom_nodes, *policy.users)
+    for binding in bindings:
+        if binding.audience in FORBIDDEN_AUDIENCES:
+            yield f"{binding.name}: audience {binding.audience} may never receive"
+        if binding.form is Form.ANONYMISED and binding.profile is None:
+            yield f"{binding.name}: form ANONYMISED needs a profile"
+        if binding.profile is not None and binding.profile not in policy.profiles:
+            known = ", ".join(sorted(policy.profiles)) or "none"
+            yield f"{binding.name}: profile {binding.profile!r} is not defined (defined: {known})"
+
+
+def faults(policy: Policy) -> tuple[str, ...]:
+    """Return what is wrong across the parts of ``policy``."""
+    return (
+        *_repeated((node.aet for node in policy.dicom_nodes), "AE title"),
+        *_repeated((binding.name for binding in (*policy.dicom_nodes, *policy.users)), "name"),
+        *_binding_faults(policy),
+    )
+
+
+def load_policy(path: Path) -> Policy:
+    """Return the policy at ``path``.
+
+    Raises:
+        ConfigurationError: with every fault and its place.
+    """
+    values, raw = read_toml(path)
+    if "sha256" in values:
+        raise ConfigurationError(f"{path.name} has 1 fault(s).", problems=(f"{path.name}: sha256: unknown key",))
+    policy = validated(Policy, {**values, "sha256": hashlib.sha256(raw).hexdigest()}, path.name)
+    if problems := faults(policy):
+        raise ConfigurationError(
+            f"{path.name} has {len(problems)} fault(s).", problems=tuple(f"{path.name}: {each}" for each in problems)
+        )
+    return policy

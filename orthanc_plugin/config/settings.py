@@ -1,0 +1,124 @@
+"""settings.toml: where things are. Owned by the system administrator; the environment may override it.
+
+Knows paths, addresses and key files. Must not say who may see what (that is policy.toml).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, StringConstraints
+
+from orthanc_plugin.config.load import read_toml, validated
+from orthanc_plugin.errors import ConfigurationError
+
+STRICT = ConfigDict(extra="forbid")
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """The database of consents, images, disclosures and the trail, as an SQLAlchemy URL."""
+
+    __pydantic_config__ = STRICT
+    database: Text = "sqlite:///registry.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolSettings:
+    """The quarantine spool: its folder, and the key file that encrypts it when there is one."""
+
+    __pydantic_config__ = STRICT
+    folder: Text = "quarantine"
+    key_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """Key files, each readable by the archive's user alone."""
+
+    __pydantic_config__ = STRICT
+    pseudonym: Text = "keys/pseudonym.key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrthancSettings:
+    """How Consentgate reaches its own Orthanc over loopback, and where Orthanc's log is."""
+
+    __pydantic_config__ = STRICT
+    url: Text = "http://127.0.0.1:8042"
+    user: Text = "consentgate"
+    boot_secret: Text = "run/boot.secret"  # noqa: S105 - a path, not a secret
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """Where policy.toml is."""
+
+    __pydantic_config__ = STRICT
+    file: Text = "policy.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailSettings:
+    """Where signed heads of the audit trail are kept, outside the database, and the key that signs them."""
+
+    __pydantic_config__ = STRICT
+    checkpoints: Text = "trail.checkpoints"
+    signing_key: Text = "keys/trail.key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole file. ``folder`` is where it lies; relative paths in it start there."""
+
+    __pydantic_config__ = STRICT
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
+    orthanc: OrthancSettings = field(default_factory=OrthancSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    trail: TrailSettings = field(default_factory=TrailSettings)
+    folder: Path = Path()
+
+    def path(self, name: str) -> Path:
+        """Return ``name`` as an absolute path, relative to the folder of settings.toml."""
+        return (self.folder / name).resolve()
+
+    def database_url(self) -> str:
+        """Return the database URL with a relative SQLite path made absolute."""
+        prefix = "sqlite:///"
+        name = self.registry.database.removeprefix(prefix)
+        if not self.registry.database.startswith(prefix) or name.startswith("/") or name == ":memory:":
+            return self.registry.database
+        return f"{prefix}{self.path(name)}"
+
+
+def overridden(values: dict[str, object], environment: Mapping[str, str]) -> dict[str, object]:
+    """Return ``values`` with every ``CONSENTGATE_<SECTION>_<KEY>`` of the environment put in its place."""
+    result = {section: dict(keys) if isinstance(keys, dict) else keys for section, keys in values.items()}
+    for section in ("registry", "spool", "keys", "orthanc", "policy", "trail"):
+        prefix = f"CONSENTGATE_{section.upper()}_"
+        found = {
+            name.removeprefix(prefix).lower(): text for name, text in environment.items() if name.startswith(prefix)
+        }
+        present = result.setdefault(section, {})
+        if found and isinstance(present, dict):
+            present.update(found)
+    return result
+
+
+def load_settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Return the settings at ``path``.
+
+    Raises:
+        ConfigurationError: with every fault and its place.
+    """
+    values, _ = read_toml(path)
+    if "folder" in values:
+        raise ConfigurationError("settings.toml has 1 fault(s).", problems=("settings.toml: folder: unknown key",))
+    return validated(Settings, {**overridden(values, environment), "folder": path.resolve().parent}, path.name)

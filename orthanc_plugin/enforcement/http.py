@@ -1,0 +1,190 @@
+"""The HTTP filter: every request is denied unless a row of the table and the gate both say yes.
+
+REST, DICOMweb, WADO-URI, WebDAV and static pages all pass here.
+Knows method, path, headers and GET arguments; never the body. Source: enforcement of PS3.18 services.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orthanc_plugin.archive.remote import SECRET_HEADER, Credentials
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.config.policyfile import Role, User
+from orthanc_plugin.enforcement import requester as requesters
+from orthanc_plugin.enforcement.exits import METHODS, Kind, Match, classify
+from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.gate import AccessRequest, Answer, Requester
+from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.registry import images
+from orthanc_plugin.release import Released, unmet
+from orthanc_plugin.services import Services
+
+logger = logging.getLogger(__name__)
+
+ROLES: Mapping[Kind, Role] = {
+    Kind.ADMIN: Role.ADMIN,
+    Kind.LISTING: Role.LIST,
+    Kind.IMAGE: Role.VIEW,
+    Kind.INTAKE: Role.STORE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One HTTP request as the filter sees it; header names in lower case."""
+
+    method: str
+    uri: str
+    address: str
+    headers: Mapping[str, str]
+    arguments: Mapping[str, str]
+
+
+class HttpFilter:
+    """The filter.
+
+    Args:
+        services: gate, registry and policy.
+        internal: how Consentgate's own requests are known.
+        worker: runs what takes more than a comparison.
+    """
+
+    def __init__(self, services: Services, internal: Credentials, worker: Worker) -> None:
+        self.services = services
+        self.internal = internal
+        self.worker = worker
+
+    def hook(self, uri: str, **request: object) -> bool:
+        """Answer Orthanc; anything that goes wrong is a no."""
+        try:
+            asked = _asked(uri, request)
+            if self._is_internal(asked):
+                match = classify(asked.method, asked.uri, asked.arguments)
+                return match is not None and match.route.internal
+            return self.worker.run(self.allow, asked) is True
+        except BaseException:
+            logger.exception("an HTTP request was denied because the filter failed")
+            return False
+
+    def _is_internal(self, asked: Asked) -> bool:
+        """Tell whether this is Consentgate itself; done on the calling thread, so that a send can't wait for itself."""
+        secret = asked.headers.get(SECRET_HEADER.lower(), "")
+        return (
+            hmac.compare_digest(secret.encode(), self.internal.secret.encode())
+            and requesters.account(asked.headers) == self.internal.user
+        )
+
+    def allow(self, asked: Asked) -> bool:
+        """Tell whether the request may go on; the answer and its reason are in the trail."""
+        name = requesters.account(asked.headers)
+        user = self.services.policy.user(name)
+        requester = requesters.of_user(name, user, asked.address)
+        match = classify(asked.method, asked.uri, asked.arguments)
+        objection = self._objection(asked, user, match)
+        if objection is not None:
+            rule, reason = objection
+            door = match.door if match else f"{asked.method} (unlisted route)"
+            self.services.gate.refuse(requester, door, reason, rule=rule)
+            return False
+        assert user is not None  # noqa: S101 - no user is an objection
+        assert match is not None  # noqa: S101 - no match is an objection
+        if match.route.kind is Kind.IMAGE:
+            return self._images(requester, user, match)
+        return self._noted(requester, match)
+
+    def _objection(self, asked: Asked, user: User | None, match: Match | None) -> tuple[str, str] | None:
+        """Return the rule and reason why the request can't even be asked about, if there is one."""
+        if match is None:
+            return "UNKNOWN_ROUTE", "no such exit is in the table of routes, and what is not listed is denied"
+        if match.route.kind is Kind.FORBIDDEN:
+            return "FORBIDDEN_ROUTE", match.route.reason
+        if match.route.kind is Kind.INTERNAL:
+            return "INTERNAL_ROUTE", "only Consentgate's own processes may use this exit"
+        if user is None:
+            return "UNKNOWN_USER", "the account is not bound to a purpose in policy.toml"
+        if ROLES[match.route.kind] not in user.roles:
+            return "ROLE_MISSING", f"the account does not have the role '{ROLES[match.route.kind]}'"
+        if (purpose := requesters.other_purpose(user, asked.headers, asked.arguments)) is not None:
+            return "PURPOSE_NOT_BOUND", f"the account is bound to {user.purpose}; another purpose was asked for" + (
+                f" ({purpose})" if purpose.replace("_", "").isalpha() else ""
+            )
+        return None
+
+    def _noted(self, requester: Requester, match: Match) -> bool:
+        """Record a request that names no picture: no record, no answer."""
+        gate = self.services.gate
+        if gate.closed is not None and match.route.kind is not Kind.ADMIN and match.route.kind is not Kind.INTAKE:
+            gate.refuse(requester, match.door, f"the gate is closed: {gate.closed}", rule="GATE_CLOSED")
+            return False
+        event = EventType.QUERY if match.route.kind is Kind.LISTING else EventType.APPLICATION_ACTIVITY
+        return gate.note(
+            AuditEvent(
+                id=self.services.ids(),
+                at=self.services.clock(),
+                event=event,
+                outcome=Outcome.SUCCESS,
+                actor=requester.actor,
+                address=requester.address,
+                door=match.door,
+                purpose=requester.purpose,
+                policy=self.services.policy.sha256,
+            )
+        )
+
+    def _images(self, requester: Requester, user: User, match: Match) -> bool:
+        """Ask about every picture that the route would hand out; one refusal refuses them all."""
+        assert match.subject is not None  # noqa: S101 - an IMAGE row has a subject
+        with self.services.database.reading() as connection:
+            rows = images.find(connection, match.subject, match.names)
+        if not rows:
+            self.services.gate.refuse(
+                requester, match.door, "the image is not known to the registry", rule="UNKNOWN_IMAGE"
+            )
+            return False
+        answers = self.services.gate.authorize_all(
+            [AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=match.door) for row in rows]
+        )
+        digests = {row.sop_instance_uid: row.sha256 for row in rows}
+        released = [self._released(answer, user, digests[answer.request.sop_instance_uid]) for answer in answers]
+        return all(released)
+
+    def _released(self, answer: Answer, user: User, sha256: str) -> bool:
+        """Tell whether the original may go out by HTTP as it is: nothing is rewritten on the wire."""
+        if not answer.decision.permits:
+            return False
+        reasons = unmet(answer.decision, self.services.context(answer, user))
+        if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
+            reasons = ("only an anonymised copy may leave, and it is released by C-MOVE to a bound node, not here",)
+        if reasons:
+            request = answer.request
+            self.services.gate.refuse(
+                request.requester,
+                request.door,
+                "; ".join(reasons),
+                rule="OBLIGATION_UNMET",
+                subject=request.sop_instance_uid,
+            )
+            return False
+        if self.services.must_disclose(answer):
+            uid = answer.request.sop_instance_uid
+            self.services.disclose(answer, Released(content=b"", sha256=sha256, sop_instance_uid=uid))
+        return True
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _asked(uri: str, request: Mapping[str, object]) -> Asked:
+    method = request.get("method")
+    return Asked(
+        method=METHODS.get(int(str(method)), "") if method is not None else "",
+        uri=uri,
+        address=str(request.get("ip", "")),
+        headers={key.lower(): text for key, text in _texts(request.get("headers")).items()},
+        arguments=_texts(request.get("get")),
+    )

@@ -1,0 +1,101 @@
+"""The three hooks of the way in: Received, the C-STORE filter, OnStored.
+
+Knows what each may answer Orthanc. Received fails open when it raises, so it refuses instead: MODIFY with no bytes
+makes Orthanc answer an error to the sender and store nothing. The C-STORE filter then checks the calling node, and that
+intake has accepted what is about to be stored.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Final
+
+from orthanc_plugin.config.policyfile import Verb
+from orthanc_plugin.enforcement import requester as requesters
+from orthanc_plugin.enforcement.intake import Intake
+from orthanc_plugin.enforcement.sdk import Instance, Sdk
+from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.services import Services
+
+logger = logging.getLogger(__name__)
+
+# DIMSE status codes (PS3.7 annex C, PS3.4 table B.2-1).
+SUCCESS: Final = 0x0000
+NOT_AUTHORIZED: Final = 0x0124
+OUT_OF_RESOURCES: Final = 0xA700
+
+
+class Received:
+    """Asked about every object before it is stored."""
+
+    def __init__(self, intake: Intake, worker: Worker, sdk: Sdk) -> None:
+        self.intake = intake
+        self.worker = worker
+        self.actions = sdk.ReceivedInstanceAction
+        origins = sdk.InstanceOrigin
+        names = ("DICOM_PROTOCOL", "REST_API", "PLUGIN", "LUA", "WEB_DAV")
+        self.origins = {getattr(origins, name): name for name in names if hasattr(origins, name)}
+
+    def hook(self, content: bytes, origin: object) -> tuple[object, bytes | None]:
+        """Answer Orthanc; never raises, because raising would store the object unasked."""
+        try:
+            verdict = self.worker.run(self.intake.examine, content, self.origins.get(origin, "UNKNOWN"))
+            if verdict.content is None:
+                return self.actions.DISCARD, None
+            if verdict.changed:
+                return self.actions.MODIFY, verdict.content
+            return self.actions.KEEP_AS_IS, None
+        except BaseException:
+            logger.exception("an object was refused because it could neither be filed nor kept")
+            return self.actions.MODIFY, b""
+
+
+class CStoreFilter:
+    """Gives the status of each C-STORE whose object Orthanc is about to store."""
+
+    def __init__(self, services: Services, intake: Intake, worker: Worker) -> None:
+        self.services = services
+        self.intake = intake
+        self.worker = worker
+
+    def hook(self, instance: Instance) -> int:
+        """Answer Orthanc: 0, or the status the sender gets."""
+        try:
+            header = json.loads(instance.GetInstanceSimplifiedJson())
+            return self.worker.run(self.status, instance.GetInstanceRemoteAet(), str(header["SOPInstanceUID"]))
+        except BaseException:
+            logger.exception("a C-STORE was refused because its check failed")
+            return OUT_OF_RESOURCES
+
+    def status(self, aet: str, sop_instance_uid: str) -> int:
+        """Return the status for this sender and object."""
+        node = self.services.policy.node(aet)
+        requester = requesters.of_node(aet, node)
+        if node is None or Verb.STORE not in node.may:
+            reason = "the node is not bound in policy.toml to store"
+            self.services.gate.refuse(requester, "C-STORE", reason, rule="UNKNOWN_AE", subject=sop_instance_uid)
+            return NOT_AUTHORIZED
+        if not self.intake.knows(sop_instance_uid):
+            reason = "intake has not accepted this object"
+            self.services.gate.refuse(requester, "C-STORE", reason, rule="NOT_ACCEPTED", subject=sop_instance_uid)
+            return OUT_OF_RESOURCES
+        return SUCCESS
+
+
+class OnStored:
+    """Told of every instance that was stored."""
+
+    def __init__(self, services: Services, intake: Intake, worker: Worker) -> None:
+        self.services = services
+        self.intake = intake
+        self.worker = worker
+
+    def hook(self, instance: Instance, orthanc_instance: str) -> None:
+        """Check what was stored; when that fails every door is shut, because a study could hold it unasked."""
+        try:
+            header = json.loads(instance.GetInstanceSimplifiedJson())
+            self.worker.run(self.intake.stored, header, orthanc_instance)
+        except BaseException:
+            logger.exception("a stored instance could not be checked, so every door is shut until a restart")
+            self.services.gate.close("a stored instance could not be checked")

@@ -1,0 +1,122 @@
+"""Around the start and the stop of Orthanc: what can only be checked once it runs, and what is cleared up at its end.
+
+Knows the change events. Until the checks have passed the gate is closed; when one fails Orthanc is stopped, because
+C-GET and other plugins' doors don't pass the gate.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from orthanc_plugin.archive.port import ArchiveControl
+from orthanc_plugin.archive.remote import Credentials
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.enforcement.intake import Intake, parsed
+from orthanc_plugin.enforcement.preflight import modality_findings, plugin_findings, require_safe
+from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.registry import images
+from orthanc_plugin.services import Services
+
+logger = logging.getLogger(__name__)
+
+CATCHING_UP: Final = "the start-up checks have not finished"
+STARTED: Final = "ORTHANC_STARTED"
+STOPPED: Final = "ORTHANC_STOPPED"
+
+
+def write_boot_file(path: Path, credentials: Credentials) -> None:
+    """Leave, for Consentgate's other processes, how they show who they are; readable by this user alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"password": credentials.password, "secret": credentials.secret}, file)
+
+
+class Lifecycle:
+    """Reacts to Orthanc's start and stop.
+
+    Args:
+        services: gate, registry, policy.
+        control: what Orthanc says of itself.
+        worker: runs the checks.
+        name: gives the name of a change type.
+        at_stop: what to clear up.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        control: ArchiveControl,
+        worker: Worker,
+        name: Callable[[object], str],
+        at_stop: tuple[Callable[[], None], ...] = (),
+    ) -> None:
+        self.services = services
+        self.control = control
+        self.worker = worker
+        self.name = name
+        self.at_stop = at_stop
+
+    def hook(self, change: object, _level: object, _resource: str) -> None:
+        """React; a failing check stops Orthanc."""
+        try:
+            name = self.name(change)
+            if name == STARTED:
+                self.worker.run(self.started)
+            elif name == STOPPED:
+                self.stopped()
+        except Exception:  # the border with Orthanc: OnChange fails open, so the gate stays closed and Orthanc stops
+            logger.exception("Consentgate stops Orthanc because a check at its start failed")
+            self.services.gate.close("a check at the start failed")
+            self.control.shut_down()
+
+    def started(self) -> None:
+        """Check what is effective, take stock of the archive, then open the gate.
+
+        Raises:
+            OpenExitError: a modality or a plugin opens a door.
+            ConsentgateError: the archive or the registry failed.
+        """
+        modalities: dict[str, object] = dict(self.control.modalities())
+        found = (*modality_findings(modalities, self.services.policy), *plugin_findings(self.control.plugins()))
+        require_safe(found)
+        for orthanc_instance in self.control.instances():
+            self._take_stock(orthanc_instance)
+        self.note("started; every check passed")
+        self.services.gate.open()
+
+    def stopped(self) -> None:
+        """Clear up."""
+        self.note("stopped")
+        for clear_up in self.at_stop:
+            clear_up()
+
+    def note(self, detail: str) -> None:
+        """Record a start or stop."""
+        self.services.gate.note(
+            AuditEvent(
+                id=self.services.ids(),
+                at=self.services.clock(),
+                event=EventType.APPLICATION_ACTIVITY,
+                outcome=Outcome.SUCCESS,
+                actor="consentgate",
+                door="start",
+                policy=self.services.policy.sha256,
+                detail=detail,
+            )
+        )
+
+    def _take_stock(self, orthanc_instance: str) -> None:
+        """Record an instance that was stored while nobody asked, as quarantined: every door refuses it."""
+        with self.services.database.reading() as connection:
+            if images.find(connection, images.Subject.INSTANCE, (orthanc_instance,)):
+                return
+        dataset = parsed(self.control.read(orthanc_instance))
+        header = {element.keyword: element.value for element in dataset if element.VR not in ("SQ", "OB", "OW", "UN")}
+        Intake(self.services).stored(header, orthanc_instance)

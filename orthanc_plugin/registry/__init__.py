@@ -1,0 +1,1 @@
+"""What Consentgate knows: patients, consents, images, reviews, quarantine, disclosures, tasks and the audit trail."""

@@ -1,0 +1,60 @@
+"""The file of the trail's signed heads, outside the database: one line a head, appended and synced.
+
+Knows the file. How a head is signed is in ``audit.checkpoint``. Keep a copy of it elsewhere: whoever can rewrite the
+database, this file and the key can rewrite history.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from orthanc_plugin.audit.checkpoint import heads, sign, to_line
+from orthanc_plugin.errors import RegistryError
+
+
+class Heads:
+    """Signed heads.
+
+    Args:
+        path: the file.
+        seed: 32 bytes, the Ed25519 private key.
+    """
+
+    def __init__(self, path: Path, seed: bytes) -> None:
+        self.path = path
+        self.key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    def _lines(self) -> list[str]:
+        try:
+            return self.path.read_text().splitlines() if self.path.exists() else []
+        except OSError as error:
+            raise RegistryError(f"The signed heads can't be read ({error.strerror}).") from error
+
+    def signed(self) -> dict[int, str]:
+        """Return the digests by entry number.
+
+        Raises:
+            CheckpointError: a signature doesn't hold.
+        """
+        return heads(self._lines(), self.key.public_key())
+
+    def sign(self, seq: int, digest: str, at: str) -> None:
+        """Append a head, unless this entry is signed already.
+
+        Raises:
+            CheckpointError: an earlier signature doesn't hold.
+            RegistryError: the file can't be written.
+        """
+        if seq in self.signed():
+            return
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(to_line(sign(seq, digest, at, self.key)) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RegistryError(f"The signed heads can't be written ({error.strerror}).") from error

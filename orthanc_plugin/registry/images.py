@@ -1,0 +1,118 @@
+"""The archive's instances as the registry knows them, written before Orthanc stores them.
+
+Knows rows and how Orthanc names its resources. An instance the registry doesn't know is never released.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum, unique
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
+from orthanc_plugin.registry.tables import images
+
+
+@unique
+class Subject(StrEnum):
+    """By what a door names pictures: the column that has it."""
+
+    INSTANCE = "orthanc_instance"
+    SERIES = "orthanc_series"
+    STUDY = "orthanc_study"
+    PATIENT = "orthanc_patient"
+    SOP_INSTANCE_UID = "sop_instance_uid"
+    SERIES_INSTANCE_UID = "series_instance_uid"
+    STUDY_INSTANCE_UID = "study_instance_uid"
+    PATIENT_ID = "patient_id"
+    ACCESSION_NUMBER = "accession_number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRow:
+    """One instance. ``sha256`` is of the stored DICOM bytes; ``consent_id`` is what it was filed under."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    patient_id: str
+    issuer: str
+    accession_number: str
+    image_type: ImageType
+    made_on: date | None
+    made_for: MadeFor
+    source: ImageSource
+    intimate: bool
+    status: ImageStatus
+    sha256: str
+    consent_id: str | None
+    received_at: str
+    orthanc_instance: str = ""
+    orthanc_series: str = ""
+    orthanc_study: str = ""
+    orthanc_patient: str = ""
+
+
+def orthanc_id(*parts: str) -> str:
+    """Return Orthanc's identifier of a resource: SHA-1 over PatientID and UIDs, in five groups of eight."""
+    digest = hashlib.sha1("|".join(parts).encode(), usedforsecurity=False).hexdigest()
+    return "-".join(digest[start : start + 8] for start in range(0, 40, 8))
+
+
+def with_orthanc_ids(row: ImageRow, archive_patient_id: str) -> dict[str, object]:
+    """Return the columns of ``row`` with the identifiers Orthanc will give (from the PatientID it will see)."""
+    names = (archive_patient_id, row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
+    return {
+        **asdict(row),
+        "made_on": row.made_on.isoformat() if row.made_on else None,
+        "intimate": int(row.intimate),
+        "orthanc_patient": orthanc_id(*names[:1]),
+        "orthanc_study": orthanc_id(*names[:2]),
+        "orthanc_series": orthanc_id(*names[:3]),
+        "orthanc_instance": orthanc_id(*names),
+    }
+
+
+def _row(row: object) -> ImageRow:
+    values = dict(row._mapping)  # type: ignore[attr-defined]
+    return ImageRow(
+        **{
+            **values,
+            "image_type": ImageType(values["image_type"]),
+            "made_on": date.fromisoformat(values["made_on"]) if values["made_on"] else None,
+            "made_for": MadeFor(values["made_for"]),
+            "source": ImageSource(values["source"]),
+            "intimate": bool(values["intimate"]),
+            "status": ImageStatus(values["status"]),
+        }
+    )
+
+
+def find(connection: Connection, subject: Subject, names: tuple[str, ...], **also: str) -> list[ImageRow]:
+    """Return the instances that one of ``names`` names, in UID order; ``also`` narrows by further columns."""
+    conditions: list[ColumnElement[bool]] = [images.c[subject.value].in_(names)]
+    conditions += [images.c[column] == value for column, value in also.items()]
+    found = connection.execute(select(images).where(*conditions).order_by(images.c.sop_instance_uid))
+    return [_row(row) for row in found]
+
+
+def get(connection: Connection, sop_instance_uid: str) -> ImageRow | None:
+    """Return the instance, or None."""
+    return next(iter(find(connection, Subject.SOP_INSTANCE_UID, (sop_instance_uid,))), None)
+
+
+def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> None:
+    """Record an instance that Orthanc is about to store; the same one again changes nothing."""
+    if get(connection, row.sop_instance_uid) is None:
+        connection.execute(images.insert().values(with_orthanc_ids(row, archive_patient_id)))
+
+
+def set_orthanc_instance(connection: Connection, sop_instance_uid: str, orthanc_instance: str) -> None:
+    """Record the identifier Orthanc gave when it isn't the one foreseen."""
+    connection.execute(
+        update(images).where(images.c.sop_instance_uid == sop_instance_uid).values(orthanc_instance=orthanc_instance)
+    )

@@ -1,0 +1,74 @@
+"""The audit trail in the registry: append-only, one chain over all nodes.
+
+Knows rows. The chain itself is in ``audit.chain``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+
+from sqlalchemy import Connection, select
+
+from orthanc_plugin.audit.chain import GENESIS, Entry, link
+from orthanc_plugin.audit.event import AuditEvent
+from orthanc_plugin.errors import UnknownRecordError
+from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.registry.tables import trail
+
+
+def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
+    """Append ``events`` in the transaction of ``connection`` (which must hold the write lock)."""
+    last = connection.execute(select(trail.c.seq, trail.c.digest).order_by(trail.c.seq.desc()).limit(1)).first()
+    seq, head = (last.seq, last.digest) if last else (0, GENESIS)
+    for event in events:
+        entry = link(seq + 1, event.id, head, event.body())
+        connection.execute(trail.insert().values(asdict(entry)))
+        seq, head = entry.seq, entry.digest
+
+
+class Trail:
+    """The trail of one registry."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def append(self, *events: AuditEvent) -> None:
+        """Append ``events`` durably, all or none.
+
+        Raises:
+            RegistryError: nothing was written, so nothing may be released.
+        """
+        with self.database.writing() as connection:
+            append(connection, events)
+
+    def entries(self) -> Iterator[Entry]:
+        """Give every entry in order."""
+        with self.database.reading() as connection:
+            for row in connection.execute(select(trail).order_by(trail.c.seq)):
+                yield Entry(**row._mapping)
+
+    def head(self) -> Entry | None:
+        """Return the last entry, or None when there is none."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(trail).order_by(trail.c.seq.desc()).limit(1)).first()
+        return Entry(**row._mapping) if row else None
+
+    def tail(self, count: int) -> list[dict[str, object]]:
+        """Return the last ``count`` entries, oldest first, each with its number."""
+        with self.database.reading() as connection:
+            rows = connection.execute(select(trail).order_by(trail.c.seq.desc()).limit(count)).all()
+        return [{"seq": row.seq, **json.loads(row.body)} for row in reversed(rows)]
+
+    def find(self, event_id: str) -> dict[str, object]:
+        """Return the entry with this id, such as a decision id.
+
+        Raises:
+            UnknownRecordError: there is none.
+        """
+        with self.database.reading() as connection:
+            row = connection.execute(select(trail).where(trail.c.event_id == event_id)).first()
+        if row is None:
+            raise UnknownRecordError("No entry of the trail has this id.", remedy="See 'consentgate audit tail'.")
+        return {"seq": row.seq, **json.loads(row.body)}

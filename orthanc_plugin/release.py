@@ -1,0 +1,146 @@
+"""Meet a permit's obligations and make the bytes that leave: the original, or a copy derived under a profile.
+
+Knows obligations and profiles. Must not decide. A permit whose obligation can't be met here is a no.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from orthanc_plugin.config.policyfile import Binding, Policy
+from orthanc_plugin.deid.apply import deidentify
+from orthanc_plugin.deid.profile import Profile
+from orthanc_plugin.deid.pseudonym import Pseudonyms
+from orthanc_plugin.errors import ReleaseRefusedError
+from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an obligation is checked against.
+
+    Attributes:
+        binding: the recipient of policy.toml.
+        reviewed: what the newest review of exactly these bytes found.
+        recordable: whether the door writes a disclosure before it sends.
+    """
+
+    binding: Binding
+    reviewed: Anonymisable = Anonymisable.UNKNOWN
+    recordable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """What leaves: the bytes, their digest, the UID in them, and the profile's digest when derived."""
+
+    content: bytes
+    sha256: str
+    sop_instance_uid: str
+    profile: str = ""
+
+
+Check = Callable[[Context], str | None]
+
+
+def _anonymise(context: Context) -> str | None:
+    return None if context.binding.profile else f"recipient {context.binding.name} has no anonymisation profile"
+
+
+def _verify_residual_id(context: Context) -> str | None:
+    if context.reviewed is Anonymisable.YES:
+        return None
+    return "no named person has recorded that the picture shows nothing identifying"
+
+
+def _record_disclosure(context: Context) -> str | None:
+    return None if context.recordable else "this door keeps no record of disclosures"
+
+
+def _secure_channel(context: Context) -> str | None:
+    return None if context.binding.secure_channel else f"recipient {context.binding.name} has no secure channel"
+
+
+def _nothing_here(_context: Context) -> str | None:
+    return None  # met elsewhere: a task is open, or only the instances named are sent
+
+
+FULFIL: Final[dict[Obligation, Check]] = {
+    Obligation.ANONYMISE: _anonymise,
+    Obligation.VERIFY_RESIDUAL_ID: _verify_residual_id,
+    Obligation.RECORD_DISCLOSURE: _record_disclosure,
+    Obligation.SECURE_CHANNEL: _secure_channel,
+    Obligation.MINIMUM_NECESSARY: _nothing_here,
+    Obligation.SEEK_CONSENT: _nothing_here,
+    Obligation.SEEK_RECONSENT: _nothing_here,
+    Obligation.ENCOURAGE_PARENT_INVOLVEMENT: _nothing_here,
+    Obligation.CONSIDER_FAMILY: _nothing_here,
+    Obligation.NOTIFY_IG: _nothing_here,
+    Obligation.IG_REVIEW: _nothing_here,
+}
+
+
+def unmet(decision: Decision, context: Context) -> tuple[str, ...]:
+    """Return why the obligations of ``decision`` can't be met; empty when all are."""
+    reasons = []
+    for obligation in decision.obligations:
+        check = FULFIL.get(obligation)
+        reason = f"obligation {obligation} can't be met yet" if check is None else check(context)
+        if reason is not None:
+            reasons.append(reason)
+    return tuple(reasons)
+
+
+class Release:
+    """Makes what leaves.
+
+    Args:
+        policy: profiles by name.
+        pseudonym_key: the key of all pseudonyms.
+    """
+
+    def __init__(self, policy: Policy, pseudonym_key: bytes) -> None:
+        self.policy = policy
+        self.pseudonym_key = pseudonym_key
+
+    def profile(self, binding: Binding) -> Profile:
+        """Return the profile of ``binding``.
+
+        Raises:
+            ReleaseRefusedError: it has none.
+        """
+        choice = self.policy.profiles.get(binding.profile or "")
+        if choice is None:
+            raise ReleaseRefusedError(f"Recipient {binding.name} has no anonymisation profile.")
+        return Profile(
+            name=binding.profile or "",
+            pseudonym_domain=choice.pseudonym_domain,
+            retain_safe_private=choice.retain_safe_private,
+        )
+
+    def prepare(self, decision: Decision, context: Context, original: bytes, sop_instance_uid: str) -> Released:
+        """Return the bytes that may leave under ``decision``.
+
+        Raises:
+            ReleaseRefusedError: it is no permit, or an obligation can't be met.
+        """
+        if not decision.permits:
+            raise ReleaseRefusedError("The decision is not a permit.")
+        if reasons := unmet(decision, context):
+            raise ReleaseRefusedError(f"{'; '.join(reasons).capitalize()}.")
+        if decision.effect is Effect.PERMIT_IDENTIFIABLE:
+            return Released(
+                content=original, sha256=hashlib.sha256(original).hexdigest(), sop_instance_uid=sop_instance_uid
+            )
+        profile = self.profile(context.binding)
+        pseudonyms = Pseudonyms(key=self.pseudonym_key, domain=profile.pseudonym_domain)
+        derived = deidentify(original, profile, pseudonyms)
+        return Released(
+            content=derived.content,
+            sha256=hashlib.sha256(derived.content).hexdigest(),
+            sop_instance_uid=derived.sop_instance_uid,
+            profile=profile.digest,
+        )
