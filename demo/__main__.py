@@ -14,7 +14,9 @@ from demo.server import ROOT, NotStartedError, Ports, Server, default_ports
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bin/demo", description="Walk a photograph's first journey on a real Orthanc.")
+    parser = argparse.ArgumentParser(
+        prog="bin/demo", description="Walk a photograph's first journey on a real Orthanc."
+    )
     parser.add_argument("--check", action="store_true", help="unattended: stop everything, exit 1 when a step is wrong")
     parser.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="your own JPEG photographs")
     return parser.parse_args()

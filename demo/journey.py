@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -24,13 +23,13 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
 from demo.consents import PEOPLE, Person, consent_file
-from demo.peers import NO_ASSOCIATION, Caller, Receiver, wait_until
+from demo.peers import Caller, Receiver, wait_until
 from demo.photographs import SUBJECTS, TRACES, photograph
 from demo.server import Server
 from dicomwrap.bitstream.clean import entropy_coded, hidden
+from orthanc_plugin.registry.images import orthanc_id
 
 SUCCESS: Final = 0x0000
-WARNING: Final = 0xB000
 ARRIVAL_SECONDS: Final = 10
 Printer = Callable[[str], None]
 
@@ -119,7 +118,9 @@ class Journey:
             self.wrapped[person.letter] = made
             exact, clean = _same_bits(photo, file), _no_trace(file, self.photos)
             consent = "consent to " + " and ".join(_words(person)) if person.consent else "no consent"
-            what = f"{'bits exact' if exact else 'BITS CHANGED'}, {'nothing hidden' if clean else 'HIDDEN METADATA LEFT'}"
+            what = (
+                f"{'bits exact' if exact else 'BITS CHANGED'}, {'nothing hidden' if clean else 'HIDDEN METADATA LEFT'}"
+            )
             self.step(f"dicomwrap wrap, patient {person.letter}, {consent}", what, right=exact and clean)
 
     def _photo(self, number: int) -> Path:
@@ -176,8 +177,6 @@ class Journey:
             self.wrapped[letter].orthanc_instance = self._orthanc_instance(letter)
 
     def _orthanc_instance(self, letter: str) -> str:
-        from orthanc_plugin.registry.images import orthanc_id  # noqa: PLC0415 - as Orthanc computes it
-
         made = self.wrapped[letter]
         uids = (made.study_instance_uid, made.series_instance_uid, made.sop_instance_uid)
         return orthanc_id(made.person.patient_id, *uids)
@@ -338,12 +337,16 @@ class Journey:
         self.step("the same with one byte changed in a copy", what, right=named)
 
     def _tampered_copy(self) -> tuple[Path, int]:
+        """Return a copy of the registry in which one byte of one entry is another, and that entry's number."""
         copy = self.work / "tampered.db"
-        shutil.rmtree(copy, ignore_errors=True)
         with sqlite3.connect(self.server.folder / "registry.db") as source, sqlite3.connect(copy) as target:
             source.backup(target)
-            seq, body = target.execute("SELECT seq, body FROM trail ORDER BY seq LIMIT 1 OFFSET 5").fetchone()
-            target.execute("UPDATE trail SET body = ? WHERE seq = ?", (body.replace('"0"', '"4"', 1), seq))
+            seq, event_id = target.execute("SELECT seq, event_id FROM trail ORDER BY seq LIMIT 1 OFFSET 5").fetchone()
+            target.execute("PRAGMA journal_mode=DELETE")
+        content = bytearray(copy.read_bytes())
+        at = content.index(b'"id":"' + str(event_id).encode()) + len(b'"id":"')
+        content[at] = ord("0") if content[at] != ord("0") else ord("1")
+        copy.write_bytes(content)
         return copy, int(seq)
 
 
@@ -381,6 +384,3 @@ def _first_part(content: bytes) -> Dataset:
     start = content.index(b"\r\n\r\n") + 4
     end = content.rindex(b"\r\n--")
     return pydicom.dcmread(io.BytesIO(content[start:end]))
-
-
-__all__ = ["NO_ASSOCIATION", "WARNING", "Journey", "Wrapped"]

@@ -77,7 +77,9 @@ class Server:
         if not wait_until(self._ready, START_SECONDS):
             self.stop()
             raise NotStartedError(self.printed())
-        configuration = json.loads(re.sub(r"(?m)^\s*//.*$|\s//[^\"\n]*$", "", (self.folder / "orthanc.json").read_text()))
+        configuration = json.loads(
+            re.sub(r"(?m)^\s*//.*$|\s//[^\"\n]*$", "", (self.folder / "orthanc.json").read_text())
+        )
         self.passwords = configuration["RegisteredUsers"]
 
     def printed(self) -> str:

@@ -1,4 +1,3 @@
 import orthanc
 from orthanc_plugin.install import install
-
 install(orthanc)

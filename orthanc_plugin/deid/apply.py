@@ -13,7 +13,7 @@ from typing import Final
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import UID, JPEGBaseline8Bit
 
 from dicomwrap.bitstream.clean import cleaned
 from dicomwrap.bitstream.verify import contradictions
@@ -25,7 +25,7 @@ from orthanc_plugin.deid.pseudonym import Pseudonyms
 from orthanc_plugin.deid.table import Action, action_for
 from orthanc_plugin.errors import DeidentificationError
 
-IMPLEMENTATION_UID: Final = "2.25.217380364514827196011475313512091237004"
+IMPLEMENTATION_UID: Final = UID("2.25.217380364514827196011475313512091237004")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

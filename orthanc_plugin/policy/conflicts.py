@@ -111,9 +111,7 @@ def _read(consent: Consent, purpose: Purpose, case: Case) -> Statement:
     as_of = case.request.as_of
     found = standing(consent, purpose, case.patient, as_of)
     if found is not Standing.WITHDRAWN:
-        return Statement(
-            consent=consent, standing=found, named=names(consent.purposes, purpose), on=consent.decided_on
-        )
+        return Statement(consent=consent, standing=found, named=names(consent.purposes, purpose), on=consent.decided_on)
     return Statement(
         consent=consent,
         standing=found,
