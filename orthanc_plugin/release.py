@@ -130,7 +130,8 @@ class Release:
         if not decision.permits:
             raise ReleaseRefusedError("The decision is not a permit.")
         if reasons := unmet(decision, context):
-            raise ReleaseRefusedError(f"{'; '.join(reasons).capitalize()}.")
+            sentence = "; ".join(reasons)
+            raise ReleaseRefusedError(f"{sentence[0].upper()}{sentence[1:]}.")
         if decision.effect is Effect.PERMIT_IDENTIFIABLE:
             return Released(
                 content=original, sha256=hashlib.sha256(original).hexdigest(), sop_instance_uid=sop_instance_uid

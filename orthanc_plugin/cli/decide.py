@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 
 import click
 
@@ -33,7 +34,7 @@ def _cases(source: str) -> object:
     return value
 
 
-def _answer(value: object, place: str) -> dict[str, object]:
+def _answer(value: object, place: str) -> Mapping[str, object]:
     """Return the answer to one case; one that can't be read is denied, and says what is wrong with it."""
     try:
         case = parse_case(value, place)
@@ -46,7 +47,7 @@ def _answer(value: object, place: str) -> dict[str, object]:
     return answer(case.id, decided(case))
 
 
-def _of_image(image: str, recipient: str) -> dict[str, object]:
+def _of_image(image: str, recipient: str) -> Mapping[str, object]:
     shared = services()
     policy = shared.policy
     binding = policy.user(recipient) or next((node for node in policy.dicom_nodes if node.name == recipient), None)

@@ -19,6 +19,7 @@ from dicomwrap.bitstream.clean import cleaned
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consenttags import read_stamp, stamp
 from dicomwrap.errors import DicomwrapError
+from dicomwrap.hostile import UNREADABLE
 from orthanc_plugin.deid.leakcheck import leaks
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
@@ -134,6 +135,6 @@ def deidentify(content: bytes, profile: Profile, pseudonyms: Pseudonyms) -> Deri
         _proven(derived.content, original)
     except DeidentificationError:
         raise
-    except (DicomwrapError, ValueError, TypeError, KeyError, AttributeError, OSError, NotImplementedError) as error:
+    except (DicomwrapError, *UNREADABLE) as error:
         raise DeidentificationError(f"The object can't be anonymised ({type(error).__name__}).") from error
     return derived

@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 DOOR: Final = "C-MOVE"
 
-# QueryRetrieveLevel -> the key that must be there (PS3.4 C.4.2.2.1); Orthanc takes an accession number for a study.
+# Level -> the key that must be there (PS3.4 C.4.2.2.1); Orthanc says INSTANCE for the level IMAGE, and takes an
+# accession number for a study.
 KEYS: Final[dict[str, tuple[tuple[str, Subject], ...]]] = {
     "PATIENT": (("PatientID", Subject.PATIENT_ID),),
     "STUDY": (
@@ -36,6 +37,7 @@ KEYS: Final[dict[str, tuple[tuple[str, Subject], ...]]] = {
     ),
     "SERIES": (("SeriesInstanceUID", Subject.SERIES_INSTANCE_UID),),
     "IMAGE": (("SOPInstanceUID", Subject.SOP_INSTANCE_UID),),
+    "INSTANCE": (("SOPInstanceUID", Subject.SOP_INSTANCE_UID),),
 }
 
 
@@ -84,16 +86,16 @@ class MoveScp:
         """
         originator, target = identifier.get("OriginatorAET", ""), identifier.get("TargetAET", "")
         node = self._destination(originator, target)
+        requester = self._requester(originator, node)
         rows = self._rows(identifier)
         if not rows:
-            requester = self._requester(originator, node)
             self.services.gate.refuse(requester, DOOR, "nothing in the archive matches", rule="NOTHING_FOUND")
-        requester = self._requester(originator, node)
+            raise MoveRefusedError("Nothing was delivered.")
         answers = self.services.gate.authorize_all(
             [AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=DOOR) for row in rows]
         )
         delivered = [self._deliver(answer, row, node) for answer, row in zip(answers, rows, strict=True)]
-        if not delivered or not all(delivered):
+        if not all(delivered):
             raise MoveRefusedError(f"{delivered.count(True)} of {len(delivered)} instances were delivered.")
 
     def _requester(self, originator: str, node: DicomNode) -> Requester:

@@ -9,7 +9,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS: Final = 0.5
 _REJECTED: Final = re.compile(
-    r"(?:DICOM authorization rejected\s+for|Rejected association for remote) AET (?P<aet>[\x21-\x7e][\x20-\x7e]{0,15}?)"
+    r"(?:DICOM authorization rejected\s+for|Rejected association for remote) AET (?P<aet>[\x21-\x7e][\x20-\x7e]{0,15})"
     r" on IP (?P<ip>[0-9A-Fa-f.:]+)(?P<why>.*)"
 )
 _COMMAND: Final = re.compile(r"The DICOM command (?P<command>[A-Za-z-]+) is not allowed")
@@ -86,7 +86,7 @@ class LogWitness:
             found = refusal(line)
             if found is not None:
                 node = self.services.policy.node(found.aet)
-                requester = requesters.of_node(found.aet, node)
+                requester = replace(requesters.of_node(found.aet, node), address=found.address)
                 self.services.gate.refuse(requester, found.door, found.reason, rule=found.rule)
 
     def _new_lines(self) -> Iterator[str]:

@@ -75,6 +75,7 @@ class Rule(StrEnum):
     AGE_UNKNOWN = "AGE"
     CHILD_DECIDED = "CHILD"
     SENT_OUTSIDE = "SEND"
+    RECIPIENT_UNVERIFIED = "SEND.unverified"
     NO_RULE = "DEFAULT"
 
 
@@ -138,5 +139,6 @@ CITATIONS: Final[dict[Rule, str]] = {
     Rule.AGE_UNKNOWN: "requirements 003-62b, 003-68a",
     Rule.CHILD_DECIDED: "MDU 2013 item 8; requirements 000-34a, 000-34b",
     Rule.SENT_OUTSIDE: "requirements 2.6 (last clause), 001-19a",
+    Rule.RECIPIENT_UNVERIFIED: "requirements 001-10b, R0 (fail closed)",
     Rule.NO_RULE: "requirements R0 (fail closed)",
 }

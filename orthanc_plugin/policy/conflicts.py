@@ -31,6 +31,9 @@ FINENESS: Final[dict[ConsentLevel, int]] = {
     ConsentLevel.IMAGE: 3,
 }
 
+# No permits, but they say what to do next. A proposal does so whomever it names.
+DORMANT: Final = frozenset({Standing.NOT_ASSESSED, Standing.EXPIRED, Standing.LAPSED_AT_18, Standing.EXECUTOR_AGREES})
+
 Rank = tuple[int, bool, date]
 
 
@@ -100,10 +103,10 @@ def weigh(case: Case, *purposes: Purpose, whoever: bool = False) -> Position:
     denials = [each for each in statements if each.denies and each.giver is not GiverType.RELATIVE_NO_AUTHORITY]
     reaching = [each for each in statements if whoever or out_of_reach(each.consent, case.request) is None]
     permits = [each for each in reaching if each.standing in PERMITTING]
-    reviewed = {Standing.NOT_ASSESSED, Standing.EXPIRED, Standing.LAPSED_AT_18}
-    dormant = [each for each in reaching if each.standing in reviewed]
+    dormant = [each for each in reaching if each.standing in DORMANT]
     dormant += [each for each in statements if each.standing is Standing.PROPOSED]
-    return _settled(permits, denials, tuple(dormant), _misses(statements, case))
+    parents = [each for each in (*denials, *reaching) if each.giver is GiverType.PR_HOLDER]
+    return _settled(permits, denials, _last_words(parents), tuple(dormant), _misses(statements, case))
 
 
 def _read(consent: Consent, purpose: Purpose, case: Case) -> Statement:
@@ -127,19 +130,22 @@ def _misses(statements: Iterable[Statement], case: Case) -> tuple[str, ...]:
 
 
 def _settled(
-    permits: Sequence[Statement], denials: Sequence[Statement], dormant: tuple[Statement, ...], misses: tuple[str, ...]
+    permits: Sequence[Statement],
+    denials: Sequence[Statement],
+    parents: Sequence[Statement],
+    dormant: tuple[Statement, ...],
+    misses: tuple[str, ...],
 ) -> Position:
     """Let the patient's own statements speak alone where there are any, else those of the proxies."""
     own_permits = [each for each in permits if each.giver is GiverType.PATIENT]
     own_denials = [each for each in denials if each.giver is GiverType.PATIENT]
-    parents = _last_words([each for each in (*permits, *denials) if each.giver is GiverType.PR_HOLDER])
     objections = [each for each in parents if each.denies]
     split = bool(objections) and len(objections) < len(parents)
     if own_permits or own_denials:
         ranked = _ranked(own_permits, own_denials)
     else:
         others = [each for each in (*permits, *denials) if each.giver is not GiverType.PR_HOLDER]
-        voices = [*others, *(objections or parents)]
+        voices = [*others, *(objections or [each for each in parents if each.standing in PERMITTING])]
         ranked = _ranked([each for each in voices if not each.denies], [each for each in voices if each.denies])
     denial, standing_permits = ranked
     return Position(
@@ -152,12 +158,16 @@ def _settled(
     )
 
 
-def _last_words(statements: Sequence[Statement]) -> list[Statement]:
-    """Return each parent's own last word; statements without a name can't be told to be one person's."""
+def _last_words(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """Return each parent's own last word on the use; a word that lapsed when the child became 18 is one too.
+
+    Statements without a giver's id can't be told to be one person's.
+    """
     words: dict[str, list[Statement]] = {}
     for place, statement in enumerate(statements):
-        words.setdefault(statement.consent.giver.id or f"unnamed {place}", []).append(statement)
-    return [max(spoken, key=_order) for spoken in words.values()]
+        if statement.denies or statement.standing in PERMITTING or statement.standing is Standing.LAPSED_AT_18:
+            words.setdefault(statement.consent.giver.id or f"unnamed {place}", []).append(statement)
+    return tuple(max(spoken, key=_order) for spoken in words.values())
 
 
 def _ranked(

@@ -24,7 +24,7 @@ from dicomwrap.terms import (
     PurposeGroup,
 )
 from orthanc_plugin.policy.dates import ADULT, PRESUMED_CAPABLE, age_of, age_on
-from orthanc_plugin.policy.facts import can_decide, is_public, purpose_of
+from orthanc_plugin.policy.facts import can_decide, is_public
 from orthanc_plugin.policy.model import Consent, Gillick, Patient, Request
 from orthanc_plugin.policy.words import AUDIENCE_WORDS
 
@@ -43,6 +43,7 @@ class Standing(StrEnum):
     PROPOSED = "PROPOSED"
     NOT_YET = "NOT_YET"
     NO_AUTHORITY = "NO_AUTHORITY"
+    EXECUTOR_AGREES = "EXECUTOR_AGREES"
     REFUSED = "REFUSED"
     WITHDRAWN = "WITHDRAWN"
     VOID = "VOID"
@@ -68,7 +69,7 @@ def names(words: Words, purpose: Purpose) -> bool:
 
 def covers(words: Words, purpose: Purpose) -> bool:
     """Tell whether ``words`` reach the purpose, by name or by group."""
-    return any(word == purpose or (word in PURPOSE_GROUPS and purpose in PURPOSE_GROUPS[word]) for word in words)
+    return any(purpose in PURPOSE_GROUPS[word] if isinstance(word, PurposeGroup) else purpose is word for word in words)
 
 
 def withdrawn_words(consent: Consent, as_of: date) -> tuple[Purpose | PurposeGroup, ...]:
@@ -131,6 +132,8 @@ def _authority(consent: Consent, purpose: Purpose, patient: Patient, as_of: date
             return _proxys(consent, patient, as_of)
         case GiverType.BEST_INTERESTS if purpose in BEST_INTERESTS_PURPOSES:
             return _proxys(consent, patient, as_of)
+        case GiverType.EXECUTOR:
+            return Standing.EXECUTOR_AGREES
     return Standing.NO_AUTHORITY
 
 
@@ -181,11 +184,6 @@ def out_of_reach(consent: Consent, request: Request) -> str | None:
 
 def _other_publication(consent: Consent, request: Request) -> str | None:
     """Tell why the consent doesn't reach this publication or programme."""
-    if consent.named_publication is not None:
-        if consent.named_publication == request.recipient.id:
-            return None
-        return f"Consent {consent.id} is for {consent.named_publication}, not for {request.recipient.id}."
-    must_be_named = request.identifiable or purpose_of(request) is Purpose.PUBLIC_MEDIA
-    if must_be_named and consent.named_recipients is None:
-        return f"Consent {consent.id} does not say where the picture may be published."
-    return None
+    if consent.named_publication in (None, request.recipient.id):
+        return None
+    return f"Consent {consent.id} is for {consent.named_publication}, not for {request.recipient.id}."

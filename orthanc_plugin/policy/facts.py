@@ -36,6 +36,11 @@ def is_specific(case: Case) -> bool:
     return case.image.type is ImageType.CLINICAL_PHOTO
 
 
+def is_intimate_photograph(case: Case) -> bool:
+    """Tell whether the picture is an intimate photograph (requirements 003-62a)."""
+    return case.image.intimate and is_specific(case)
+
+
 def is_public(request: Request) -> bool:
     """Tell whether the picture would enter the public domain; a journal or the media are public for any purpose."""
     return purpose_of(request) in PUBLIC_PURPOSES or request.recipient.type in PUBLIC_AUDIENCES

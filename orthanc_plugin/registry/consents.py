@@ -143,11 +143,15 @@ def withdraw(
 
     Raises:
         UnknownRecordError: there is no such consent.
-        IllegalTransitionError: it isn't in force, or never covered a purpose named.
+        IllegalTransitionError: it isn't in force, was given later, or never covered a purpose named.
     """
     known = current(connection, consent_id)
     if known.state is not ConsentState.GIVEN:
         raise IllegalTransitionError(f"A consent in state {known.state} can't be withdrawn.")
+    if on < known.decided_on:
+        raise IllegalTransitionError(
+            "A consent can't be withdrawn before it was given.", remedy=f"It was given on {known.decided_on}."
+        )
     covered = purposes_named(frozenset(scope.purpose for scope in known.scopes))
     named = purposes_named(frozenset(purposes)) if purposes else covered
     if purposes and not named & covered:

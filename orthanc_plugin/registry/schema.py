@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry.engine import Database
@@ -39,9 +40,14 @@ def upgrade(database: Database) -> str:
         RegistryError: the database can't be opened or changed.
     """
     config = _config()
-    with database.writing() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with database.writing() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise RegistryError(
+            "The registry's schema version is not one this program knows.", remedy="Update Consentgate."
+        ) from error
     return version(database) or ""
 
 

@@ -7,6 +7,7 @@ AES-256-GCM when a key is set. Must not know why something is held.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +63,8 @@ class Spool:
             temporary.rename(self.folder / name)
             _sync_folder(self.folder)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what stopped the writing may stop this too, and is what must be told
+                temporary.unlink()
             raise SpoolError(f"The quarantine spool can't take an object ({error.strerror}).") from error
 
     def get(self, name: str) -> bytes:

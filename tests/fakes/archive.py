@@ -1,0 +1,66 @@
+"""An archive in memory that implements the production ports, and lets a test look on while something is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from orthanc_plugin.errors import ArchiveError
+
+
+@dataclass(kw_only=True)
+class ArchiveSimulator:
+    """An ``ImageArchive`` and an ``ArchiveControl``.
+
+    Attributes:
+        objects: stored bytes by Orthanc identifier.
+        sent: modality and bytes of everything that left.
+        watcher: called with modality and bytes while an object is being sent, before it counts as sent.
+        unreachable: modalities that don't confirm what they are sent.
+        known_modalities: what Orthanc says of its DICOM modalities.
+        loaded: the plugins Orthanc has loaded.
+        stopped: how often Orthanc was told to stop.
+    """
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    sent: list[tuple[str, bytes]] = field(default_factory=list)
+    watcher: Callable[[str, bytes], None] = lambda _modality, _content: None
+    unreachable: set[str] = field(default_factory=set)
+    known_modalities: dict[str, dict[str, object]] = field(default_factory=dict)
+    loaded: tuple[str, ...] = ("python", "dicom-web")
+    stopped: int = 0
+
+    def read(self, orthanc_instance: str) -> bytes:
+        """Return the stored bytes, or fail as the real adapter does."""
+        if orthanc_instance not in self.objects:
+            raise ArchiveError("Orthanc answered 404.")
+        return self.objects[orthanc_instance]
+
+    def store(self, content: bytes) -> str:
+        """Keep the object under a name made from its place."""
+        name = f"stored-{len(self.objects)}"
+        self.objects[name] = content
+        return name
+
+    def send(self, content: bytes, modality: str) -> None:
+        """Let the watcher look, then send."""
+        self.watcher(modality, content)
+        if modality in self.unreachable:
+            raise ArchiveError("Orthanc answered 500.")
+        self.sent.append((modality, content))
+
+    def modalities(self) -> dict[str, dict[str, object]]:
+        """Return the effective modalities."""
+        return self.known_modalities
+
+    def plugins(self) -> tuple[str, ...]:
+        """Return the loaded plugins."""
+        return self.loaded
+
+    def instances(self) -> tuple[str, ...]:
+        """Return every stored instance."""
+        return tuple(self.objects)
+
+    def shut_down(self) -> None:
+        """Count that Orthanc was told to stop."""
+        self.stopped += 1

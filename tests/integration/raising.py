@@ -1,0 +1,32 @@
+"""A PythonScript for tests: guards Orthanc as in production, but the parts of one hook raise whatever they are asked."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+
+import orthanc
+
+from orthanc_plugin import install
+
+
+class RaisingWorker:
+    """Stands where the worker stands, and can do nothing."""
+
+    def run(self, *_args: object, **_kwargs: object) -> object:
+        raise RuntimeError("this hook's part is broken on purpose")
+
+    def stop(self) -> None:
+        pass
+
+
+def start(chosen: str) -> None:
+    logging.getLogger("orthanc_plugin").addHandler(install.OrthancLog(orthanc))
+    parts = install.parts_for(orthanc, os.environ)
+    broken = replace(parts, decisions=RaisingWorker(), moves=RaisingWorker())
+    for register in install.HOOKS:
+        register(orthanc, broken if register.__name__ == chosen else parts)
+
+
+start(os.environ["CONSENTGATE_TEST_RAISES"])

@@ -1,0 +1,181 @@
+"""Consents are appended, never changed; a withdrawal ends what it names and nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.terms import SECONDARY_PURPOSES, Purpose, PurposeGroup
+from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.registry import consents, patients
+from orthanc_plugin.registry.consents import IncompleteConsentError, gaps
+from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
+from tests.fakes.world import World
+
+DAY = date(2026, 11, 22)
+
+
+def withdraw(world: World, *purposes: Purpose | PurposeGroup, on: date = DAY) -> ConsentRecord:
+    with world.services.database.writing() as connection:
+        return consents.withdraw(connection, CONSENT_ID, purposes or None, on=on, by="nurse", at=world.clock())
+
+
+def versions(world: World) -> list[tuple[object, ...]]:
+    return world.sql("SELECT version, record FROM consents ORDER BY version")
+
+
+def test_a_consent_is_filed_as_its_first_version_whatever_the_form_says(world: World) -> None:
+    assert world.record(consent(CARE, version=7)).version == 1
+    (recorded,) = world.consents()
+    assert (recorded.record.id, recorded.recorded_by) == (CONSENT_ID, "nurse")
+    assert recorded.recorded_at == world.clock().isoformat()
+
+
+def test_the_same_id_can_t_be_filed_twice(world: World) -> None:
+    world.record(consent())
+    with pytest.raises(IllegalTransitionError, match="on record already"):
+        world.record(consent(TEACHING))
+    assert len(versions(world)) == 1
+
+
+def test_a_withdrawal_appends_and_leaves_what_was_there(world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    (before,) = versions(world)
+    changed = withdraw(world)
+    assert (changed.state, changed.version, changed.withdrawn_on) == ("WITHDRAWN", 2, DAY)
+    assert versions(world)[0] == before
+    assert [each.record.version for each in world.consents()] == [2]
+
+
+def test_a_partial_withdrawal_lets_the_rest_survive(world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    changed = withdraw(world, Purpose.TEACHING)
+    assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", (Purpose.TEACHING,))
+    ended = withdraw(world, Purpose.DIRECT_CARE)
+    assert (ended.state, ended.withdrawn_purposes, ended.version) == ("WITHDRAWN", None, 3)
+
+
+def test_a_group_withdraws_every_purpose_it_covers(world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    assert withdraw(world, PurposeGroup.ALL_SECONDARY).withdrawn_purposes == (Purpose.TEACHING,)
+
+
+def test_a_purpose_taken_out_of_a_blanket_consent_leaves_the_others(world: World) -> None:
+    world.record(consent({**CARE, "purpose": "ALL"}))
+    changed = withdraw(world, Purpose.PUBLICATION)
+    assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", (Purpose.PUBLICATION,))
+
+
+def test_withdrawing_again_keeps_the_first_day(world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    withdraw(world, Purpose.TEACHING, on=date(2026, 1, 2))
+    assert withdraw(world, on=DAY).withdrawn_on == date(2026, 1, 2)
+
+
+@pytest.mark.parametrize("state", ["REFUSED", "PROPOSED"])
+def test_what_was_never_given_can_t_be_withdrawn(state: str, world: World) -> None:
+    world.record(consent(state=state))
+    with pytest.raises(IllegalTransitionError, match=state):
+        withdraw(world)
+
+
+def test_what_is_withdrawn_stays_withdrawn(world: World) -> None:
+    world.record(consent())
+    withdraw(world)
+    with pytest.raises(IllegalTransitionError, match="WITHDRAWN"):
+        withdraw(world)
+    assert len(versions(world)) == 2
+
+
+def test_what_was_never_covered_can_t_be_withdrawn(world: World) -> None:
+    world.record(consent(CARE))
+    with pytest.raises(IllegalTransitionError, match="DIRECT_CARE"):
+        withdraw(world, Purpose.TEACHING)
+
+
+def test_a_consent_can_t_be_withdrawn_before_it_was_given_and_stays_readable(world: World) -> None:
+    world.record(consent())
+    with pytest.raises(IllegalTransitionError, match="2025-03-01"):
+        withdraw(world, on=date(2024, 1, 1))
+    assert [each.record.state for each in world.consents()] == ["GIVEN"]
+
+
+def test_an_unknown_consent_is_told(world: World) -> None:
+    with pytest.raises(UnknownRecordError):
+        withdraw(world)
+
+
+@pytest.mark.parametrize("state", ["GIVEN", "PROPOSED", "REFUSED"])
+def test_a_complete_record_has_no_gaps(state: str) -> None:
+    assert list(gaps(consent(CARE, TEACHING, state=state))) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"patient_id": None}, "patient_id"),
+        ({"state": "EXPIRED"}, "state"),
+        ({"state": "SUPERSEDED"}, "state"),
+        ({"state": "WITHDRAWN", "withdrawn_on": "2025-04-01"}, "state"),
+        ({"explained": []}, "explained: STORAGE, USE, WHY"),
+        ({"explained": ["WHY", "STORAGE"]}, "explained: USE"),
+        ({"evidence": None}, "evidence"),
+    ],
+)
+def test_a_gap_is_named_and_nothing_is_filed(changes: dict[str, object], words: str, world: World) -> None:
+    with pytest.raises(IncompleteConsentError) as caught:
+        world.record(consent(**changes))
+    assert any(problem.startswith(words) for problem in caught.value.problems)
+    assert versions(world) == []
+
+
+@pytest.mark.parametrize(
+    ("purpose", "needed"),
+    [
+        *((purpose, False) for purpose in ("DIRECT_CARE", "EMERGENCY_CARE", "SUBJECT_ACCESS")),
+        *((purpose, True) for purpose in (*SECONDARY_PURPOSES, "SECOND_OPINION", "ALL", "ALL_SECONDARY")),
+    ],
+)
+def test_a_use_beyond_care_needs_the_note_of_the_discussion(purpose: str, needed: bool) -> None:
+    record = consent({**CARE, "purpose": purpose}, discussion=None)
+    assert [gap.partition(":")[0] for gap in gaps(record)] == (["discussion"] if needed else [])
+
+
+def test_every_gap_is_told_at_once() -> None:
+    record = consent(TEACHING, patient_id=None, explained=[], evidence=None, discussion=None)
+    assert [gap.partition(":")[0] for gap in gaps(record)] == ["patient_id", "explained", "evidence", "discussion"]
+
+
+def test_a_refusal_needs_no_evidence() -> None:
+    assert list(gaps(consent(state="REFUSED", explained=[], evidence=None, discussion=None))) == []
+
+
+def test_a_listing_is_of_one_patient_of_one_issuer(world: World) -> None:
+    world.record(consent())
+    world.record(consent(id="urn:x:2", patient_id="P2"))
+    world.record(consent(id="urn:x:3", issuer="ELSEWHERE"))
+    with world.services.database.reading() as connection:
+        assert len(consents.listed(connection)) == 3
+        assert [each.record.id for each in consents.listed(connection, "P1")] == [CONSENT_ID, "urn:x:3"]
+        assert [each.record.id for each in consents.listed(connection, "P1", "HOSP")] == [CONSENT_ID]
+
+
+def test_a_birth_date_is_filled_in_and_never_changed(world: World) -> None:
+    with world.services.database.writing() as connection:
+        assert patients.ensure(connection, "P9", "HOSP", None).dob is None
+        assert patients.ensure(connection, "P9", "HOSP", date(1980, 1, 1)).dob == date(1980, 1, 1)
+        assert patients.ensure(connection, "P9", "HOSP", date(1999, 9, 9)).dob == date(1980, 1, 1)
+        assert patients.find(connection, "P9", "ELSEWHERE") is None
+
+
+def test_nothing_of_a_failed_transaction_stays(world: World) -> None:
+    def twice() -> None:
+        with world.services.database.writing() as connection:
+            consents.add(connection, consent(), by="nurse", at=world.clock())
+            consents.add(connection, consent(), by="nurse", at=world.clock())
+
+    with pytest.raises(IllegalTransitionError):
+        twice()
+    assert versions(world) == []

@@ -1,0 +1,140 @@
+"""policy.toml: every fault at once, each with its place."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from dicomwrap.terms import FORBIDDEN_AUDIENCES
+from orthanc_plugin.config.policyfile import ConsentReference, Policy, Role, Verb, load_policy
+from orthanc_plugin.errors import ConfigurationError
+from tests.fakes.world import POLICY
+
+DECISIONS = '[decisions]\nanonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"\n'
+NODE = """
+[[dicom_nodes]]
+name = "{name}"
+aet = "{aet}"
+host = "{host}"
+may = {may}
+purpose = "{purpose}"
+audience = "{audience}"
+"""
+GOOD = {
+    "name": "ws",
+    "aet": "WS",
+    "host": "127.0.0.1",
+    "may": '["move"]',
+    "purpose": "DIRECT_CARE",
+    "audience": "CARE_TEAM",
+}
+
+
+def node(**changes: str) -> str:
+    return NODE.format(**{**GOOD, **changes})
+
+
+def load(tmp_path: Path, text: str) -> Policy:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    return load_policy(path)
+
+
+def problems(tmp_path: Path, text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, text)
+    assert caught.value.remedy
+    assert all(problem in str(caught.value) for problem in caught.value.problems)
+    return caught.value.problems
+
+
+def test_a_good_file_says_who_may_have_what(tmp_path: Path) -> None:
+    policy = load(tmp_path, POLICY)
+    assert policy.sha256 == hashlib.sha256(POLICY.encode()).hexdigest()
+    teaching = policy.node("TEACHING")
+    assert teaching is not None
+    assert (teaching.profile, teaching.may) == ("teaching", {Verb.MOVE, Verb.RECEIVE})
+    derm = policy.user("derm")
+    assert derm is not None
+    assert derm.roles == {Role.VIEW, Role.LIST}
+
+
+def test_what_is_not_said_is_the_strict_answer(tmp_path: Path) -> None:
+    policy = load(tmp_path, DECISIONS + node())
+    assert policy.intake.consent_reference is ConsentReference.REQUIRED
+    bound = policy.node("WS")
+    assert bound is not None
+    assert not bound.secure_channel
+    assert (policy.node("WS "), policy.node("ws"), policy.node(""), policy.user("")) == (bound, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "decisions"),
+        ("[decisions]\n", "decisions.anonymised_secondary_use_of_care_photographs"),
+        (DECISIONS.replace("REQUIRE_CONSENT", "ANYTHING"), "decisions.anonymised_secondary_use_of_care_photographs"),
+        (DECISIONS + "[wishes]\n", "wishes"),
+        (DECISIONS + "[intake]\nwish = 1\n", "intake.wish"),
+        (DECISIONS + '[intake]\nconsent_reference = "maybe"\n', "intake.consent_reference"),
+        (DECISIONS + node(aet="TOO-LONG-AE-TITLE"), "dicom_nodes.0.aet"),
+        (DECISIONS + node(aet="WITH SPACE"), "dicom_nodes.0.aet"),
+        (DECISIONS + node(aet=""), "dicom_nodes.0.aet"),
+        (DECISIONS + node(host=""), "dicom_nodes.0.host"),
+        (DECISIONS + node(may='["everything"]'), "dicom_nodes.0.may"),
+        (DECISIONS + node(purpose="CURIOSITY"), "dicom_nodes.0.purpose"),
+        (DECISIONS + node(audience="EVERYBODY"), "dicom_nodes.0.audience"),
+        (DECISIONS + node(name=""), "dicom_nodes.0.name"),
+        (DECISIONS + node() + "wish = 1\n", "dicom_nodes.0.wish"),
+        (DECISIONS + '[[users]]\nname = "u"\n', "users.0.roles"),
+        (DECISIONS + "[profiles.p]\n", "profiles.p.pseudonym_domain"),
+        (DECISIONS + '[profiles.p]\npseudonym_domain = "d"\nwish = 1\n', "profiles.p.wish"),
+        ('sha256 = "0"\n' + DECISIONS, "sha256"),
+    ],
+)
+def test_a_fault_is_named_with_its_place(text: str, place: str, tmp_path: Path) -> None:
+    assert any(problem.startswith(f"policy.toml: {place}") for problem in problems(tmp_path, text))
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    text = node(aet="", purpose="CURIOSITY") + node(host="") + "[intake]\nwish = 1\n"
+    places = ("decisions", "dicom_nodes.0.aet", "dicom_nodes.0.purpose", "dicom_nodes.1.host", "intake.wish")
+    found = problems(tmp_path, text)
+    assert len(found) == len(places)
+    assert all(any(f": {place}" in problem for problem in found) for place in places)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (node() + node(name="other"), "AE title 'WS' is there 2 times"),
+        (node() + node(aet="WS2"), "name 'ws' is there 2 times"),
+        (node() + 'form = "ANONYMISED"\n', "form ANONYMISED needs a profile"),
+        (node() + 'profile = "p"\n', "profile 'p' is not defined (defined: none)"),
+        *((node(audience=audience), f"audience {audience} may never receive") for audience in FORBIDDEN_AUDIENCES),
+    ],
+)
+def test_parts_that_don_t_fit_one_another_are_told(text: str, words: str, tmp_path: Path) -> None:
+    assert any(words in problem for problem in problems(tmp_path, DECISIONS + text))
+
+
+def test_all_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
+    text = DECISIONS + node() + 'form = "ANONYMISED"\n' + node(audience="SOCIAL_MEDIA")
+    assert len(problems(tmp_path, text)) == 4
+
+
+def test_bad_toml_is_told_with_its_line(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, DECISIONS + "[intake\n")
+    assert "line 3" in problem
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_can_t_be_read_says_what_to_do(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load_policy(path)
+    assert "policy.toml" in str(caught.value)

@@ -1,0 +1,254 @@
+"""The copy: nothing of the patient in it, true to its picture, the same each time; or no copy at all."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGExtended12Bit, JPEGLosslessSV1, RLELossless
+
+from dicomwrap.bitstream.clean import cleaned, entropy_coded
+from dicomwrap.bitstream.verify import contradictions, frames
+from dicomwrap.consenttags import read_stamp
+from dicomwrap.terms import Purpose
+from orthanc_plugin.deid.apply import deidentify
+from orthanc_plugin.deid.profile import Profile
+from orthanc_plugin.deid.pseudonym import Pseudonyms
+from orthanc_plugin.deid.table import OURS, TABLE, WORDS, Action, action_for
+from orthanc_plugin.errors import DeidentificationError
+from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent, encoded, photograph, photograph_bytes
+from tests.unit.dicomwrap import photos
+from tests.unit.dicomwrap.test_wrap import ALLOWED, DCIODVFY
+
+KEY = bytes(range(32))
+TEACH = Profile(name="teaching", pseudonym_domain="teaching", retain_safe_private=True)
+BARE = Profile(name="bare", pseudonym_domain="teaching")
+DOMAIN = Pseudonyms(key=KEY, domain="teaching")
+PIXELS = cleaned(photos.jpeg())
+SECRETS = (b"Doe", b"Jane", b"19800615", b"HOSP", CONSENT_ID.encode(), photos.SERIAL.encode(), b"20250301", b"101530")
+
+
+def derived(dataset: Dataset | None = None, profile: Profile = TEACH, pseudonyms: Pseudonyms = DOMAIN) -> Dataset:
+    content = photograph_bytes() if dataset is None else encoded(dataset)
+    return dcmread(BytesIO(deidentify(content, profile, pseudonyms).content))
+
+
+@pytest.mark.parametrize("profile", [TEACH, BARE])
+def test_no_byte_of_the_copy_speaks_of_the_patient_or_the_day(profile: Profile) -> None:
+    content = deidentify(photograph_bytes(), profile, DOMAIN).content
+    assert [secret for secret in (*SECRETS, *photos.SECRETS) if secret in content] == []
+
+
+def test_the_picture_itself_is_unchanged() -> None:
+    (before,), (after,) = frames(photograph()), frames(derived())
+    assert entropy_coded(after) == entropy_coded(before)
+    assert contradictions(derived()) == ()
+
+
+def test_the_copy_says_truthfully_what_was_done() -> None:
+    copy = derived()
+    assert (copy.PatientIdentityRemoved, copy.BurnedInAnnotation, copy.RecognizableVisualFeatures) == (
+        "YES",
+        "NO",
+        "NO",
+    )
+    assert [item.CodeValue for item in copy.DeidentificationMethodCodeSequence] == ["113100", "113111"]
+    assert [item.CodeValue for item in derived(profile=BARE).DeidentificationMethodCodeSequence] == ["113100"]
+    assert copy.LongitudinalTemporalInformationModified == "REMOVED"
+    assert copy.ContributingEquipmentSequence[0].PurposeOfReferenceCodeSequence[0].CodeValue == "109104"
+
+
+def test_a_copy_has_an_identity_of_its_own() -> None:
+    copy, result = derived(), deidentify(photograph_bytes(), TEACH, DOMAIN)
+    assert result.sop_instance_uid == copy.SOPInstanceUID == copy.file_meta.MediaStorageSOPInstanceUID
+    assert {copy.SOPInstanceUID, copy.SeriesInstanceUID, copy.StudyInstanceUID}.isdisjoint(
+        {"2.25.1", "2.25.2", "2.25.3"}
+    )
+    assert copy.PatientName == f"ANON^{copy.PatientID}"
+
+
+def test_the_same_input_and_key_give_the_same_bytes() -> None:
+    first, second = (deidentify(photograph_bytes(), TEACH, DOMAIN).content for _ in range(2))
+    assert first == second
+
+
+def test_pseudonyms_are_stable_in_a_domain_and_unlinkable_across_domains() -> None:
+    again = derived(photograph(uid="2.25.44"))
+    elsewhere = derived(pseudonyms=Pseudonyms(key=KEY, domain="research"))
+    other_key = derived(pseudonyms=Pseudonyms(key=bytes(32), domain="teaching"))
+    copy = derived()
+    for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"):
+        assert copy[keyword].value == again[keyword].value
+        assert len({each[keyword].value for each in (copy, elsewhere, other_key)}) == 3
+    assert copy.SOPInstanceUID != again.SOPInstanceUID
+
+
+def test_the_same_number_of_another_issuer_is_another_patient() -> None:
+    assert derived(photograph(IssuerOfPatientID="ELSEWHERE")).PatientID != derived().PatientID
+
+
+def test_the_safe_half_of_the_consent_stays_when_the_profile_says_so() -> None:
+    stamp = read_stamp(derived())
+    assert stamp is not None
+    assert (stamp.permitted, stamp.capture_purpose, stamp.status) == (("TREAT", "TRAIN"), "TREAT", "active")
+    assert (stamp.record_id, stamp.record_version, stamp.decided_on, stamp.not_after) == ("", "", None, None)
+    assert read_stamp(derived(profile=BARE)) is None
+
+
+def test_an_attribute_that_nobody_named_is_removed_at_any_depth() -> None:
+    dataset = photograph()
+    deep = Dataset()
+    deep.CodeValue, deep.CodingSchemeDesignator, deep.CodeMeaning = "1", "99X", "deep"
+    deep.PatientComments = "seen at home"
+    deep.add_new(0x00991010, "LO", "private")
+    deep.RequestingPhysician = "Secret^Doctor"
+    dataset.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [deep]
+    dataset.AnatomicRegionSequence[0].PatientComments = "seen at home"
+    dataset.PatientComments = "seen at home"
+    dataset.StationName = "CLINIC-7"
+    dataset.InstitutionName = "General"
+    dataset.EthnicGroup = "any"
+    dataset.add_new(0x60003000, "OW", b"\0\0")
+    dataset.add_new(0x50003000, "OW", b"\0\0")
+    block = dataset.private_block(0x0099, "OTHER VENDOR", create=True)
+    block.add_new(1, "LO", "seen at home")
+    dataset.OriginalAttributesSequence = [deep]
+    dataset.ReferencedImageSequence = [deep]
+    copy = derived(dataset)
+    said = str(copy)
+    for word in ("seen at home", "CLINIC-7", "General", "Secret", "OTHER VENDOR", "99X"):
+        assert word not in said
+    assert {element.keyword for element in copy.iterall()} >= {"CodeValue", "CodeMeaning"}
+    assert [element.tag for element in copy.iterall() if element.tag.is_private and element.tag.group != 0x0077] == []
+    assert (0x6000, 0x3000) not in copy
+
+
+def test_every_element_of_a_copy_has_a_row_or_was_written_by_us() -> None:
+    ours = {
+        "PatientIdentityRemoved",
+        "DeidentificationMethod",
+        "DeidentificationMethodCodeSequence",
+        "LongitudinalTemporalInformationModified",
+        "BurnedInAnnotation",
+        "RecognizableVisualFeatures",
+        "ContributingEquipmentSequence",
+        "PurposeOfReferenceCodeSequence",
+    }
+    found = {element.keyword for element in derived(profile=BARE).iterall()}
+    assert found - ours <= {keyword for keyword, action in TABLE.items() if action is not Action.X}
+
+
+@pytest.mark.parametrize("segment", [photos.segment(0xE1, b"Exif\0\0GPS"), photos.segment(0xFE, b"Doe^Jane")])
+def test_a_stream_that_somebody_put_metadata_into_is_cleaned_again(segment: bytes) -> None:
+    dataset = photograph()
+    dataset.PixelData = encapsulate([photos.with_segments(PIXELS, segment)])
+    content = deidentify(encoded(dataset), TEACH, DOMAIN).content
+    assert b"Exif" not in content
+    assert b"Doe^Jane" not in content
+    assert contradictions(dcmread(BytesIO(content))) == ()
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\0\0", PIXELS[:40], photos.jpeg(progressive=True), cleaned(photos.jpeg(photos.picture(16, 16)))]
+)
+def test_a_stream_that_can_t_be_proven_gives_no_copy(frame: bytes) -> None:
+    dataset = photograph()
+    dataset.PixelData = encapsulate([frame])
+    with pytest.raises(DeidentificationError):
+        deidentify(encoded(dataset), TEACH, DOMAIN)
+
+
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, JPEG2000Lossless, JPEGExtended12Bit, JPEGLosslessSV1, RLELossless]
+)
+def test_another_transfer_syntax_gives_no_copy(syntax: str) -> None:
+    dataset = photograph()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset["PixelData"].is_undefined_length = syntax != ExplicitVRLittleEndian
+    with pytest.raises(DeidentificationError, match="JPEG baseline"):
+        deidentify(encoded(dataset), TEACH, DOMAIN)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 200, photograph_bytes()[:400], photograph_bytes()[:-500]])
+def test_what_is_no_whole_object_gives_no_copy(content: bytes) -> None:
+    with pytest.raises(DeidentificationError):
+        deidentify(content, TEACH, DOMAIN)
+
+
+@pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "PixelData"])
+def test_an_object_that_lacks_what_it_must_have_gives_no_copy(keyword: str) -> None:
+    with pytest.raises(DeidentificationError):
+        derived(photograph(**{keyword: None}))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("Manufacturer", "Doe's own camera"), ("Manufacturer", "P1"), ("ImageType", ["ORIGINAL", "JANE"])],
+)
+def test_a_patient_hidden_in_what_is_kept_gives_no_copy(keyword: str, value: object) -> None:
+    dataset = photograph(PatientName="DOE^JANE^=Doe" if keyword == "ImageType" else "Doe^Jane")
+    setattr(dataset, keyword, value)
+    with pytest.raises(DeidentificationError, match=keyword):
+        derived(dataset)
+
+
+def test_a_short_number_or_initial_is_not_mistaken_for_a_leak() -> None:
+    dataset = photograph(PatientName="Doe^Jane^L", StudyID="1", AccessionNumber="1")
+    assert dataset.ImageLaterality == "L"
+    assert derived(dataset).InstanceNumber == 1
+
+
+OBJECTS = {
+    "plain": photograph(),
+    "grey": photograph(data=photos.jpeg(photos.picture(mode="L"))),
+    "research": photograph(refers_to=consent(CARE, TEACHING, {**CARE, "purpose": "RESEARCH"})),
+    "with a date to end": photograph(refers_to=consent({**CARE, "valid_to": "2030-01-01"})),
+}
+
+
+@pytest.mark.parametrize("profile", [TEACH, BARE], ids=["safe half", "bare"])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_dciodvfy_has_nothing_to_say_beyond_its_known_false_alarms(name: str, profile: Profile, tmp_path: Path) -> None:
+    path = tmp_path / "x.dcm"
+    path.write_bytes(deidentify(encoded(OBJECTS[name]), profile, DOMAIN).content)
+    run = subprocess.run([DCIODVFY, "-new", path], capture_output=True, text=True, check=False)
+    said = [line for line in run.stderr.splitlines() if line.startswith("Error")]
+    assert [line for line in said if not any(re.match(allowed, line) for allowed in ALLOWED)] == []
+    assert "VLPhotographicImage" in run.stdout + run.stderr
+
+
+def test_what_has_no_row_is_removed() -> None:
+    for keyword in ("", "PatientComments", "InstitutionName", "IssuerOfPatientID", "nonsense", *OURS):
+        assert action_for(keyword) is Action.X
+
+
+def test_a_profile_describes_every_row_in_words() -> None:
+    for profile in (TEACH, BARE):
+        described = profile.describe()
+        assert set(TABLE) < set(described)
+        assert set(described.values()) <= {*WORDS.values(), "removed", "safe half of the consent block kept"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Profile(name="x", pseudonym_domain="teaching", retain_safe_private=True),
+        Profile(name="teaching", pseudonym_domain="x", retain_safe_private=True),
+        Profile(name="teaching", pseudonym_domain="teaching"),
+    ],
+)
+def test_the_digest_of_a_profile_is_of_all_that_determines_the_copy(other: Profile) -> None:
+    assert other.digest != TEACH.digest
+    assert TEACH.digest == Profile(name="teaching", pseudonym_domain="teaching", retain_safe_private=True).digest
+
+
+def test_the_key_is_in_no_repr() -> None:
+    assert KEY.hex() not in repr(DOMAIN)
+    assert repr(KEY) not in repr(DOMAIN)
+    assert Purpose.TEACHING not in repr(DOMAIN)

@@ -1,0 +1,102 @@
+"""What leaves: the original, a derived copy, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from pydicom.encaps import encapsulate
+
+from orthanc_plugin.errors import DeidentificationError, ReleaseRefusedError
+from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
+from orthanc_plugin.release import FULFIL, Context, unmet
+from tests.fakes.pictures import UID, encoded, photograph, photograph_bytes
+from tests.fakes.world import World
+
+
+def permit(effect: Effect, *obligations: Obligation) -> Decision:
+    return Decision(effect=effect, obligations=obligations, reasons=("because",), rules=("RULE",))
+
+
+def context(world: World, name: str = "workstation", **changes: object) -> Context:
+    return Context(**{"binding": world.binding(name), "reviewed": Anonymisable.YES, "recordable": True, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("obligation", [each for each in Obligation if each not in FULFIL])
+def test_an_obligation_that_nobody_can_meet_yet_refuses_the_release(obligation: Obligation, world: World) -> None:
+    decision = permit(Effect.PERMIT_IDENTIFIABLE, obligation)
+    assert unmet(decision, context(world)) == (f"obligation {obligation} can't be met yet",)
+    with pytest.raises(ReleaseRefusedError, match=obligation):
+        world.services.release.prepare(decision, context(world), b"original", UID)
+
+
+@pytest.mark.parametrize(
+    ("obligation", "name", "changes", "met"),
+    [
+        (Obligation.ANONYMISE, "teaching-archive", {}, True),
+        (Obligation.ANONYMISE, "workstation", {}, False),
+        (Obligation.VERIFY_RESIDUAL_ID, "workstation", {"reviewed": Anonymisable.YES}, True),
+        (Obligation.VERIFY_RESIDUAL_ID, "workstation", {"reviewed": Anonymisable.NO}, False),
+        (Obligation.VERIFY_RESIDUAL_ID, "workstation", {"reviewed": Anonymisable.UNKNOWN}, False),
+        (Obligation.RECORD_DISCLOSURE, "workstation", {"recordable": True}, True),
+        (Obligation.RECORD_DISCLOSURE, "workstation", {"recordable": False}, False),
+        (Obligation.SECURE_CHANNEL, "workstation", {}, False),
+        (Obligation.MINIMUM_NECESSARY, "workstation", {}, True),
+        (Obligation.SEEK_CONSENT, "workstation", {}, True),
+        (Obligation.NOTIFY_IG, "workstation", {}, True),
+    ],
+)
+def test_an_obligation_is_checked_against_what_is_so(
+    obligation: Obligation, name: str, changes: dict[str, object], met: bool, world: World
+) -> None:
+    reasons = unmet(permit(Effect.PERMIT_IDENTIFIABLE, obligation), context(world, name, **changes))
+    assert (reasons == ()) is met
+
+
+def test_every_obligation_that_is_unmet_is_named(world: World) -> None:
+    decision = permit(Effect.PERMIT_ANONYMISED, Obligation.ANONYMISE, Obligation.SECURE_CHANNEL)
+    assert len(unmet(decision, context(world))) == 2
+
+
+@pytest.mark.parametrize("effect", [Effect.DENY, Effect.NEEDS_REVIEW])
+def test_what_is_no_permit_releases_nothing(effect: Effect, world: World) -> None:
+    with pytest.raises(ReleaseRefusedError, match="not a permit"):
+        world.services.release.prepare(permit(effect), context(world), photograph_bytes(), UID)
+
+
+def test_a_permit_to_identify_releases_the_original_bytes(world: World) -> None:
+    released = world.services.release.prepare(permit(Effect.PERMIT_IDENTIFIABLE), context(world), b"original", UID)
+    assert (released.content, released.sop_instance_uid, released.profile) == (b"original", UID, "")
+    assert released.sha256 == hashlib.sha256(b"original").hexdigest()
+
+
+def test_a_permit_to_anonymise_releases_a_copy_under_the_recipient_s_profile(world: World) -> None:
+    released = world.services.release.prepare(
+        permit(Effect.PERMIT_ANONYMISED, Obligation.ANONYMISE),
+        context(world, "teaching-archive"),
+        photograph_bytes(),
+        UID,
+    )
+    assert released.content != photograph_bytes()
+    assert b"Doe^Jane" not in released.content
+    assert released.sop_instance_uid not in ("", UID)
+    assert released.profile == world.services.release.profile(world.binding("teaching-archive")).digest
+
+
+def test_an_anonymised_release_to_a_recipient_without_profile_is_refused_whatever_the_obligations(world: World) -> None:
+    with pytest.raises(ReleaseRefusedError, match="no anonymisation profile"):
+        world.services.release.prepare(permit(Effect.PERMIT_ANONYMISED), context(world), photograph_bytes(), UID)
+
+
+def test_a_copy_that_can_t_be_made_refuses_the_release(world: World) -> None:
+    for original in (b"", b"no DICOM", encoded(photograph(PixelData=encapsulate([b"\0\0"])))):
+        with pytest.raises(DeidentificationError):
+            world.services.release.prepare(
+                permit(Effect.PERMIT_ANONYMISED), context(world, "teaching-archive"), original, UID
+            )
+
+
+def test_a_refusal_keeps_the_names_as_they_are_written(world: World) -> None:
+    decision = permit(Effect.PERMIT_IDENTIFIABLE, Obligation.TAG_PURPOSE)
+    with pytest.raises(ReleaseRefusedError, match="Obligation TAG_PURPOSE can't be met yet"):
+        world.services.release.prepare(decision, context(world), b"", UID)

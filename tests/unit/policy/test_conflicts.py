@@ -1,0 +1,173 @@
+"""R6: what stands when several statements speak of the same use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from dicomwrap.terms import Audience, Competence, ConsentLevel, ConsentState, Form, GiverType, Purpose, PurposeGroup
+from orthanc_plugin.policy.conflicts import weigh
+from orthanc_plugin.policy.decide import decide
+from orthanc_plugin.policy.model import Consent, Patient
+from tests.unit.policy.building import (
+    ADULT,
+    CHILD,
+    COMPETENT_CHILD,
+    PASSED,
+    UNABLE,
+    case,
+    consent,
+    refusal,
+    request,
+)
+
+OLD, LATE = date(2024, 1, 1), date(2026, 1, 1)
+NAMED, GROUP = Purpose.TEACHING, PurposeGroup.ALL_SECONDARY
+PATIENT, PARENT, ATTORNEY = GiverType.PATIENT, GiverType.PR_HOLDER, GiverType.LPA_HW
+IMAGE, ALL_IMAGES = ConsentLevel.IMAGE, ConsentLevel.PATIENT
+
+
+def yes(
+    on: date = LATE,
+    purpose: Purpose | PurposeGroup = NAMED,
+    level: ConsentLevel = IMAGE,
+    by: GiverType = PATIENT,
+    who: str = "",
+) -> Consent:
+    return consent(purpose, on=on, level=level, by=by, giver_id=who, tests=PASSED, id=f"yes {on} {who}")
+
+
+def no(
+    on: date = LATE,
+    purpose: Purpose | PurposeGroup = NAMED,
+    level: ConsentLevel = IMAGE,
+    by: GiverType = PATIENT,
+    who: str = "",
+) -> Consent:
+    return replace(yes(on, purpose, level, by, who), state=ConsentState.REFUSED, id=f"no {on} {who}")
+
+
+@pytest.mark.parametrize(
+    ("statements", "patient", "permitted"),
+    [
+        ((no(OLD), yes(LATE)), ADULT, True),
+        ((yes(OLD), no(LATE)), ADULT, False),
+        ((yes(LATE), no(LATE)), ADULT, False),
+        ((no(OLD), yes(LATE, level=ALL_IMAGES)), ADULT, False),
+        ((no(OLD), yes(LATE, level=ConsentLevel.SERIES)), ADULT, False),
+        ((no(LATE, level=ALL_IMAGES), yes(OLD)), ADULT, True),
+        ((no(LATE, level=ConsentLevel.STUDY), yes(OLD, level=ConsentLevel.SERIES)), ADULT, True),
+        ((no(OLD), yes(LATE, GROUP)), ADULT, False),
+        ((no(LATE, GROUP), yes(OLD)), ADULT, True),
+        ((no(LATE, GROUP), yes(OLD, PurposeGroup.ALL)), ADULT, False),
+        ((no(OLD, level=ALL_IMAGES), yes(LATE, GROUP)), ADULT, True),
+        ((yes(OLD), no(LATE, by=ATTORNEY)), UNABLE, True),
+        ((yes(OLD, level=ALL_IMAGES), no(LATE, by=ATTORNEY)), UNABLE, True),
+        ((no(OLD), yes(LATE, by=ATTORNEY)), UNABLE, False),
+        ((no(OLD, level=ALL_IMAGES), yes(LATE, by=ATTORNEY)), UNABLE, False),
+        ((no(OLD, by=ATTORNEY), yes(LATE, by=ATTORNEY)), UNABLE, True),
+        ((no(LATE, by=ATTORNEY), yes(LATE, by=GiverType.DEPUTY)), UNABLE, False),
+        ((no(by=GiverType.RELATIVE_NO_AUTHORITY), yes(OLD)), ADULT, True),
+        ((no(by=GiverType.RELATIVE_NO_AUTHORITY), yes(OLD, by=ATTORNEY)), UNABLE, True),
+        ((no(OLD, by=PARENT, who="father"), yes(LATE, by=PARENT, who="mother")), CHILD, False),
+        ((no(OLD, level=ALL_IMAGES, by=PARENT, who="father"), yes(LATE, by=PARENT, who="mother")), CHILD, False),
+        ((no(OLD, by=PARENT, who="mother"), yes(LATE, by=PARENT, who="mother")), CHILD, True),
+        ((no(OLD, by=PARENT), yes(LATE, by=GiverType.COURT)), CHILD, True),
+        ((yes(OLD), no(LATE, by=PARENT)), COMPETENT_CHILD, True),
+    ],
+)
+def test_level_then_purpose_then_date_and_the_patient_before_all(
+    statements: tuple[Consent, ...], patient: Patient, permitted: bool
+) -> None:
+    for ordered in (statements, statements[::-1]):
+        assert decide(case(*ordered, patient=patient)).permits is permitted
+
+
+def test_parents_without_a_name_are_taken_for_two_people() -> None:
+    nameless = [replace(each, giver=replace(each.giver, id="")) for each in (no(OLD, by=PARENT), yes(LATE, by=PARENT))]
+    assert not decide(case(*nameless, patient=CHILD)).permits
+
+
+def test_any_childs_refusal_counts_competent_or_not() -> None:
+    distress = no(OLD)
+    distress = replace(distress, giver=replace(distress.giver, competent_at_decision=Competence.NO))
+    assert not decide(case(distress, yes(LATE, by=PARENT), patient=CHILD)).permits
+    assert decide(case(distress, yes(LATE), patient=COMPETENT_CHILD)).permits
+
+
+def withdrawn(
+    on: date | None, *purposes: Purpose | PurposeGroup, state: ConsentState = ConsentState.WITHDRAWN
+) -> Consent:
+    return consent(
+        Purpose.TEACHING,
+        Purpose.RESEARCH,
+        state=state,
+        on=OLD,
+        withdrawn_on=on,
+        withdrawn=purposes or None,
+        id="W1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "teaching", "research"),
+    [
+        (withdrawn(LATE), False, False),
+        (withdrawn(None), False, False),
+        (withdrawn(LATE, Purpose.TEACHING), False, True),
+        (withdrawn(LATE, PurposeGroup.ALL_SECONDARY), False, False),
+        (withdrawn(LATE, Purpose.PUBLICATION), True, True),
+        (withdrawn(LATE, Purpose.TEACHING, state=ConsentState.GIVEN), False, True),
+        (withdrawn(LATE, Purpose.TEACHING, state=ConsentState.EXPIRED), False, False),
+        (withdrawn(date(2027, 1, 1)), False, False),
+        (withdrawn(date(2027, 1, 1), state=ConsentState.GIVEN), True, True),
+        (replace(withdrawn(LATE), withdrawn_purposes=()), False, False),
+    ],
+)
+def test_a_withdrawal_denies_what_it_names_and_the_rest_survives(
+    statement: Consent, teaching: bool, research: bool
+) -> None:
+    assert decide(case(statement)).permits is teaching
+    assert decide(case(statement, asked=request(Purpose.RESEARCH))).permits is research
+
+
+def test_an_earlier_consent_does_not_revive_and_a_later_one_counts() -> None:
+    earlier = yes(date(2023, 1, 1))
+    assert not decide(case(earlier, withdrawn(date(2025, 1, 1)))).permits
+    assert decide(case(yes(LATE), withdrawn(date(2025, 1, 1)))).permits
+    assert not decide(case(yes(LATE), withdrawn(LATE))).permits
+    assert not decide(case(yes(LATE), withdrawn(None))).permits
+
+
+def test_a_permit_for_another_audience_does_not_outrank_a_refusal() -> None:
+    elsewhere = replace(yes(LATE), audience=(Audience.RESEARCH_TEAM,))
+    assert decide(case(no(OLD), elsewhere)).rules == ("R9.b",)
+
+
+@pytest.mark.parametrize(
+    "spent",
+    [
+        replace(yes(LATE), valid_to=LATE),
+        replace(yes(LATE), state=ConsentState.SUPERSEDED),
+        replace(yes(LATE), state=ConsentState.PROPOSED),
+        replace(yes(LATE), valid_from=date(2027, 1, 1)),
+    ],
+)
+def test_a_consent_that_does_not_count_today_does_not_outrank_a_refusal(spent: Consent) -> None:
+    assert decide(case(no(OLD), spent)).rules == ("R9.b",)
+
+
+@pytest.mark.parametrize("state", [ConsentState.SUPERSEDED, ConsentState.ENTERED_IN_ERROR])
+def test_a_replaced_refusal_denies_nothing(state: ConsentState) -> None:
+    error = replace(refusal(NAMED), state=state, decided_on=LATE)
+    assert decide(case(error, yes(OLD))).permits
+
+
+def test_the_later_narrower_consent_is_the_best_one() -> None:
+    narrow = replace(yes(LATE), max_form=Form.ANONYMISED)
+    position = weigh(case(yes(OLD), narrow), Purpose.TEACHING)
+    assert [each.consent for each in position.permits] == [narrow, yes(OLD)]
+    same_day = replace(yes(OLD), max_form=Form.ANONYMISED, id="a")
+    assert weigh(case(yes(OLD), same_day), Purpose.TEACHING).permits[0].consent is same_day
