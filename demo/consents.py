@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-CARE: Final = {"purpose": "DIRECT_CARE", "max_form": "IDENTIFIABLE", "audience": ["CARE_TEAM"]}
-TEACHING: Final = {"purpose": "TEACHING", "max_form": "ANONYMISED", "audience": ["TRUST_STUDENTS"]}
+CARE: Final[dict[str, object]] = {"purpose": "DIRECT_CARE", "max_form": "IDENTIFIABLE", "audience": ["CARE_TEAM"]}
+TEACHING: Final[dict[str, object]] = {"purpose": "TEACHING", "max_form": "ANONYMISED", "audience": ["TRUST_STUDENTS"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

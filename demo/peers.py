@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Final
 
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, VLPhotographicImageStorage
 from pynetdicom import AE, build_role, evt
-from pynetdicom.sop_class import (
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-    StudyRootQueryRetrieveInformationModelMove,
-    VLPhotographicImageStorage,
-)
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 HOST: Final = "127.0.0.1"
 CALLED_AET: Final = "CONSENTGATE"
+# Study Root Query/Retrieve Information Model, PS3.4 C.6.2.
+STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
+STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
+VERIFICATION: Final = "1.2.840.10008.1.1"
 SYNTAXES: Final = [JPEGBaseline8Bit, ExplicitVRLittleEndian]
 NO_ASSOCIATION: Final = -1
 
@@ -62,10 +62,11 @@ class Receiver:
     def __post_init__(self) -> None:
         entity = AE(ae_title=self.aet)
         entity.add_supported_context(VLPhotographicImageStorage, SYNTAXES)
-        entity.add_supported_context("1.2.840.10008.1.1")
-        self._server = entity.start_server(
-            (HOST, self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
-        )
+        entity.add_supported_context(VERIFICATION)
+        server = entity.start_server((HOST, self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)])
+        if server is None:
+            raise RuntimeError("a server that does not block is always returned")
+        self._server = server
 
     def _store(self, event: evt.Event) -> int:
         dataset = event.dataset
@@ -98,11 +99,11 @@ class Caller:
     def _asked(self, model: str, send: str, identifier: Dataset, *arguments: object) -> int:
         entity = AE(ae_title=self.aet)
         entity.add_requested_context(model)
-        roles = []
+        roles: list[SCP_SCU_RoleSelectionNegotiation] = []
         if send == "send_c_get":
             entity.add_requested_context(VLPhotographicImageStorage, SYNTAXES)
             roles = [build_role(VLPhotographicImageStorage, scp_role=True)]
-        association = entity.associate(HOST, self.port, ae_title=CALLED_AET, ext_neg=roles)
+        association = entity.associate(HOST, self.port, ae_title=CALLED_AET, ext_neg=[*roles])
         if not association.is_established:
             return NO_ASSOCIATION
         answers = list(getattr(association, send)(identifier, *arguments, model))
@@ -112,17 +113,15 @@ class Caller:
 
     def move(self, destination: str, level: str = "STUDY", **keys: str) -> int:
         """Ask by C-MOVE that ``destination`` be sent what the keys name."""
-        return self._asked(
-            StudyRootQueryRetrieveInformationModelMove, "send_c_move", identifier(level, keys), destination
-        )
+        return self._asked(STUDY_ROOT_MOVE, "send_c_move", identifier(level, keys), destination)
 
     def get(self, level: str = "STUDY", **keys: str) -> int:
         """Ask by C-GET."""
-        return self._asked(StudyRootQueryRetrieveInformationModelGet, "send_c_get", identifier(level, keys))
+        return self._asked(STUDY_ROOT_GET, "send_c_get", identifier(level, keys))
 
     def find(self, level: str = "STUDY", **keys: str) -> int:
         """Ask by C-FIND."""
-        return self._asked(StudyRootQueryRetrieveInformationModelFind, "send_c_find", identifier(level, keys))
+        return self._asked(STUDY_ROOT_FIND, "send_c_find", identifier(level, keys))
 
 
 def identifier(level: str, keys: dict[str, str]) -> Dataset:

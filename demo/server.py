@@ -66,6 +66,7 @@ class Server:
         if any(self.folder.glob("*.json")):
             options = []
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        before = self._checks_passed()
         output = (self.folder.parent / f"{self.folder.name}.out").open("ab")
         self.process = subprocess.Popen(  # noqa: S603 - our own script
             ["bash", str(ROOT / "bin" / "serve"), str(self.folder), *options],  # noqa: S607
@@ -74,7 +75,7 @@ class Server:
             start_new_session=True,
         )
         output.close()
-        if not wait_until(self._ready, START_SECONDS):
+        if not wait_until(lambda: self._ready(before), START_SECONDS):
             self.stop()
             raise NotStartedError(self.printed())
         configuration = json.loads(
@@ -87,13 +88,16 @@ class Server:
         files = (self.folder.parent / f"{self.folder.name}.out", self.folder / "orthanc.log")
         return "\n".join(file.read_text(errors="replace")[-3000:] for file in files if file.exists())
 
-    def _ready(self) -> bool:
+    def _ready(self, before: int) -> bool:
+        """Tell whether the start-up checks have passed since ``before``."""
         if self.process is not None and self.process.poll() is not None:
             raise NotStartedError(self.printed())
-        log = self.folder / "orthanc.log"
-        if not log.exists() or "Orthanc has started" not in log.read_text(errors="replace"):
-            return False
-        return any("every check passed" in str(entry["detail"]) for entry in self.audit(200))
+        return self._checks_passed() > before
+
+    def _checks_passed(self) -> int:
+        """Return the number of the newest entry that says so; 0 when there is none."""
+        passed = [entry["seq"] for entry in self.audit(200) if "every check passed" in str(entry["detail"])]
+        return int(str(passed[-1])) if passed else 0
 
     def stop(self) -> None:
         """Stop Orthanc and wait for it."""

@@ -29,7 +29,7 @@ IDENTIFYING: Final = (
     "AcquisitionDateTime",
 )
 SHORTEST_PART: Final = 4  # shorter values are only compared whole: "A1" is part of too much
-CODED: Final = ("CS", "DS", "IS", "UI")  # and not with these at all: a middle initial "L" is no left hand
+CODED: Final = ("CS", "DS", "IS", "UI")  # and not with these: an initial "L" is no left hand; nor is a study "1" a leak
 
 
 def _texts(element: DataElement) -> Iterator[str]:
@@ -52,7 +52,7 @@ def identifiers(original: Dataset) -> frozenset[str]:
 
 def _carries(text: str, vr: str, secrets: frozenset[str]) -> bool:
     if text in secrets:
-        return len(text) >= SHORTEST_PART or vr not in CODED
+        return len(text) >= SHORTEST_PART or not (vr in CODED or text.isdigit())
     if vr in ("UI", "IS", "DS"):  # digits of a made UID may contain a short number by chance
         return False
     return any(len(secret) >= SHORTEST_PART and secret in text for secret in secrets)

@@ -146,8 +146,14 @@ class Intake:
         with self.services.database.reading() as connection:
             return images.get(connection, sop_instance_uid) is not None
 
-    def stored(self, header: Mapping[str, object], orthanc_instance: str) -> None:
-        """Check, after the fact, that what Orthanc stored was accepted; if not, no door may show it."""
+    def stored(self, header: Mapping[str, object], orthanc_instance: str, sha256: str = "") -> None:
+        """Check, after the fact, that what Orthanc stored was accepted; if not, no door may show it.
+
+        Args:
+            header: the instance's elements by keyword.
+            orthanc_instance: Orthanc's identifier.
+            sha256: digest of the stored bytes, when they were read.
+        """
         uid = str(header["SOPInstanceUID"])
         with self.services.database.writing() as connection:
             row = images.get(connection, uid)
@@ -155,7 +161,7 @@ class Intake:
                 unasked = Dataset()
                 for keyword in HEADER_OF_UNASKED:
                     setattr(unasked, keyword, str(header.get(keyword) or ""))
-                row = replace(self.row_of(unasked, ""), status=ImageStatus.QUARANTINED)
+                row = replace(self.row_of(unasked, sha256), status=ImageStatus.QUARANTINED)
                 patients.ensure(connection, row.patient_id, row.issuer, None)
                 images.expect(connection, row, row.patient_id)
                 self._note(connection, "OnStored", uid, Outcome.FAILURE, ("STORED_UNASKED: refused at every door",))

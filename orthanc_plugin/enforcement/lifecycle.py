@@ -6,6 +6,7 @@ C-GET and other plugins' doors don't pass the gate.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 CATCHING_UP: Final = "the start-up checks have not finished"
 STARTED: Final = "ORTHANC_STARTED"
 STOPPED: Final = "ORTHANC_STOPPED"
+NO_TEXT: Final = ("SQ", "OB", "OW", "UN")
 
 
 def write_boot_file(path: Path, credentials: Credentials) -> None:
@@ -117,6 +119,6 @@ class Lifecycle:
         with self.services.database.reading() as connection:
             if images.find(connection, images.Subject.INSTANCE, (orthanc_instance,)):
                 return
-        dataset = parsed(self.control.read(orthanc_instance))
-        header = {element.keyword: element.value for element in dataset if element.VR not in ("SQ", "OB", "OW", "UN")}
-        Intake(self.services).stored(header, orthanc_instance)
+        content = self.control.read(orthanc_instance)
+        header = {element.keyword: element.value for element in parsed(content) if element.VR not in NO_TEXT}
+        Intake(self.services).stored(header, orthanc_instance, hashlib.sha256(content).hexdigest())

@@ -39,7 +39,6 @@ class Rule(StrEnum):
     RECORDS_PIXELS = "R4.pixels"
     RECORDS_OTHERS = "R4.others"
     COVERT = "R5"
-    DENIAL_STANDS = "R6"
     PARENTS_DISAGREE = "R6.parents"
     BREAK_GLASS = "R7"
     BREAK_GLASS_UNFOUNDED = "R7.unfounded"
@@ -103,7 +102,6 @@ CITATIONS: Final[dict[Rule, str]] = {
     Rule.RECORDS_PIXELS: "Caldicott principle 3; requirements R4",
     Rule.RECORDS_OTHERS: "Caldicott principle 4; requirements R4",
     Rule.COVERT: "MDU 2013 item 10; requirements 000-36",
-    Rule.DENIAL_STANDS: "GMC recordings 9; requirements R6, 003-29",
     Rule.PARENTS_DISAGREE: "GMC recordings 9; requirements R6",
     Rule.BREAK_GLASS: "requirements R7, 2.9",
     Rule.BREAK_GLASS_UNFOUNDED: "requirements R7, 2.9",

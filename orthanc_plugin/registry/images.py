@@ -106,9 +106,16 @@ def get(connection: Connection, sop_instance_uid: str) -> ImageRow | None:
 
 
 def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> None:
-    """Record an instance that Orthanc is about to store; the same one again changes nothing."""
-    if get(connection, row.sop_instance_uid) is None:
+    """Record an instance that Orthanc is about to store; the same one again changes nothing.
+
+    One that was found stored unasked becomes an ordinary one when the very same bytes are accepted.
+    """
+    known = get(connection, row.sop_instance_uid)
+    if known is None:
         connection.execute(images.insert().values(with_orthanc_ids(row, archive_patient_id)))
+    elif known.status is ImageStatus.QUARANTINED and known.sha256 == row.sha256:
+        accepted = {"status": row.status, "consent_id": row.consent_id}
+        connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
 
 
 def set_orthanc_instance(connection: Connection, sop_instance_uid: str, orthanc_instance: str) -> None:

@@ -1,4 +1,4 @@
-"""One guarded Orthanc for the tests that only ask of it, with the photographs of A and B filed and C's in quarantine."""
+"""One guarded Orthanc for the tests that only ask of it: A's and B's photographs filed, C's in quarantine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PythonScript for tests: guards Orthanc as in production, but the parts of one hook raise whatever they are asked."""
+"""A PythonScript for tests: guards Orthanc as in production, but the parts of one hook always raise."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 from demo.peers import wait_until
 from demo.server import ROOT, Server
-from tests.integration.archive import Archive
+from tests.integration.archive import Archive, started
 
 SCRIPT = Path(__file__).with_name("raising.py")
 HOOKS = ("_http", "_cmove", "_cfind", "_worklist", "_received", "_cstore", "_stored", "_change")
@@ -53,8 +53,6 @@ def with_broken(archive: Archive, hook: str) -> Iterator[subprocess.Popen[bytes]
 
 @pytest.fixture(scope="module")
 def broken_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    from tests.integration.archive import started  # noqa: PLC0415 - the module's own archive
-
     with started(tmp_path_factory.mktemp("broken")) as running:
         yield running
 

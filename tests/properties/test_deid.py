@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
@@ -17,11 +18,13 @@ from orthanc_plugin.deid.pseudonym import Pseudonyms
 from orthanc_plugin.errors import DeidentificationError
 from tests.fakes.pictures import encoded, photograph, photograph_bytes
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 PROFILE = Profile(name="teaching", pseudonym_domain="teaching", retain_safe_private=True)
 PSEUDONYMS = Pseudonyms(key=bytes(range(32)), domain="teaching")
-RARE = "ZŻЖ字ßéñ'’-ŧØ山"  # in nothing that a copy keeps
+RARE = "ZŻЖ字ßéñ'-ŧØ山"  # in nothing that a copy keeps
 
-rare = st.text(RARE, min_size=4, max_size=12).filter(lambda text: text.strip("-'’") == text)
+rare = st.text(RARE, min_size=4, max_size=12).filter(lambda text: text.strip("-'") == text)
 names = st.builds("^".join, st.lists(rare, min_size=1, max_size=5))
 free = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\\"), max_size=16)
 days = st.dates().map(lambda day: f"{day.year:04}{day.month:02}{day.day:02}")

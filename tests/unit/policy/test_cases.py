@@ -65,6 +65,14 @@ def test_every_field_is_read(written: Json) -> None:
     assert case.image.shows == ("SKIN_LESION",)
 
 
+def test_what_may_be_absent_is_written_as_null(written: Json) -> None:
+    for name in ("valid_to", "withdrawn_on", "withdrawn_purposes", "named_recipients", "named_publication", "tests"):
+        part(written, "consents", 0)[name] = None
+    part(written, "patient")["dob"] = part(written, "request")["break_glass"] = None
+    case = parse_case(written)
+    assert (case.consents[0].tests, case.consents[0].withdrawn_purposes, case.patient.dob) == (None, None, None)
+
+
 @pytest.mark.parametrize("purpose", ["AI_TRAINING", ""])
 def test_an_unknown_purpose_is_read_and_denied(written: Json, purpose: str) -> None:
     part(written, "request")["purpose"] = purpose

@@ -31,6 +31,7 @@ from orthanc_plugin.policy.model import (
     Patient,
 )
 from orthanc_plugin.policy.model import Tests as ThreeTests
+from orthanc_plugin.policy.secondary import secondary
 from tests.unit.policy.building import (
     ADULT,
     AGE_UNKNOWN,
@@ -115,6 +116,7 @@ TABLE: list[tuple[str, tuple[Consent, ...], Patient, Effect, Effect, Effect, Eff
         ANON,
         Obligation.ASSESS_COMPETENCE,
     ),
+    ("attorney's for a child", (ATTORNEY,), CHILD, DENY, DENY, ANON, ANON, SEEK),
     ("relative's", (consent(by=GiverType.RELATIVE_NO_AUTHORITY),), UNABLE, DENY, DENY, ANON, ANON, SEEK),
     ("consultee's", (consent(by=GiverType.CONSULTEE),), UNABLE, DENY, DENY, ANON, ANON, SEEK),
     (
@@ -455,3 +457,7 @@ def test_a_group_of_purposes_covers_its_members() -> None:
     assert decide(case(consent(PurposeGroup.ALL))).effect is IDENT
     asked = request(Purpose.DIRECT_CARE)
     assert decide(case(consent(PurposeGroup.ALL_SECONDARY), asked=asked)).effect is REVIEW
+
+
+def test_care_is_no_business_of_this_rule() -> None:
+    assert secondary(case(asked=request(Purpose.DIRECT_CARE))) is None
