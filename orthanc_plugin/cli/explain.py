@@ -23,7 +23,7 @@ def sentences(entry: Mapping[str, object]) -> Iterator[str]:
     purpose = entry["purpose"] or "no purpose"
     yield f"{entry['actor']} asked by {entry['door']} for image {entry['subject']}, for {purpose}."
     yield f"Answer: {entry['effect']}."
-    yield from (f"Because {reason}" + ("" if reason.endswith(".") else ".") for reason in _texts(entry, "reasons"))
+    yield from (f"Reason: {reason}" + ("" if reason.endswith(".") else ".") for reason in _texts(entry, "reasons"))
     if rules := _texts(entry, "rules"):
         yield f"Rules that spoke: {', '.join(rules)}."
     if citations := _texts(entry, "citations"):

@@ -53,7 +53,7 @@ def preflight(configuration: Path, as_json: bool) -> None:
     path = click.get_current_context().find_root().params.get("settings")
     settings = load_settings(Path(path or "settings.toml"), os.environ)
     policy = load_policy(settings.path(settings.policy.file))
-    found = findings(read_configuration(configuration), policy, os.environ)
+    found = findings(read_configuration(configuration), policy)
     columns = ("severity", "option", "problem", "remedy")
     show([asdict(each) for each in found], columns, as_json=as_json, empty="Nothing to object to.")
     sys.exit(1 if any(each.severity is Severity.REFUSE for each in found) else 0)

@@ -266,12 +266,20 @@ def environment_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def findings(configuration: Configuration, policy: Policy, environment: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Return everything that is not as it must be, refusals first."""
+def findings(
+    configuration: Configuration, policy: Policy, environment: Mapping[str, str] | None = None
+) -> tuple[Finding, ...]:
+    """Return everything that is not as it must be, refusals first.
+
+    Args:
+        configuration: Orthanc's, as its files say it.
+        policy: policy.toml.
+        environment: the one Orthanc runs in; None when it isn't known, as from outside.
+    """
     found = (
         *option_findings(configuration),
         *modality_findings(_section(configuration, "DicomModalities"), policy),
-        *environment_findings(environment),
+        *(environment_findings(environment) if environment is not None else ()),
     )
     return tuple(sorted(found, key=lambda finding: (finding.severity is Severity.WARN, finding.option)))
 
