@@ -6,9 +6,7 @@ README can show it and be tested against it.
 
 from __future__ import annotations
 
-import io
 import json
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,16 +15,13 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-import pydicom
-from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
 
 from demo.consents import PEOPLE, Person, consent_file
 from demo.peers import Caller, Receiver, wait_until
-from demo.photographs import SUBJECTS, TRACES, photograph
+from demo.photographs import SUBJECTS, photograph
+from demo.proofs import change_one_byte, decoded, first_part, identifiers_left, no_trace, pixels, same_bits, words
 from demo.server import Server
-from dicomwrap.bitstream.clean import entropy_coded, hidden
 from orthanc_plugin.registry.images import orthanc_id
 
 SUCCESS: Final = 0x0000
@@ -116,8 +111,8 @@ class Journey:
             made.study_instance_uid = str(answer["study_instance_uid"])
             made.series_instance_uid = str(answer["series_instance_uid"])
             self.wrapped[person.letter] = made
-            exact, clean = _same_bits(photo, file), _no_trace(file, self.photos)
-            consent = "consent to " + " and ".join(_words(person)) if person.consent else "no consent"
+            exact, clean = same_bits(photo, file), no_trace(file, self.photos)
+            consent = "consent to " + " and ".join(words(person)) if person.consent else "no consent"
             what = (
                 f"{'bits exact' if exact else 'BITS CHANGED'}, {'nothing hidden' if clean else 'HIDDEN METADATA LEFT'}"
             )
@@ -204,7 +199,7 @@ class Journey:
             made = self.wrapped[letter]
             status = self.workstation.move("DERMWS", StudyInstanceUID=made.study_instance_uid)
             arrived = self._arrived(self.at_workstation, 1)
-            same = len(arrived) == 1 and _pixels(arrived[0]) == _decoded(made.photo)
+            same = len(arrived) == 1 and pixels(arrived[0]) == decoded(made.photo)
             self.step(
                 f"C-MOVE of {letter}'s study to DERMWS",
                 "arrived, pixels equal the photograph's" if same else f"status {status:04X}, {len(arrived)} arrived",
@@ -212,7 +207,7 @@ class Journey:
             )
             as_stored = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
             answer = self.server.ask("GET", f"/dicom-web/studies/{made.study_instance_uid}", "derm", headers=as_stored)
-            same = answer.status_code == 200 and _pixels(_first_part(answer.content)) == _decoded(made.photo)
+            same = answer.status_code == 200 and pixels(first_part(answer.content)) == decoded(made.photo)
             self.step(
                 f"WADO-RS of {letter}'s study by account derm",
                 "arrived, pixels equal the photograph's" if same else f"HTTP {answer.status_code}",
@@ -234,7 +229,8 @@ class Journey:
         said = done.stdout.strip() if done.returncode == 0 else done.stderr.strip()
         self.step("consentgate review confirm, by Reviewer One", said, right=done.returncode == 0)
         after = self._teaching_gets("B")
-        faults = self._not_anonymous("B", after)
+        made = self.wrapped["B"]
+        faults = identifiers_left(made.person, made.photo, (made.sop_instance_uid, made.study_instance_uid), after)
         what = "one de-identified copy comes" if not faults else f"NOT DE-IDENTIFIED: {', '.join(faults)}"
         self.step("C-MOVE of B's study to TEACHING", what, right=not faults)
         others = self._teaching_gets("A")
@@ -244,22 +240,6 @@ class Journey:
         made = self.wrapped[letter]
         status = self.teaching.move("TEACHING", StudyInstanceUID=made.study_instance_uid)
         return self._arrived(self.at_teaching, 1 if status == SUCCESS else 0)
-
-    def _not_anonymous(self, letter: str, arrived: list[Dataset]) -> list[str]:
-        """Say what is wrong with a copy that should be anonymous; empty when nothing is."""
-        if len(arrived) != 1:
-            return [f"{len(arrived)} copies"]
-        made, copy = self.wrapped[letter], arrived[0]
-        buffer = io.BytesIO()
-        copy.save_as(buffer, enforce_file_format=True)
-        names = [made.person.patient_id, *made.person.name.split("^"), made.sop_instance_uid, made.study_instance_uid]
-        names += [made.person.birth_date.replace("-", ""), made.person.consent]
-        found = [name for name in names if name.encode() in buffer.getvalue()]
-        if copy.get("PatientIdentityRemoved") != "YES" or "DeidentificationMethodCodeSequence" not in copy:
-            found.append("not declared")
-        if _pixels(copy) != _decoded(made.photo):
-            found.append("other pixels")
-        return found
 
     # e
     def refusals(self) -> None:
@@ -329,58 +309,10 @@ class Journey:
         done = self.server.consentgate("audit", "verify", "--json")
         whole = done.returncode == 0 and json.loads(done.stdout)["whole"]
         self.step("consentgate audit verify", "the trail is whole" if whole else done.stdout + done.stderr, right=whole)
-        copy, changed = self._tampered_copy()
+        copy = self.work / "tampered.db"
+        changed = change_one_byte(self.server.folder / "registry.db", copy)
         done = self.server.consentgate("audit", "verify", "--database", f"sqlite:///{copy}", "--json")
         found = json.loads(done.stdout) if done.stdout else {}
         named = done.returncode == 1 and found.get("broken_at") == changed
         what = "verification fails and names the entry" if named else f"NOT FOUND: {found.get('problem')}"
         self.step("the same with one byte changed in a copy", what, right=named)
-
-    def _tampered_copy(self) -> tuple[Path, int]:
-        """Return a copy of the registry in which one byte of one entry is another, and that entry's number."""
-        copy = self.work / "tampered.db"
-        with sqlite3.connect(self.server.folder / "registry.db") as source, sqlite3.connect(copy) as target:
-            source.backup(target)
-            seq, event_id = target.execute("SELECT seq, event_id FROM trail ORDER BY seq LIMIT 1 OFFSET 5").fetchone()
-            target.execute("PRAGMA journal_mode=DELETE")
-        content = bytearray(copy.read_bytes())
-        at = content.index(b'"id":"' + str(event_id).encode()) + len(b'"id":"')
-        content[at] = ord("0") if content[at] != ord("0") else ord("1")
-        copy.write_bytes(content)
-        return copy, int(seq)
-
-
-def _words(person: Person) -> list[str]:
-    words = {"DIRECT_CARE": "care", "TEACHING": "teaching anonymised"}
-    return [words[str(scope["purpose"])] for scope in person.scopes]
-
-
-def _frame(dataset: Dataset) -> bytes:
-    return next(generate_frames(dataset.PixelData, number_of_frames=1))
-
-
-def _pixels(dataset: Dataset) -> bytes:
-    with Image.open(io.BytesIO(_frame(dataset))) as image:
-        return image.tobytes()
-
-
-def _decoded(photo: Path) -> bytes:
-    with Image.open(photo) as image:
-        return image.tobytes()
-
-
-def _same_bits(photo: Path, file: Path) -> bool:
-    return entropy_coded(_frame(pydicom.dcmread(file))) == entropy_coded(photo.read_bytes())
-
-
-def _no_trace(file: Path, own_photos: tuple[Path, ...]) -> bool:
-    content = file.read_bytes()
-    generated = own_photos or not any(trace in content for trace in TRACES[1:])
-    return bool(generated) and not hidden(_frame(pydicom.dcmread(file)))
-
-
-def _first_part(content: bytes) -> Dataset:
-    """Return the first object of a multipart/related answer (PS3.18 section 10.4)."""
-    start = content.index(b"\r\n\r\n") + 4
-    end = content.rindex(b"\r\n--")
-    return pydicom.dcmread(io.BytesIO(content[start:end]))
