@@ -37,7 +37,7 @@ def read_credentials(path: Path, user: str) -> Credentials:
     try:
         fields = json.loads(path.read_text())
         return Credentials(user=user, password=fields["password"], secret=fields["secret"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(
             "No running Orthanc with Consentgate was found.",
             remedy="Start it (bin/serve DIR), and run this as the same user or as root.",

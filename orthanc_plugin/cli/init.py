@@ -64,7 +64,12 @@ def init(folder: Path, plugins: str, script: Path, as_json: bool, **ports: int) 
     """Write orthanc.json, settings.toml, policy.toml and keys into FOLDER, with a password for each user."""
     passwords = {name: secrets.token_urlsafe(18) for name in USERS}
     values = {**{name: str(port) for name, port in ports.items()}, "plugins": plugins, "script": str(script.resolve())}
-    write_defaults(folder, values, passwords)
+    try:
+        write_defaults(folder, values, passwords)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} can't be written ({error.strerror}).", remedy="Name a folder that you may write to."
+        ) from error
     shown = {name: password for name, password in passwords.items() if name != "consentgate"}
     lines = "\n".join(f"  {name:10} {password}" for name, password in shown.items())
     say({"folder": str(folder), "users": shown}, f"Configuration written to {folder}. Users:\n{lines}", as_json=as_json)

@@ -49,6 +49,6 @@ class LazyGroup(click.Group):
     type=click.Path(dir_okay=False),
     help="Path of settings.toml [default: settings.toml here, or the environment's CONSENTGATE_SETTINGS].",
 )
-@click.version_option(version("consentgate"))
+@click.version_option(version("consentgate"), prog_name="consentgate")
 def main(settings: str | None) -> None:
     """Consent for clinical photographs: who may have which picture, for what, in which form."""

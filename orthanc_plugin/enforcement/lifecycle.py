@@ -20,6 +20,7 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.enforcement.intake import Intake, parsed
 from orthanc_plugin.enforcement.preflight import modality_findings, plugin_findings, require_safe
 from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry import images
 from orthanc_plugin.services import Services
 
@@ -90,7 +91,8 @@ class Lifecycle:
         require_safe(found)
         for orthanc_instance in self.control.instances():
             self._take_stock(orthanc_instance)
-        self.note("started; every check passed")
+        if not self.note("started; every check passed"):
+            raise RegistryError("The start could not be recorded, so nothing else could.")
         self.services.gate.open()
 
     def stopped(self) -> None:
@@ -99,9 +101,9 @@ class Lifecycle:
         for clear_up in self.at_stop:
             clear_up()
 
-    def note(self, detail: str) -> None:
-        """Record a start or stop."""
-        self.services.gate.note(
+    def note(self, detail: str) -> bool:
+        """Record a start or stop; False when that failed."""
+        return self.services.gate.note(
             AuditEvent(
                 id=self.services.ids(),
                 at=self.services.clock(),

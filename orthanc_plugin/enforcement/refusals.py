@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS: Final = 0.5
 _REJECTED: Final = re.compile(
     r"(?:DICOM authorization rejected\s+for|Rejected association for remote) AET (?P<aet>[\x21-\x7e][\x20-\x7e]{0,15})"
-    r" on IP (?P<ip>[0-9A-Fa-f.:]+)(?P<why>.*)"
+    r" on IP (?P<ip>[0-9A-Fa-f.:]*[0-9A-Fa-f])(?P<why>.*)"
 )
 _COMMAND: Final = re.compile(r"The DICOM command (?P<command>[A-Za-z-]+) is not allowed")
 _SERVICES: Final = {"get": "C-GET", "move": "C-MOVE", "find": "C-FIND", "store": "C-STORE", "echo": "C-ECHO"}

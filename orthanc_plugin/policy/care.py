@@ -13,7 +13,7 @@ from dicomwrap.terms import Audience, ConsentState, Form, GiverType, Purpose
 from orthanc_plugin.policy.answers import answer, deny, joined, obliged, permit, review
 from orthanc_plugin.policy.citations import Rule
 from orthanc_plugin.policy.conflicts import Position, Statement, weigh
-from orthanc_plugin.policy.consent import Standing
+from orthanc_plugin.policy.consent import STANDS_IN_FOR_ADULT, Standing
 from orthanc_plugin.policy.dates import PRESUMED_CAPABLE
 from orthanc_plugin.policy.facts import age, is_specific, made_under_18, purpose_of
 from orthanc_plugin.policy.model import Anonymisable, Case, Decision, Effect, ImageSource, Obligation
@@ -31,7 +31,7 @@ RENEWALS: Final[dict[Standing, str]] = {
     Standing.RECONSENT: "A parent agreed; the patient is now old enough, or able, to be asked.",
     Standing.LAPSED_AT_18: "A parent agreed; the patient is now an adult and is to be asked.",
     Standing.REGAINED: "Someone else agreed while the patient could not; the patient can now be asked.",
-    Standing.AGE_UNKNOWN: "A parent agreed; the birth date is not known, so the patient may have to be asked.",
+    Standing.AGE_UNKNOWN: "Someone else agreed; the birth date is not known, so the patient may have to be asked.",
 }
 
 
@@ -101,6 +101,9 @@ def _consented(case: Case, position: Position) -> Decision | None:
     best = next(iter(position.permits + lapsed), None)
     if best is None:
         return None
+    if best.giver in STANDS_IN_FOR_ADULT and age(case) is None:
+        reason = "Someone agreed as for an adult, and without a birth date nobody can tell whether the patient is one."
+        return review(Rule.AGE_UNKNOWN, reason, Obligation.RECONCILE_IDENTITY, consents=(best.consent,))
     reason = "A consent in force covers this use and this recipient."
     decision = permit(Rule.CARE_CONSENT, reason, consents=(best.consent,))
     if best.standing in RENEWALS:

@@ -173,10 +173,14 @@ def _last_words(statements: Iterable[Statement]) -> tuple[Statement, ...]:
 def _ranked(
     permits: Sequence[Statement], denials: Sequence[Statement]
 ) -> tuple[Statement | None, tuple[Statement, ...]]:
-    """Return the denial that stands, or the permits that outrank every denial; equal rank denies."""
+    """Return the denial that stands, or the permits that outrank every denial; equal rank denies.
+
+    A permit that may have lapsed, for all anyone knows of the patient's age, outranks nothing.
+    """
     strongest = max(denials, key=_order, default=None)
     if strongest is not None:
-        permits = [each for each in permits if each.rank > strongest.rank]
+        sure = (each for each in permits if each.standing is not Standing.AGE_UNKNOWN)
+        permits = [each for each in sure if each.rank > strongest.rank]
     if permits:
         return None, tuple(sorted(permits, key=_order, reverse=True))
     return strongest, ()

@@ -165,7 +165,9 @@ def _proxys(consent: Consent, patient: Patient, as_of: date) -> Standing:
     years = age_of(patient, as_of)
     if consent.giver.type in STANDS_IN_FOR_ADULT and years is not None and years < PRESUMED_CAPABLE:
         return Standing.NO_AUTHORITY
-    return Standing.REGAINED if can_decide(patient, years) else Standing.IN_FORCE
+    if can_decide(patient, years):
+        return Standing.REGAINED
+    return Standing.AGE_UNKNOWN if years is None else Standing.IN_FORCE
 
 
 def out_of_reach(consent: Consent, request: Request) -> str | None:

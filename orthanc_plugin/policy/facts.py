@@ -64,11 +64,13 @@ def made_under_18(case: Case) -> bool | None:
 def can_decide(patient: Patient, years: int | None) -> bool:
     """Tell whether the patient decides for themselves: capacity at 16 and over, competence below.
 
-    Recorded capacity says nothing of a child (GMC Decision making and consent; requirements G-DM).
+    Recorded capacity says nothing of a child (GMC Decision making and consent; requirements G-DM). At an unknown age
+    either will do, for a patient who may be able to decide is asked.
     """
-    if years is not None and years < PRESUMED_CAPABLE:
-        return patient.gillick is Gillick.COMPETENT
-    return patient.capacity is Capacity.HAS
+    able, competent = patient.capacity is Capacity.HAS, patient.gillick is Gillick.COMPETENT
+    if years is None:
+        return able or competent
+    return able if years >= PRESUMED_CAPABLE else competent
 
 
 def authorities(case: Case, *types: AuthorityType) -> Iterator[Authority]:

@@ -48,7 +48,7 @@ def defect(case: Case, statement: Statement) -> Decision | None:
     if (gap := _unnamed(case, statement) or _proxys_gap(case, statement)) is not None:
         return deny(Rule.CONSENT_DEFECT, gap, ask_or_refer(case), consents=consents)
     if statement.standing is Standing.AGE_UNKNOWN:
-        reason = "A parent agreed, and without a birth date nobody can tell whether that still counts."
+        reason = "Someone else agreed, and without a birth date nobody can tell whether that counts."
         return review(Rule.AGE_UNKNOWN, reason, Obligation.RECONCILE_IDENTITY, consents=consents)
     if statement.giver in TESTED_PROXIES and _capacity_unclear(case):
         reason = "Someone agreed for the patient, and nobody recorded that the patient is unable to decide."

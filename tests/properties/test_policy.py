@@ -231,7 +231,7 @@ def own(statement: Consent) -> Consent:
 
 
 @given(any_case)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_every_case_has_one_decision_with_reasons_rules_and_guidance(case: Case) -> None:
     decision = decide(case)
     assert decision == decide(case)
@@ -246,7 +246,7 @@ def test_every_case_has_one_decision_with_reasons_rules_and_guidance(case: Case)
 
 
 @given(any_case)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_the_order_of_consents_does_not_matter(case: Case) -> None:
     turned = replace(case, consents=case.consents[::-1])
     first, second = decide(case), decide(turned)
@@ -254,7 +254,7 @@ def test_the_order_of_consents_does_not_matter(case: Case) -> None:
 
 
 @given(any_case)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_a_refusal_never_opens_anything(case: Case) -> None:
     purpose = next((purpose for purpose in Purpose if purpose.value == case.request.purpose), None)
     assume(purpose is not None and not decide(case).permits)
@@ -274,7 +274,7 @@ def test_a_refusal_never_opens_anything(case: Case) -> None:
 
 
 @given(secondary_cases)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_todays_refusal_closes_secondary_use(case: Case) -> None:
     refusal = Consent(
         id="R1",
@@ -296,14 +296,14 @@ def test_without_any_consent_no_photograph_is_shown_identifiable(case: Case) -> 
 
 
 @given(secondary_cases)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_consents_to_anonymised_use_never_give_an_identifiable_photograph(case: Case) -> None:
     limited = tuple(replace(consent, max_form=Form.ANONYMISED) for consent in case.consents)
     assert decide(replace(case, consents=limited)).effect is not Effect.PERMIT_IDENTIFIABLE
 
 
 @given(secondary_cases)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_whoever_asks_for_an_anonymised_photograph_never_gets_another(case: Case) -> None:
     asked = replace(case, request=replace(case.request, identifiable=False))
     decision = decide(asked)
@@ -316,7 +316,7 @@ def test_whoever_asks_for_an_anonymised_photograph_never_gets_another(case: Case
 
 
 @given(secondary_cases, st.sampled_from([date(2025, 3, 1), date(2026, 11, 19), AS_OF]), FLAGS)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_after_a_withdrawal_the_purpose_stays_closed(case: Case, on: date, stored: bool) -> None:
     purpose = Purpose(case.request.purpose)
     withdrawn = tuple(
@@ -358,17 +358,16 @@ def test_an_unknown_purpose_is_never_served(case: Case, purpose: str) -> None:
 
 @given(any_case)
 @settings(max_examples=500)
-def test_an_unknown_birth_date_never_opens_a_photograph_beyond_care(case: Case) -> None:
+def test_an_unknown_birth_date_opens_nothing_that_some_age_would_close(case: Case) -> None:
     unknown = replace(case, patient=replace(case.patient, dob=None))
-    if not (decide(unknown).permits and case.request.purpose in SECONDARY_PURPOSES):
+    if not decide(unknown).permits:
         return
-    ages = [date(2016, 1, 1), date(2010, 11, 20), date(2008, 11, 20), date(1980, 6, 15)]
-    answers = [decide(replace(case, patient=replace(case.patient, dob=dob))) for dob in ages]
-    assert all(decision.permits for decision in answers)
+    for dob in (date(2016, 1, 1), date(2012, 1, 1), date(2010, 11, 20), date(2008, 11, 20), date(1980, 6, 15)):
+        assert decide(replace(case, patient=replace(case.patient, dob=dob))).permits
 
 
 @given(any_case)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_an_intimate_photograph_of_a_child_never_leaves_care(case: Case) -> None:
     child = replace(
         case,

@@ -62,6 +62,14 @@ def test_a_history_that_was_written_anew_is_not_the_one_that_was_signed() -> Non
     assert (found.broken_at, found.problem) == (3, "entry 3 is not the one that was signed at the time")
 
 
+@pytest.mark.parametrize("at", range(FIVE))
+def test_an_entry_that_is_whole_in_itself_but_follows_another_is_found(at: int) -> None:
+    entries = chain()
+    entries[at] = link(at + 1, entries[at].event_id, "f" * 64, entries[at].body)
+    found = verify(entries)
+    assert (found.broken_at, found.problem) == (at + 1, f"entry {at + 1} does not follow the entry before it")
+
+
 def test_everything_gone_is_seen_by_the_signed_heads() -> None:
     assert verify([], {2: "x", 7: "y"}).broken_at == 1
 

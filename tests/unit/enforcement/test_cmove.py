@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_recipient_that_doesn_t_confirm_makes_the_move_fail_and_the_record_say
 def test_what_may_go_goes_and_the_rest_makes_the_move_fail(world: World) -> None:
     world.file(CARE)
     world.file(uid=SECOND)
-    world.sql(f"UPDATE images SET status = 'QUARANTINED' WHERE sop_instance_uid = '{SECOND}'")
+    world.sql("UPDATE images SET status = 'QUARANTINED' WHERE sop_instance_uid = '2.25.8'")
     with pytest.raises(MoveRefusedError, match="1 of 2"):
         move(world, Level="STUDY", StudyInstanceUID="2.25.1")
     assert len(world.archive.sent) == 1
@@ -190,9 +191,9 @@ def test_after_a_withdrawal_no_move_begins(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", [World.stop_the_trail, World.lose_the_database])
-def test_without_a_record_nothing_is_sent(fault: object, world: World) -> None:
+def test_without_a_record_nothing_is_sent(fault: Callable[[World], None], world: World) -> None:
     world.file(CARE)
-    fault(world)  # type: ignore[operator]
+    fault(world)
     with pytest.raises(ConsentgateError):
         move(world)
     assert world.archive.sent == []

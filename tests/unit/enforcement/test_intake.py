@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from pydicom import dcmread
@@ -150,7 +151,7 @@ def test_hidden_metadata_is_taken_out_and_the_picture_stays(world: World) -> Non
 
 
 def test_a_photograph_with_hidden_metadata_that_must_wait_is_kept_as_it_came(world: World) -> None:
-    assert rules(world, with_hidden_metadata()) == ["HEADER_CONTRADICTS_BITSTREAM", "CONSENT_UNKNOWN"] or True
+    assert rules(world, with_hidden_metadata()) == ["CONSENT_UNKNOWN"]
     assert b"somewhere" in world.services.spool.get(world.held()[0].spool_name)
 
 
@@ -205,9 +206,9 @@ def test_a_ct_too_must_say_whose_it_is(elements: dict[str, str], expected: list[
     assert rules(world, encoded(ct(**elements))) == expected
 
 
-def test_where_a_patient_s_consent_is_enough_the_photograph_needs_no_reference(tmp_path: object) -> None:
+def test_where_a_patient_s_consent_is_enough_the_photograph_needs_no_reference(tmp_path: Path) -> None:
     policy = POLICY.replace('consent_reference = "required"', 'consent_reference = "patient"')
-    world = make_world(tmp_path, policy=policy)  # type: ignore[arg-type]
+    world = make_world(tmp_path, policy=policy)
     bare = encoded(photograph(stamp=stamp_without_consent(Purpose.DIRECT_CARE)))
     assert rules(world, bare) == ["CONSENT_MISSING"]
     world.record(consent())

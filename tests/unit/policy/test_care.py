@@ -44,6 +44,7 @@ SENT_IN = replace(PHOTO, source=ImageSource.PATIENT_SUPPLIED)
 BOTH = (Purpose.DIRECT_CARE, Purpose.SECOND_OPINION)
 PARENT = consent(*BOTH, by=GiverType.PR_HOLDER)
 ATTORNEY = consent(*BOTH, by=GiverType.LPA_HW)
+UNABLE_AGE_UNKNOWN = replace(AGE_UNKNOWN, capacity=Capacity.LACKS)
 NOW_16 = Patient(id="P1", dob=date(2010, 11, 20))
 NOW_18 = Patient(id="P1", dob=date(2008, 11, 20))
 LEAP_17 = Patient(id="P1", dob=date(2008, 2, 29))
@@ -89,6 +90,8 @@ TABLE: list[tuple[str, tuple[Consent, ...], Patient, Effect, Effect, Obligation 
     ("parent's, age unknown", (PARENT,), AGE_UNKNOWN, IDENT, IDENT, Obligation.SEEK_RECONSENT),
     ("attorney's", (ATTORNEY,), UNABLE, IDENT, IDENT, None),
     ("attorney's, able again", (ATTORNEY,), ADULT, IDENT, IDENT, Obligation.SEEK_RECONSENT),
+    ("attorney's, age unknown", (ATTORNEY,), UNABLE_AGE_UNKNOWN, REVIEW, REVIEW, Obligation.RECONCILE_IDENTITY),
+    ("attorney's, able again, age unknown", (ATTORNEY,), AGE_UNKNOWN, REVIEW, REVIEW, Obligation.RECONCILE_IDENTITY),
     ("best interests", (consent(*BOTH, by=GiverType.BEST_INTERESTS),), UNABLE, IDENT, IDENT, None),
     (
         "best interests, able",

@@ -13,6 +13,7 @@ from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import Consent, Patient
 from tests.unit.policy.building import (
     ADULT,
+    AGE_UNKNOWN,
     CHILD,
     COMPETENT_CHILD,
     PASSED,
@@ -76,6 +77,8 @@ def no(
         ((no(OLD, by=PARENT, who="mother"), yes(LATE, by=PARENT, who="mother")), CHILD, True),
         ((no(OLD, by=PARENT), yes(LATE, by=GiverType.COURT)), CHILD, True),
         ((yes(OLD), no(LATE, by=PARENT)), COMPETENT_CHILD, True),
+        ((no(OLD, by=GiverType.COURT), yes(LATE, by=PARENT)), CHILD, True),
+        ((no(OLD, by=GiverType.COURT), yes(LATE, by=PARENT)), AGE_UNKNOWN, False),
     ],
 )
 def test_level_then_purpose_then_date_and_the_patient_before_all(

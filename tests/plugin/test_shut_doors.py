@@ -1,0 +1,151 @@
+"""The plugin failing at every hook leaves every door shut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from orthanc_plugin.archive.remote import Credentials
+from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.install import HOOKS, Parts
+from orthanc_plugin.services import Services
+from tests.fakes import orthanc
+from tests.fakes.configuration import modalities
+from tests.fakes.instances import instance
+from tests.fakes.orthanc import ChangeType, InstanceOrigin, ReceivedInstanceAction
+from tests.fakes.pictures import CARE, UID, consent, photograph, photograph_bytes
+from tests.fakes.world import MODALITIES, World
+from tests.unit.enforcement.test_http import basic
+
+FAULTS = ("the database is lost", "everything raises", "the workers are stopped")
+
+
+class Raises:
+    """A service of which nothing works."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+def install_hooks(world: World, fault: str) -> Parts:
+    """Register every hook on services that worked once, and break them."""
+    world.file(CARE)
+    world.archive.known_modalities = modalities()
+    services: Services = world.services
+    if fault == "everything raises":
+        services = replace(
+            services,
+            database=Raises(),  # type: ignore[arg-type]
+            trail=Raises(),  # type: ignore[arg-type]
+            release=Raises(),  # type: ignore[arg-type]
+            spool=Raises(),  # type: ignore[arg-type]
+        )
+        services.gate.database = services.database
+    parts = Parts(
+        services=services,
+        archive=world.archive,
+        control=world.archive,
+        internal=Credentials(user="consentgate", password="p", secret="s"),
+        modalities=MODALITIES,
+        decisions=world.worker(),
+        moves=world.worker(),
+        sdk=orthanc,
+    )
+    orthanc.reset()
+    for register in HOOKS:
+        register(orthanc, parts)
+    if fault == "the database is lost":
+        world.lose_the_database()
+    elif fault == "the workers are stopped":
+        parts.decisions.stop()
+        parts.moves.stop()
+    return parts
+
+
+def http(world: World, _parts: Parts) -> None:
+    headers = {"Authorization": basic("derm")}
+    for uri in ("/instances", "/studies", "/dicom-web/studies/2.25.1", "/system", "/nonsense"):
+        assert orthanc.hooks["http"](uri, method=1, ip="", headers=headers, get={}) is False
+    admin = {"Authorization": basic("admin")}
+    assert orthanc.hooks["http"]("/system", method=1, ip="", headers=admin, get={}) is False
+    assert world.archive.sent == []
+
+
+def move(world: World, _parts: Parts) -> None:
+    with pytest.raises((ConsentgateError, RuntimeError)):
+        orthanc.hooks["move"](OriginatorAET="DERMWS", TargetAET="DERMWS", Level="IMAGE", SOPInstanceUID=UID)
+    assert world.archive.sent == []
+
+
+def find(_world: World, _parts: Parts) -> None:
+    with pytest.raises((ConsentgateError, RuntimeError)):
+        orthanc.hooks["find"](None, None, "DERMWS", "CONSENTGATE")
+
+
+def worklist(_world: World, _parts: Parts) -> None:
+    with pytest.raises((ConsentgateError, RuntimeError)):
+        orthanc.hooks["worklist"](None, None, "DERMWS", "CONSENTGATE")
+
+
+def received(_world: World, _parts: Parts) -> None:
+    answer = orthanc.hooks["received"](photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL)
+    assert answer == (ReceivedInstanceAction.MODIFY, b"")
+
+
+def cstore(_world: World, _parts: Parts) -> None:
+    assert orthanc.hooks["cstore"](instance(photograph())) not in (0, None)
+    assert orthanc.hooks["cstore"](None) not in (0, None)
+
+
+def stored(_world: World, parts: Parts) -> None:
+    orthanc.hooks["stored"](instance(photograph()), "an-id")
+    assert parts.services.gate.closed == "a stored instance could not be checked"
+
+
+def change(world: World, parts: Parts) -> None:
+    orthanc.hooks["change"](ChangeType.ORTHANC_STARTED, 0, "")
+    assert parts.services.gate.closed == "a check at the start failed"
+    assert world.archive.stopped == 1
+
+
+DOORS = {
+    "http": http,
+    "move": move,
+    "find": find,
+    "worklist": worklist,
+    "received": received,
+    "cstore": cstore,
+    "stored": stored,
+    "change": change,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("door", DOORS)
+def test_a_hook_that_fails_leaves_its_door_shut(door: str, fault: str, world: World) -> None:
+    check: Callable[[World, Parts], None] = DOORS[door]
+    check(world, install_hooks(world, fault))
+
+
+def test_every_door_there_is_was_tried(world: World) -> None:
+    install_hooks(world, "nothing")
+    assert set(orthanc.hooks) == set(DOORS)
+
+
+def test_and_with_nothing_wrong_the_same_questions_are_answered(world: World) -> None:
+    install_hooks(world, "nothing")
+    headers = {"Authorization": basic("derm")}
+    assert orthanc.hooks["http"]("/dicom-web/studies/2.25.1", method=1, ip="", headers=headers, get={}) is True
+    orthanc.hooks["move"](OriginatorAET="DERMWS", TargetAET="DERMWS", Level="IMAGE", SOPInstanceUID=UID)
+    assert len(world.archive.sent) == 1
+    assert orthanc.hooks["received"](photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL) == (
+        ReceivedInstanceAction.KEEP_AS_IS,
+        None,
+    )
+    assert orthanc.hooks["cstore"](instance(photograph())) == 0
+    orthanc.hooks["stored"](instance(photograph()), world.row().orthanc_instance)
+    assert world.services.gate.closed is None
+    assert consent().id == world.row().consent_id
+    orthanc.reset()

@@ -1,0 +1,94 @@
+"""Around the start and the stop: the gate opens only after every check; a failing one stops Orthanc."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orthanc_plugin.archive.remote import Credentials, read_credentials
+from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, STARTED, STOPPED, Lifecycle, write_boot_file
+from orthanc_plugin.errors import ArchiveError
+from orthanc_plugin.policy.model import ImageStatus
+from tests.fakes.configuration import modalities
+from tests.fakes.pictures import CARE, encoded, photograph
+from tests.fakes.world import World
+
+
+def lifecycle(world: World, *at_stop: Callable[[], None]) -> Lifecycle:
+    world.archive.known_modalities = world.archive.known_modalities or modalities()
+    world.services.gate.close(CATCHING_UP)
+    return Lifecycle(world.services, world.archive, world.worker(), str, at_stop)
+
+
+def test_after_every_check_the_gate_opens(world: World) -> None:
+    lifecycle(world).hook(STARTED, 0, "")
+    assert (world.services.gate.closed, world.archive.stopped) == (None, 0)
+    assert world.trail()[-1]["detail"] == "started; every check passed"
+
+
+def test_what_was_stored_while_nobody_asked_is_quarantined(world: World) -> None:
+    known = world.file(CARE)
+    world.archive.objects["6816cb19-844d5aee-85245eba-28e841e6-2414fae2"] = encoded(photograph(uid="2.25.66"))
+    lifecycle(world).hook(STARTED, 0, "")
+    assert world.services.gate.closed is None
+    assert world.row("2.25.66").status is ImageStatus.QUARANTINED
+    assert world.row() == known
+
+
+def open_modality(world: World) -> None:
+    world.archive.known_modalities = {"x": {"AET": "X", "Host": "y", "AllowGet": True}}
+
+
+def strange_plugin(world: World) -> None:
+    world.archive.loaded = ("python", "ohif")
+
+
+def corrupt_object(world: World) -> None:
+    world.archive.objects["id"] = b"no DICOM"
+
+
+@pytest.mark.parametrize("fault", [open_modality, strange_plugin, corrupt_object, World.lose_the_database])
+def test_a_failing_check_stops_orthanc_and_the_gate_stays_shut(fault: Callable[[World], None], world: World) -> None:
+    cycle = lifecycle(world)
+    fault(world)
+    cycle.hook(STARTED, 0, "")
+    assert world.archive.stopped == 1
+    assert world.services.gate.closed == "a check at the start failed"
+
+
+def test_other_changes_are_nothing_to_it(world: World) -> None:
+    lifecycle(world).hook("NEW_INSTANCE", 0, "id")
+    assert (world.services.gate.closed, world.trail()) == (CATCHING_UP, [])
+
+
+def test_at_the_stop_everything_is_cleared_up(world: World) -> None:
+    done: list[str] = []
+    lifecycle(world, lambda: done.append("first"), lambda: done.append("second")).hook(STOPPED, 0, "")
+    assert done == ["first", "second"]
+    assert world.trail()[-1]["detail"] == "stopped"
+
+
+def test_the_boot_file_is_the_owner_s_alone_and_made_anew_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "boot.secret"
+    for secret in ("one", "two"):
+        write_boot_file(path, Credentials(user="consentgate", password="p", secret=secret))
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert read_credentials(path, "consentgate") == Credentials(user="consentgate", password="p", secret="two")
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[]", "null", json.dumps({"password": "p"})])
+def test_without_a_boot_file_no_guarded_orthanc_is_running(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "boot.secret"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ArchiveError, match="Start it"):
+        read_credentials(path, "consentgate")
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    shown = repr(Credentials(user="consentgate", password="hush", secret="quiet"))
+    assert "hush" not in shown
+    assert "quiet" not in shown
