@@ -10,13 +10,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from dicomwrap.terms import Audience, Form
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.clock import Clock, Ids
+from orthanc_plugin.clock import Clock, Ids, hospital_day
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.decide import decide
@@ -26,8 +25,6 @@ from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.trail import append
 
 logger = logging.getLogger(__name__)
-
-LONDON = ZoneInfo("Europe/London")
 
 # Obligations that put work on somebody's list when a decision names them.
 TASKS = frozenset(
@@ -98,7 +95,7 @@ def asked(request: AccessRequest, at: datetime) -> Request:
     """Return the request as the policy reads it; the day is the hospital's, not UTC's."""
     requester = request.requester
     return Request(
-        as_of=at.astimezone(LONDON).date(),
+        as_of=hospital_day(at),
         purpose=requester.purpose,
         recipient=Recipient(
             type=requester.audience,

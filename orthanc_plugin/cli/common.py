@@ -26,7 +26,15 @@ T = TypeVar("T")
 Row = Mapping[str, object]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-by_option = click.option("--by", required=True, help="Name or account of the person who does this.")
+
+
+def _named(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("give the name or account of the person who does this.")
+    return value.strip()
+
+
+by_option = click.option("--by", required=True, callback=_named, help="Name or account of the person who does this.")
 
 
 def services() -> Services:

@@ -13,6 +13,7 @@ from dicomwrap.errors import DicomwrapError
 from dicomwrap.terms import Purpose, PurposeGroup
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
+from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.registry import consents, patients
 from orthanc_plugin.registry.trail import append
@@ -111,7 +112,7 @@ def withdraw(consent_id: str, purposes: tuple[str, ...], on: datetime | None, by
     shared = services()
     at = shared.clock()
     named = tuple(Purpose(word) if word in set(Purpose) else PurposeGroup(word) for word in purposes)
-    day: date = on.date() if on else at.date()
+    day: date = on.date() if on else hospital_day(at)
     with shared.database.writing() as connection:
         changed = consents.withdraw(connection, consent_id, named or None, on=day, by=by, at=at)
         append(connection, [_event(shared, changed, by, at, "WITHDRAWN")])

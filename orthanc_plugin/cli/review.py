@@ -8,7 +8,7 @@ import click
 
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
-from orthanc_plugin.errors import ConsentgateError, UnknownImageError
+from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.registry import images, ledger, reviews
 from orthanc_plugin.registry.reviews import CHECKLIST, Review
@@ -95,9 +95,7 @@ def confirm(image: str, nothing: bool, identifying: tuple[str, ...], note: str, 
     The list to look for: face, tattoo, jewellery, birthmark or scar, clothing, room or background, reflection, text,
     rare condition. Without options each is asked for at the terminal.
     """
-    if not by.strip():
-        raise ConsentgateError("A review needs a person.", remedy="Give your name with --by.")
-    found = _record(services(), image, _answers(identifying, nothing=nothing), by.strip(), note)
+    found = _record(services(), image, _answers(identifying, nothing=nothing), by, note)
     words = {"YES": "may leave anonymised, where consent covers it", "NO": "may not leave anonymised"}
     say(
         {"review": found.review_id, "image": image, "anonymisable": found.outcome, "reviewer": found.reviewer},

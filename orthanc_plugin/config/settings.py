@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import ConfigDict, StringConstraints
 
@@ -98,10 +98,14 @@ class Settings:
         return f"{prefix}{self.path(name)}"
 
 
+# Not the policy: whoever may set the environment may not choose another one.
+OVERRIDABLE: Final = ("registry", "spool", "keys", "orthanc", "trail")
+
+
 def overridden(values: dict[str, object], environment: Mapping[str, str]) -> dict[str, object]:
     """Return ``values`` with every ``CONSENTGATE_<SECTION>_<KEY>`` of the environment put in its place."""
     result = {section: dict(keys) if isinstance(keys, dict) else keys for section, keys in values.items()}
-    for section in ("registry", "spool", "keys", "orthanc", "policy", "trail"):
+    for section in OVERRIDABLE:
         prefix = f"CONSENTGATE_{section.upper()}_"
         found = {
             name.removeprefix(prefix).lower(): text for name, text in environment.items() if name.startswith(prefix)

@@ -13,9 +13,10 @@ from typing import Final
 
 from orthanc_plugin.config.policyfile import Verb
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.intake import Intake
+from orthanc_plugin.enforcement.intake import DOOR, Intake, IntakeRefusedError
 from orthanc_plugin.enforcement.sdk import Instance, Sdk
 from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.errors import SpoolError
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -46,9 +47,21 @@ class Received:
             if verdict.changed:
                 return self.actions.MODIFY, verdict.content
             return self.actions.KEEP_AS_IS, None
+        except (IntakeRefusedError, SpoolError) as error:
+            self._noted(str(error.args[0]), origin)
+            return self.actions.MODIFY, b""
         except BaseException:
             logger.exception("an object was refused because it could neither be filed nor kept")
             return self.actions.MODIFY, b""
+
+    def _noted(self, reason: str, origin: object) -> None:
+        """Record the refusal; it stands whether that succeeds or not."""
+        logger.warning("an object was refused: %s", reason)
+        try:
+            sender = requesters.unknown(self.origins.get(origin, "UNKNOWN"))
+            self.worker.run(self.intake.services.gate.refuse, sender, DOOR, reason, rule="INTAKE_REFUSED")
+        except BaseException:
+            logger.exception("the refusal of an object could not be recorded")
 
 
 class CStoreFilter:

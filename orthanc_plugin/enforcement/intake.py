@@ -213,6 +213,8 @@ class Intake:
     def _identity(self, connection: Connection, dataset: Dataset, row: ImageRow) -> list[str]:
         if not row.patient_id:
             return ["IDENTITY_MISSING: the object names no patient"]
+        if dataset["PatientID"].VM > 1:
+            return ["IDENTITY_AMBIGUOUS: the object names several patients"]
         patient = patients.find(connection, row.patient_id, row.issuer)
         born = _date(str(dataset.get("PatientBirthDate") or ""))
         if patient and patient.dob and born and patient.dob != born:

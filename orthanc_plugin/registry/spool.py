@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from orthanc_plugin.errors import SpoolError
 
-MAGIC: Final = b"CGSPOOL1"
+CLEAR: Final = b"CGSPOOL0"
+SEALED: Final = b"CGSPOOL1"
 NONCE_BYTES: Final = 12
 
 
@@ -42,9 +43,9 @@ class Spool:
 
     def _sealed(self, name: str, content: bytes) -> bytes:
         if self.cipher is None:
-            return content
+            return CLEAR + content
         nonce = os.urandom(NONCE_BYTES)
-        return MAGIC + nonce + self.cipher.encrypt(nonce, content, name.encode())
+        return SEALED + nonce + self.cipher.encrypt(nonce, content, name.encode())
 
     def put(self, name: str, content: bytes) -> None:
         """Keep ``content`` under ``name``; when this returns it is on disk.
@@ -77,15 +78,17 @@ class Spool:
             content = (self.folder / name).read_bytes()
         except OSError as error:
             raise SpoolError(f"The quarantine spool can't give back an object ({error.strerror}).") from error
-        if not content.startswith(MAGIC):
-            return content
+        if content.startswith(CLEAR):
+            return content[len(CLEAR) :]
+        if not content.startswith(SEALED):
+            raise SpoolError("The object is not one of the spool's: changed on disk.")
         if self.cipher is None:
             raise SpoolError(
                 "The object is encrypted and no key is set.", remedy="Set spool.key_file in settings.toml."
             )
-        start = len(MAGIC) + NONCE_BYTES
+        start = len(SEALED) + NONCE_BYTES
         try:
-            return self.cipher.decrypt(content[len(MAGIC) : start], content[start:], name.encode())
+            return self.cipher.decrypt(content[len(SEALED) : start], content[start:], name.encode())
         except InvalidTag as error:
             raise SpoolError("The object can't be opened: wrong key, or changed on disk.") from error
 

@@ -160,6 +160,7 @@ def test_a_spool_that_can_take_nothing_makes_the_sender_keep_the_photograph(
     assert reasons(archive, uid) == []
     content = (tmp_path / "another.dcm").read_bytes()
     assert archive.server.ask("POST", "/instances", "uploader", content=content).status_code == 500
+    assert [entry["rules"] for entry in archive.server.audit(20) if entry["rules"]][-1] == ["INTAKE_REFUSED"]
     assert archive.journey.camera.push(archive.wrapped("A").file) == 0
 
 

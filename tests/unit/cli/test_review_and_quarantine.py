@@ -46,7 +46,7 @@ def test_every_item_of_the_list_is_in_the_help(shell: Shell) -> None:
     ("arguments", "code", "words"),
     [
         (("2.25.9", "--nothing-identifying", "--by", "dr"), 1, "No image in the archive"),
-        ((UID, "--nothing-identifying", "--by", " "), 1, "A review needs a person."),
+        ((UID, "--nothing-identifying", "--by", " "), 2, "give the name or account"),
         ((UID, "--nothing-identifying"), 2, "--by"),
         ((UID, "--by", "dr"), 2, "--nothing-identifying, or --identifying"),
         ((UID, "--nothing-identifying", "--identifying", "face", "--by", "dr"), 2, "contradict"),

@@ -13,7 +13,7 @@ def upgrade() -> None:
     """Make the tables of version 0.1.0."""
     op.create_table(
         "consents",
-        sa.Column("consent_id", sa.String(length=64), nullable=False),
+        sa.Column("consent_id", sa.String(length=256), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("patient_id", sa.String(length=64), nullable=False),
         sa.Column("issuer", sa.String(length=64), nullable=False),
@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.Column("intimate", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("consent_id", sa.String(length=64), nullable=True),
+        sa.Column("consent_id", sa.String(length=256), nullable=True),
         sa.Column("received_at", sa.String(length=40), nullable=False),
         sa.PrimaryKeyConstraint("sop_instance_uid"),
     )
@@ -95,7 +95,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.String(length=32), nullable=False),
         sa.Column("received_at", sa.String(length=40), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
-        sa.Column("consent_id", sa.String(length=64), nullable=True),
+        sa.Column("consent_id", sa.String(length=256), nullable=True),
         sa.Column("settled_at", sa.String(length=40), nullable=True),
         sa.Column("settled_by", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("quarantine_id"),
