@@ -1,3 +1,4 @@
 import orthanc
 from orthanc_plugin.install import install
+
 install(orthanc)

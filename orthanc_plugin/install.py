@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import secrets
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,7 +193,8 @@ def install(sdk: Sdk, environment: Mapping[str, str] = os.environ) -> Parts:
         ConsentgateError: it would not be guarded; Orthanc then refuses to start.
     """
     logging.getLogger("orthanc_plugin").addHandler(OrthancLog(sdk))
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote values of elements
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote values of elements,
+    warnings.filterwarnings("ignore", module="pydicom")  # by either way
     parts = parts_for(sdk, environment)
     for register in HOOKS:
         register(sdk, parts)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orthanc_plugin.audit.checkpoint import CheckpointError
 from orthanc_plugin.clock import Clock, Ids
 from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
 from orthanc_plugin.config.settings import Settings, load_settings
@@ -76,9 +77,18 @@ class Services:
     ids: Ids
 
     def sign_head(self) -> None:
-        """Sign the trail's last entry, unless it is signed already."""
+        """Sign the trail's last entry, unless it is signed already.
+
+        Raises:
+            CheckpointError: what was signed before is no longer in the trail, so nothing more is signed.
+        """
+        signed = self.heads.signed()
+        for seq, digest in sorted(signed.items())[-1:]:
+            entry = self.trail.entry(seq)
+            if entry is None or entry.digest != digest:
+                raise CheckpointError("The trail is not the one whose head was signed.")
         head = self.trail.head()
-        if head is not None:
+        if head is not None and head.seq not in signed:
             self.heads.sign(head.seq, head.digest, self.clock().isoformat())
 
     def context(self, answer: Answer, binding: Binding) -> Context:

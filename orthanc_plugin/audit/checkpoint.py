@@ -30,13 +30,19 @@ class Checkpoint:
     signature: str
 
 
-def _message(seq: int, digest: str, at: str) -> bytes:
-    return f"consentgate trail head\n{seq}\n{digest}\n{at}".encode()
+def _message(seq: int, digest: str, at: str, previous: str) -> bytes:
+    return f"consentgate trail head\n{seq}\n{digest}\n{at}\n{previous}".encode()
 
 
-def sign(seq: int, digest: str, at: str, key: Ed25519PrivateKey) -> Checkpoint:
-    """Return the head signed with ``key``."""
-    return Checkpoint(seq=seq, digest=digest, at=at, signature=key.sign(_message(seq, digest, at)).hex())
+def sign(seq: int, digest: str, at: str, key: Ed25519PrivateKey, previous: str = "") -> Checkpoint:
+    """Return the head signed with ``key``; ``previous`` is the signature before it, so that none can be left out."""
+    signature = key.sign(_message(seq, digest, at, previous)).hex()
+    return Checkpoint(seq=seq, digest=digest, at=at, signature=signature)
+
+
+def last_signature(lines: list[str]) -> str:
+    """Return the signature of the last line; '' when there is none."""
+    return str(json.loads(lines[-1])["signature"]) if lines else ""
 
 
 def to_line(checkpoint: Checkpoint) -> str:
@@ -53,11 +59,13 @@ def heads(lines: list[str], key: Ed25519PublicKey) -> dict[int, str]:
         CheckpointError: a line can't be read or its signature doesn't hold.
     """
     found: dict[int, str] = {}
+    previous = ""
     for number, line in enumerate(lines, start=1):
         try:
             fields = json.loads(line)
             signature = bytes.fromhex(fields["signature"])
-            key.verify(signature, _message(fields["seq"], fields["digest"], fields["at"]))
+            key.verify(signature, _message(fields["seq"], fields["digest"], fields["at"], previous))
+            previous = fields["signature"]
         except (ValueError, KeyError, TypeError, InvalidSignature) as error:
             raise CheckpointError(f"Line {number} of the signed heads doesn't hold.") from error
         found[int(fields["seq"])] = str(fields["digest"])

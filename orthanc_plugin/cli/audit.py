@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import click
 
 from orthanc_plugin.audit.chain import verify as walk
 from orthanc_plugin.cli.common import json_option, say, services, show, told
-from orthanc_plugin.registry.engine import open_database
+from orthanc_plugin.registry import consents
+from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.trail import Trail
 
 
@@ -28,19 +30,34 @@ def tail(count: int, as_json: bool) -> None:
     show(services().trail.tail(count), columns, as_json=as_json, empty="The trail is empty.")
 
 
+def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int) -> str:
+    """Say what the chain alone can't show: heads that are gone, consents that aren't those that were recorded."""
+    if entries and not signed:
+        return "no signed head is there, so entries could have been cut off or rewritten"
+    sealed = {detail for detail in Trail(looked_at).details() if detail.startswith(consents.SEAL)}
+    with looked_at.reading() as connection:
+        present = set(consents.seals(connection))
+    if changed := sealed ^ present:
+        return f"{len(changed)} consent record(s) are not as the trail has them"
+    return ""
+
+
 @audit.command()
-@click.option("--database", help="Verify the trail in this database (such as a copy) instead of the registry's.")
+@click.option("--database", help="Verify this database (such as a copy) instead of the registry's.")
+@click.option("--checkpoints", type=click.Path(path_type=Path), help="Signed heads kept elsewhere.")
 @json_option
 @told
-def verify(database: str | None, as_json: bool) -> None:
-    """Prove the trail whole: every entry follows the one before it, and every signed head is met.
+def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> None:
+    """Prove the trail whole: every entry follows the one before it, every signed head is met, no consent was changed.
 
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()
-    trail = Trail(open_database(database)) if database else shared.trail
-    signed = shared.heads.signed()
-    found = walk(trail.entries(), signed)
+    looked_at = open_database(database) if database else shared.database
+    signed = shared.heads.signed(checkpoints)
+    found = walk(Trail(looked_at).entries(), signed)
+    if found.whole and (problem := _beside_the_chain(looked_at, signed, found.entries)):
+        found = replace(found, broken_at=found.entries, problem=problem)
     if found.whole:
         sentence = f"The trail is whole: {found.entries} entries hold, {len(signed)} signed heads are met."
     else:

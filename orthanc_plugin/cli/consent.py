@@ -38,6 +38,7 @@ def _event(shared: Services, record: ConsentRecord, by: str, at: datetime, effec
         subject=record.id,
         effect=effect,
         consents=(f"{record.id} version {record.version}",),
+        detail=consents.seal(record),
         policy=shared.policy.sha256,
     )
 
@@ -65,10 +66,16 @@ def add(file: Path, birth_date: datetime | None, by: str, as_json: bool) -> None
     record = _read(file)
     at = shared.clock()
     with shared.database.writing() as connection:
-        filed = consents.add(connection, record, by=by, at=at)
+        issuer = shared.policy.intake.default_issuer
+        filed = consents.add(connection, record, by=by, at=at, default_issuer=issuer)
+        unknown = patients.find(connection, filed.patient_id or "", filed.issuer or "") is None
         born = birth_date.date() if birth_date else None
         patients.ensure(connection, filed.patient_id or "", filed.issuer or "", born)
         append(connection, [_event(shared, filed, by, at, f"RECORDED_{filed.state}")])
+    shared.sign_head()
+    if unknown:
+        said = f"note: nothing was on record yet of patient {filed.patient_id} of {filed.issuer}; check the spelling."
+        click.echo(said, err=True)
     say(as_mapping(filed), f"Recorded consent {filed.id}, version {filed.version}, {filed.state}.", as_json=as_json)
 
 
@@ -116,6 +123,7 @@ def withdraw(consent_id: str, purposes: tuple[str, ...], on: datetime | None, by
     with shared.database.writing() as connection:
         changed = consents.withdraw(connection, consent_id, named or None, on=day, by=by, at=at)
         append(connection, [_event(shared, changed, by, at, "WITHDRAWN")])
+    shared.sign_head()
     gone = ", ".join(changed.withdrawn_purposes or ()) or "everything"
     say(
         as_mapping(changed),

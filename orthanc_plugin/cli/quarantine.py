@@ -12,7 +12,7 @@ from orthanc_plugin.archive.remote import RemoteArchive, read_credentials
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, show, told
 from orthanc_plugin.errors import ArchiveError
-from orthanc_plugin.registry import consents
+from orthanc_plugin.registry import consents, images
 from orthanc_plugin.registry import quarantine as held_objects
 from orthanc_plugin.registry.quarantine import Held
 from orthanc_plugin.registry.trail import append
@@ -56,8 +56,11 @@ def _released(shared: Services, archive: RemoteArchive, held: Held, by: str) -> 
     orthanc_instance = archive.store(content)
     if not orthanc_instance:
         return False
-    if not archive.read(orthanc_instance):
-        raise ArchiveError("The archive took the object but does not give it back; the spool keeps its copy.")
+    stored = hashlib.sha256(archive.read(orthanc_instance)).hexdigest()
+    with shared.database.reading() as connection:
+        row = images.get(connection, held.sop_instance_uid)
+    if row is None or row.sha256 != stored:
+        raise ArchiveError("The archive does not give back what intake accepted; the spool keeps its copy.")
     at = shared.clock()
     with shared.database.writing() as connection:
         held_objects.settle(connection, held.quarantine_id, by=by, at=at)
@@ -74,6 +77,7 @@ def _released(shared: Services, archive: RemoteArchive, held: Held, by: str) -> 
             policy=shared.policy.sha256,
         )
         append(connection, [event])
+    shared.sign_head()
     shared.spool.drop(held.spool_name)
     return True
 

@@ -78,6 +78,7 @@ def _record(shared: Services, image: str, checklist: dict[str, bool], by: str, n
                 )
             ],
         )
+    shared.sign_head()
     return found
 
 

@@ -7,6 +7,7 @@ asked for was delivered; otherwise the final status is a warning (B000), and it 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -91,12 +92,21 @@ class MoveScp:
         if not rows:
             self.services.gate.refuse(requester, DOOR, "nothing in the archive matches", rule="NOTHING_FOUND")
             raise MoveRefusedError("Nothing was delivered.")
-        answers = self.services.gate.authorize_all(
-            [AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=DOOR) for row in rows]
-        )
-        delivered = [self._deliver(answer, row, node) for answer, row in zip(answers, rows, strict=True)]
-        if not all(delivered):
-            raise MoveRefusedError(f"{delivered.count(True)} of {len(delivered)} instances were delivered.")
+        delivered = [outcome is Delivery.DELIVERED for outcome in self._deliveries(requester, rows, node)]
+        if delivered.count(True) != len(rows):
+            raise MoveRefusedError(f"{delivered.count(True)} of {len(rows)} instances were delivered.")
+
+    def _deliveries(self, requester: Requester, rows: list[ImageRow], node: DicomNode) -> Iterator[Delivery | None]:
+        """Deliver one after the other, each asked about when its turn comes: a withdrawal stops what is still to go.
+
+        A recipient that can't be reached ends it, so that a dead one does not hold up the archive.
+        """
+        for row in rows:
+            request = AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=DOOR)
+            outcome = self._deliver(self.services.gate.authorize(request), row, node)
+            yield outcome
+            if outcome is Delivery.FAILED:
+                return
 
     def _requester(self, originator: str, node: DicomNode) -> Requester:
         asking = self.services.policy.node(originator)
@@ -129,26 +139,44 @@ class MoveScp:
         if asked is None:
             return []
         with self.services.database.reading() as connection:
-            return images.find(connection, *asked)
+            rows = images.find(connection, *asked)
+        if len({row.issuer for row in rows}) > 1 and asked[0] is Subject.PATIENT_ID:
+            return []  # one number, several patients: nobody can tell which is meant
+        return rows
 
-    def _deliver(self, answer: Answer, row: ImageRow, node: DicomNode) -> bool:
-        """Release one instance; False when it was refused or did not arrive, and then the trail says why."""
+    def _deliver(self, answer: Answer, row: ImageRow, node: DicomNode) -> Delivery | None:
+        """Release one instance and say how it went; None when it was refused, and then the trail says why."""
         if not answer.decision.permits:
-            return False
+            return None
         try:
-            original = self.archive.read(row.orthanc_instance)
+            original = self._original(row)
             context = self.services.context(answer, node)
             released = self.services.release.prepare(answer.decision, context, original, row.sop_instance_uid)
             disclosure = self.services.disclose(answer, released)
         except ReleaseRefusedError as error:
             self._refused(answer, str(error.args[0]), "OBLIGATION_UNMET")
-            return False
+            return None
         except ConsentgateError as error:
             self._refused(answer, str(error.args[0]), "FAIL_CLOSED")
-            return False
+            return None
+        except Exception:  # the boundary: a permit that ends in nothing needs its reason in the trail
+            logger.exception("a release failed")
+            self._refused(answer, "the copy could not be made", "FAIL_CLOSED")
+            return None
         return self._sent(answer, released.content, disclosure, self.modalities[node.aet])
 
-    def _sent(self, answer: Answer, content: bytes, disclosure: str, modality: str) -> bool:
+    def _original(self, row: ImageRow) -> bytes:
+        """Return the stored bytes, which must be those that were accepted and looked at.
+
+        Raises:
+            ReleaseRefusedError: they are others.
+        """
+        original = self.archive.read(row.orthanc_instance)
+        if hashlib.sha256(original).hexdigest() != row.sha256:
+            raise ReleaseRefusedError("The stored object is not the one that was accepted.")
+        return original
+
+    def _sent(self, answer: Answer, content: bytes, disclosure: str, modality: str) -> Delivery:
         try:
             self.archive.send(content, modality)
             outcome = Delivery.DELIVERED
@@ -174,7 +202,7 @@ class MoveScp:
                 detail=f"disclosure {disclosure} under decision {answer.decision_id}",
             )
         )
-        return outcome is Delivery.DELIVERED
+        return outcome
 
     def _refused(self, answer: Answer, reason: str, rule: str) -> None:
         request = answer.request

@@ -9,6 +9,7 @@ import logging
 import threading
 from typing import Final
 
+from orthanc_plugin.audit.checkpoint import CheckpointError
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -17,12 +18,13 @@ SECONDS_BETWEEN_BEATS: Final = 30.0
 
 
 class Heartbeat:
-    """Signs the head now and then."""
+    """Signs the head now and then; when what was signed has gone, it says so and shuts every door."""
 
     def __init__(self, services: Services, seconds: float = SECONDS_BETWEEN_BEATS) -> None:
         self.services = services
         self.seconds = seconds
         self.stopping = threading.Event()
+        self.seen: set[int] = set()
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
@@ -36,7 +38,13 @@ class Heartbeat:
     def beat(self) -> None:
         """Sign the head."""
         try:
+            if not self.seen <= set(self.services.heads.signed()):
+                raise CheckpointError("Signed heads of the trail have been removed.")
             self.services.sign_head()
+            self.seen = set(self.services.heads.signed())
+        except CheckpointError:
+            logger.exception("the trail was tampered with: every door is shut")
+            self.services.gate.close("the audit trail is not the one whose head was signed")
         except Exception:  # the next beat tries again; a head that can't be signed is for an administrator to see
             logger.exception("the trail's head could not be signed")
 

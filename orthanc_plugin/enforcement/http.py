@@ -148,11 +148,16 @@ class HttpFilter:
         answers = self.services.gate.authorize_all(
             [AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=match.door) for row in rows]
         )
-        digests = {row.sop_instance_uid: row.sha256 for row in rows}
-        released = [self._released(answer, user, digests[answer.request.sop_instance_uid]) for answer in answers]
-        return all(released)
+        may_leave = [self._may_leave(answer, user) for answer in answers]
+        if not all(may_leave):
+            return False
+        for answer, row in zip(answers, rows, strict=True):
+            if self.services.must_disclose(answer):
+                original = Released(content=b"", sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
+                self.services.disclose(answer, original)
+        return True
 
-    def _released(self, answer: Answer, user: User, sha256: str) -> bool:
+    def _may_leave(self, answer: Answer, user: User) -> bool:
         """Tell whether the original may go out by HTTP as it is: nothing is rewritten on the wire."""
         if not answer.decision.permits:
             return False
@@ -169,9 +174,6 @@ class HttpFilter:
                 subject=request.sop_instance_uid,
             )
             return False
-        if self.services.must_disclose(answer):
-            uid = answer.request.sop_instance_uid
-            self.services.disclose(answer, Released(content=b"", sha256=sha256, sop_instance_uid=uid))
         return True
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from orthanc_plugin.config.policyfile import Verb
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.intake import DOOR, Intake, IntakeRefusedError
+from orthanc_plugin.enforcement.intake import DOOR, Intake
+from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.enforcement.sdk import Instance, Sdk
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import SpoolError
@@ -76,20 +78,21 @@ class CStoreFilter:
         """Answer Orthanc: 0, or the status the sender gets."""
         try:
             header = json.loads(instance.GetInstanceSimplifiedJson())
-            return self.worker.run(self.status, instance.GetInstanceRemoteAet(), str(header["SOPInstanceUID"]))
+            return self.worker.run(self.status, instance.GetInstanceRemoteAet(), header)
         except BaseException:
             logger.exception("a C-STORE was refused because its check failed")
             return OUT_OF_RESOURCES
 
-    def status(self, aet: str, sop_instance_uid: str) -> int:
-        """Return the status for this sender and object."""
+    def status(self, aet: str, header: Mapping[str, object]) -> int:
+        """Return the status for this sender, and the object whose header Orthanc reads so."""
+        sop_instance_uid = str(header["SOPInstanceUID"])
         node = self.services.policy.node(aet)
         requester = requesters.of_node(aet, node)
         if node is None or Verb.STORE not in node.may:
             reason = "the node is not bound in policy.toml to store"
             self.services.gate.refuse(requester, "C-STORE", reason, rule="UNKNOWN_AE", subject=sop_instance_uid)
             return NOT_AUTHORIZED
-        if not self.intake.knows(sop_instance_uid):
+        if not self.intake.knows(header):
             reason = "intake has not accepted this object"
             self.services.gate.refuse(requester, "C-STORE", reason, rule="NOT_ACCEPTED", subject=sop_instance_uid)
             return OUT_OF_RESOURCES

@@ -12,27 +12,28 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from io import BytesIO
 from typing import Final
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEGBaseline8Bit
 from sqlalchemy import Connection
 
-from dicomwrap.bitstream.clean import cleaned, hidden
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consenttags import read_stamp
-from dicomwrap.errors import DicomwrapError
 from dicomwrap.terms import PURPOSE_CODES, SECONDARY_PURPOSES, ConsentState
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.policyfile import ConsentReference
+from orthanc_plugin.enforcement.reading import (
+    CHECKED_SYNTAXES,
+    IDENTITY,
+    identity_faults,
+    parsed,
+    without_hidden_metadata,
+)
 from orthanc_plugin.enforcement.sopclasses import image_type
-from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
+from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
-from orthanc_plugin.registry import consents, images, patients, quarantine
-from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry import consents, facts, images, patients, quarantine
+from orthanc_plugin.registry.images import ImageRow, orthanc_id, with_orthanc_ids
 from orthanc_plugin.registry.quarantine import Held
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.services import Services
@@ -40,22 +41,7 @@ from orthanc_plugin.services import Services
 logger = logging.getLogger(__name__)
 
 DOOR: Final = "intake"
-HEADER_OF_UNASKED: Final = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "PatientID",
-    "IssuerOfPatientID",
-    "AccessionNumber",
-)
 SECONDARY_CODES: Final = frozenset(PURPOSE_CODES[purpose] for purpose in SECONDARY_PURPOSES)
-
-
-class IntakeRefusedError(ConsentgateError):
-    """The object can't be taken and can't be kept; the sender still has it."""
-
-    remedy = "Keep the original, correct the object and send it again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,43 +58,6 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}")
     except ValueError:
         return None
-
-
-def parsed(content: bytes) -> Dataset:
-    """Return the object.
-
-    Raises:
-        IntakeRefusedError: it is no DICOM object that could ever be filed.
-    """
-    try:
-        dataset = pydicom.dcmread(BytesIO(content))
-        missing = [
-            keyword
-            for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-            if not dataset.get(keyword)
-        ]
-    except Exception as error:  # the parser's errors are its own
-        raise IntakeRefusedError(f"The object can't be read as DICOM ({type(error).__name__}).") from error
-    if missing:
-        raise IntakeRefusedError(f"The object lacks {', '.join(missing)}.")
-    return dataset
-
-
-def without_hidden_metadata(dataset: Dataset, content: bytes) -> bytes:
-    """Return ``content``, or the same object with the stream's hidden segments taken out (coefficients untouched)."""
-    if getattr(dataset.file_meta, "TransferSyntaxUID", None) != JPEGBaseline8Bit or "PixelData" not in dataset:
-        return content
-    try:
-        count = int(dataset.get("NumberOfFrames") or 1)
-        frames = list(generate_frames(dataset.PixelData, number_of_frames=count))
-        if not any(hidden(frame) for frame in frames):
-            return content
-        dataset.PixelData = encapsulate([cleaned(frame) for frame in frames])
-        buffer = BytesIO()
-        dataset.save_as(buffer, enforce_file_format=True)
-    except (DicomwrapError, ValueError, TypeError, AttributeError):
-        return content  # the stream can't be parsed: the contradictions say so, and it goes to quarantine
-    return buffer.getvalue()
 
 
 class Intake:
@@ -141,10 +90,12 @@ class Intake:
         self._accept(dataset, row, origin, arrived, changed=kept is not content)
         return Verdict(content=kept, changed=kept is not content)
 
-    def knows(self, sop_instance_uid: str) -> bool:
-        """Tell whether intake has accepted this instance."""
+    def knows(self, header: Mapping[str, object]) -> bool:
+        """Tell whether intake has accepted the instance that Orthanc reads this header in."""
         with self.services.database.reading() as connection:
-            return images.get(connection, sop_instance_uid) is not None
+            row = images.get(connection, str(header["SOPInstanceUID"]))
+        names = [str(header.get(keyword) or "") for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")]
+        return row is not None and row.orthanc_instance == orthanc_id(*names, row.sop_instance_uid)
 
     def stored(self, header: Mapping[str, object], orthanc_instance: str, sha256: str = "") -> None:
         """Check, after the fact, that what Orthanc stored was accepted; if not, no door may show it.
@@ -155,19 +106,18 @@ class Intake:
             sha256: digest of the stored bytes, when they were read.
         """
         uid = str(header["SOPInstanceUID"])
+        seen = Dataset()
+        for keyword in IDENTITY:
+            setattr(seen, keyword, str(header.get(keyword) or ""))
+        found = with_orthanc_ids(self.row_of(seen, sha256), str(seen.PatientID))
         with self.services.database.writing() as connection:
             row = images.get(connection, uid)
+            if row is not None and found["orthanc_instance"] == row.orthanc_instance == orthanc_instance:
+                return
             if row is None:
-                unasked = Dataset()
-                for keyword in HEADER_OF_UNASKED:
-                    setattr(unasked, keyword, str(header.get(keyword) or ""))
-                row = replace(self.row_of(unasked, sha256), status=ImageStatus.QUARANTINED)
-                patients.ensure(connection, row.patient_id, row.issuer, None)
-                images.expect(connection, row, row.patient_id)
-                self._note(connection, "OnStored", uid, Outcome.FAILURE, ("STORED_UNASKED: refused at every door",))
-                row = images.get(connection, uid)
-            if row is not None and row.orthanc_instance != orthanc_instance:
-                images.set_orthanc_instance(connection, uid, orthanc_instance)
+                patients.ensure(connection, str(found["patient_id"]), str(found["issuer"]), None)
+            images.distrust(connection, {**found, "orthanc_instance": orthanc_instance})
+            self._note(connection, "OnStored", uid, Outcome.FAILURE, ("STORED_UNASKED: refused at every door",))
 
     def row_of(self, dataset: Dataset, sha256: str) -> ImageRow:
         """Return the registry's row for an object whose stored bytes have this digest."""
@@ -206,6 +156,8 @@ class Intake:
             found.append("SOP_INSTANCE_UID_REUSED: another object with this UID is in the archive")
         found += self._identity(connection, dataset, row)
         if row.image_type is ImageType.CLINICAL_PHOTO:
+            if dataset.file_meta.TransferSyntaxUID not in CHECKED_SYNTAXES:
+                found.append("SYNTAX_NOT_CHECKED: metadata could hide in a stream of this transfer syntax")
             found += [f"HEADER_CONTRADICTS_BITSTREAM: {each}" for each in contradictions(dataset)]
             found += self._consent(connection, row)
         return found
@@ -213,10 +165,13 @@ class Intake:
     def _identity(self, connection: Connection, dataset: Dataset, row: ImageRow) -> list[str]:
         if not row.patient_id:
             return ["IDENTITY_MISSING: the object names no patient"]
-        if dataset["PatientID"].VM > 1:
-            return ["IDENTITY_AMBIGUOUS: the object names several patients"]
+        if faults := identity_faults(dataset):
+            return faults
         patient = patients.find(connection, row.patient_id, row.issuer)
-        born = _date(str(dataset.get("PatientBirthDate") or ""))
+        written = str(dataset.get("PatientBirthDate") or "")
+        born = _date(written)
+        if written and born is None:
+            return ["IDENTITY_UNREADABLE: the birth date is no date"]
         if patient and patient.dob and born and patient.dob != born:
             return ["IDENTITY_MISMATCH: the birth date is not the one on record for this patient"]
         return []
@@ -233,6 +188,8 @@ class Intake:
             return ["CONSENT_OF_ANOTHER_PATIENT: the consent it refers to was given by someone else"]
         if record.state is not ConsentState.GIVEN:
             return [f"CONSENT_NOT_IN_FORCE: the consent it refers to is {record.state}"]
+        if not facts.covers(record, row):
+            return ["CONSENT_OF_ANOTHER_PICTURE: the consent it refers to names other pictures"]
         return []
 
     def _consent_of_patient(self, connection: Connection, row: ImageRow) -> list[str]:

@@ -17,8 +17,9 @@ from typing import Final
 from orthanc_plugin.archive.port import ArchiveControl
 from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.enforcement.intake import Intake, parsed
+from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.preflight import modality_findings, plugin_findings, require_safe
+from orthanc_plugin.enforcement.reading import parsed
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry import images
@@ -93,6 +94,7 @@ class Lifecycle:
             self._take_stock(orthanc_instance)
         if not self.note("started; every check passed"):
             raise RegistryError("The start could not be recorded, so nothing else could.")
+        self.services.sign_head()
         self.services.gate.open()
 
     def stopped(self) -> None:

@@ -48,6 +48,7 @@ class Required:
     safe: tuple[object, ...]
     problem: str
     severity: Severity = Severity.REFUSE
+    remedy: str = ""
 
 
 REQUIRED: Final[tuple[Required, ...]] = (
@@ -93,6 +94,19 @@ REQUIRED: Final[tuple[Required, ...]] = (
         default=0,
         safe=(0,),
         problem="At the limit Orthanc deletes the oldest patients by itself.",
+    ),
+    Required(
+        option="StoreDicom",
+        default=True,
+        safe=(True,),
+        problem="Photographs would be acknowledged and not kept.",
+    ),
+    Required(
+        option="IngestTranscoding",
+        default="",
+        safe=("",),
+        problem="Photographs would be stored otherwise than they were accepted.",
+        remedy='Take "IngestTranscoding" out of orthanc.json.',
     ),
     Required(
         option="DicomCheckModalityHost",
@@ -187,7 +201,7 @@ def option_findings(configuration: Configuration) -> Iterator[Finding]:
                 severity=required.severity,
                 option=required.option,
                 problem=required.problem,
-                remedy=f'Set "{required.option}" to {_json(required.safe[0])} in orthanc.json.',
+                remedy=required.remedy or f'Set "{required.option}" to {_json(required.safe[0])} in orthanc.json.',
             )
     if not _section(configuration, "RegisteredUsers"):
         yield Finding(
@@ -234,7 +248,15 @@ def _modality_findings(option: str, modality: Mapping[str, object], policy: Poli
             problem="No node of policy.toml has this AE title and host, so nobody has said what it may have.",
             remedy="Add the node to policy.toml, or take the modality out of orthanc.json.",
         )
-    elif Verb.MOVE not in node.may and modality.get("AllowMove", True) is not False:
+        return
+    if Verb.STORE not in node.may and modality.get("AllowNAction", True) is not False:
+        yield Finding(
+            severity=Severity.REFUSE,
+            option=option,
+            problem="Storage commitment is allowed, and tells which pictures exist to a node that stored none.",
+            remedy='Set "AllowNAction": false.',
+        )
+    if Verb.MOVE not in node.may and modality.get("AllowMove", True) is not False:
         yield Finding(
             severity=Severity.WARN,
             option=option,

@@ -8,7 +8,7 @@ Sources: requirements 2.6 R6, 2.3, 2.4; GMC recordings 9.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -106,7 +106,10 @@ def weigh(case: Case, *purposes: Purpose, whoever: bool = False) -> Position:
     dormant = [each for each in reaching if each.standing in DORMANT]
     dormant += [each for each in statements if each.standing is Standing.PROPOSED]
     parents = [each for each in (*denials, *reaching) if each.giver is GiverType.PR_HOLDER]
-    return _settled(permits, denials, _last_words(parents), tuple(dormant), _misses(statements, case))
+    position = _settled(permits, denials, _last_words(parents), tuple(dormant), _misses(statements, case))
+    if case.patient.dob is None and position.has(Standing.NOT_ASSESSED):
+        return replace(position, permits=())  # an adult's own word would count, and might be the narrower one
+    return position
 
 
 def _read(consent: Consent, purpose: Purpose, case: Case) -> Statement:

@@ -100,7 +100,8 @@ def _own(position: Position) -> Statement | None:
 def _section_251(case: Case, position: Position) -> Decision | None:
     """R9 (d): approved research without the patient's consent, unless they opted out (requirements G-NDO, RES-03)."""
     research = purpose_of(case.request) is Purpose.RESEARCH and case.request.identifiable
-    if not research or _own(position) is not None or not has_authority(case, AuthorityType.SECTION_251):
+    own_word = _own(position) is not None or (age(case) is None and position.has(Standing.NOT_ASSESSED))
+    if not research or own_word or not has_authority(case, AuthorityType.SECTION_251):
         return None
     if case.patient.national_data_opt_out:
         reason = "The patient has opted out of the use of confidential data for research."

@@ -5,6 +5,7 @@ Knows rows and which step may follow which (requirements 2.4). Must not decide w
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,9 +23,11 @@ from dicomwrap.terms import (
     PurposeGroup,
     purposes_named,
 )
+from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry.tables import consents
 
+SEAL = "consent record "
 EXPLAINED_AT_LEAST = frozenset({Explained.WHY, Explained.USE, Explained.STORAGE})
 NOTE_NEEDED = SECONDARY_PURPOSES | {Purpose.SECOND_OPINION}
 
@@ -59,6 +62,18 @@ def gaps(record: ConsentRecord) -> Iterator[str]:
     named = purposes_named(frozenset(scope.purpose for scope in record.scopes))
     if named & NOTE_NEEDED and record.discussion is None:
         yield "discussion: a use beyond the patient's own care needs the note of the discussion and its author"
+
+
+def seal(record: ConsentRecord) -> str:
+    """Return the words that tie a version to its content in the trail: who, which, SHA-256 of its JSON."""
+    content = json.dumps(as_mapping(record), sort_keys=True)
+    return f"{SEAL}{record.id} version {record.version} sha256 {hashlib.sha256(content.encode()).hexdigest()}"
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every version on record."""
+    for row in connection.execute(select(consents).order_by(consents.c.consent_id, consents.c.version)):
+        yield seal(_read(row).record)
 
 
 def _read(row: object) -> Recorded:
@@ -114,8 +129,10 @@ def listed(connection: Connection, patient_id: str | None = None, issuer: str | 
     return [_read(row) for row in connection.execute(query.order_by(consents.c.recorded_at, consents.c.consent_id))]
 
 
-def add(connection: Connection, record: ConsentRecord, *, by: str, at: datetime) -> ConsentRecord:
-    """File a new consent or refusal as its version 1.
+def add(
+    connection: Connection, record: ConsentRecord, *, by: str, at: datetime, default_issuer: str = ""
+) -> ConsentRecord:
+    """File a new consent or refusal as its version 1; a patient number without issuer is the hospital's own.
 
     Raises:
         IncompleteConsentError: with everything that is missing.
@@ -127,7 +144,9 @@ def add(connection: Connection, record: ConsentRecord, *, by: str, at: datetime)
         raise IllegalTransitionError(
             "A consent with this id is on record already.", remedy="Give the new decision an id of its own."
         )
-    return _append(connection, replace(record, version=1), by=by, at=at)
+    issuer = (record.issuer or "").strip() or default_issuer
+    patient_id = (record.patient_id or "").strip()
+    return _append(connection, replace(record, version=1, patient_id=patient_id, issuer=issuer), by=by, at=at)
 
 
 def withdraw(
@@ -151,6 +170,11 @@ def withdraw(
     if on < known.decided_on:
         raise IllegalTransitionError(
             "A consent can't be withdrawn before it was given.", remedy=f"It was given on {known.decided_on}."
+        )
+    if on > hospital_day(at):
+        raise IllegalTransitionError(
+            "A withdrawal can't be recorded before its day.",
+            remedy="Record it on the day, or without a date for today.",
         )
     covered = purposes_named(frozenset(scope.purpose for scope in known.scopes))
     named = purposes_named(frozenset(purposes)) if purposes else covered

@@ -18,7 +18,10 @@ from orthanc_plugin.registry.images import ImageRow
 
 
 def covers(record: ConsentRecord, row: ImageRow) -> bool:
-    """Tell whether the consent speaks of this image: by level and targets, or because it was filed under it."""
+    """Tell whether the consent speaks of this image.
+
+    By its level and targets; one that names no targets speaks of the images that were filed under it.
+    """
     uids = {
         ConsentLevel.IMAGE: row.sop_instance_uid,
         ConsentLevel.SERIES: row.series_instance_uid,
@@ -26,7 +29,7 @@ def covers(record: ConsentRecord, row: ImageRow) -> bool:
     }
     if record.level is ConsentLevel.PATIENT:
         return True
-    return uids[record.level] in record.targets or record.id == row.consent_id
+    return uids[record.level] in record.targets or (not record.targets and record.id == row.consent_id)
 
 
 def flattened(record: ConsentRecord) -> Iterator[Consent]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from orthanc_plugin.audit.checkpoint import heads, sign, to_line
+from orthanc_plugin.audit.checkpoint import heads, last_signature, sign, to_line
 from orthanc_plugin.errors import RegistryError
 
 
@@ -27,19 +27,20 @@ class Heads:
         self.path = path
         self.key = Ed25519PrivateKey.from_private_bytes(seed)
 
-    def _lines(self) -> list[str]:
+    def _lines(self, copy: Path | None = None) -> list[str]:
+        path = copy or self.path
         try:
-            return self.path.read_text().splitlines() if self.path.exists() else []
+            return path.read_text().splitlines() if copy or path.exists() else []
         except OSError as error:
             raise RegistryError(f"The signed heads can't be read ({error.strerror}).") from error
 
-    def signed(self) -> dict[int, str]:
-        """Return the digests by entry number.
+    def signed(self, copy: Path | None = None) -> dict[int, str]:
+        """Return the digests by entry number, of this file or of a ``copy`` kept elsewhere.
 
         Raises:
             CheckpointError: a signature doesn't hold.
         """
-        return heads(self._lines(), self.key.public_key())
+        return heads(self._lines(copy), self.key.public_key())
 
     def sign(self, seq: int, digest: str, at: str) -> None:
         """Append a head, unless this entry is signed already.
@@ -48,12 +49,13 @@ class Heads:
             CheckpointError: an earlier signature doesn't hold.
             RegistryError: the file can't be written.
         """
-        if seq in self.signed():
+        lines = self._lines()
+        if seq in heads(lines, self.key.public_key()):
             return
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(to_line(sign(seq, digest, at, self.key)) + "\n")
+                file.write(to_line(sign(seq, digest, at, self.key, last_signature(lines))) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

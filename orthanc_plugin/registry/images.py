@@ -118,8 +118,9 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> No
         connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
 
 
-def set_orthanc_instance(connection: Connection, sop_instance_uid: str, orthanc_instance: str) -> None:
-    """Record the identifier Orthanc gave when it isn't the one foreseen."""
-    connection.execute(
-        update(images).where(images.c.sop_instance_uid == sop_instance_uid).values(orthanc_instance=orthanc_instance)
-    )
+def distrust(connection: Connection, columns: dict[str, object]) -> None:
+    """Record an instance as Orthanc has it, refused at every door: it is not what intake accepted."""
+    values = {**columns, "status": ImageStatus.QUARANTINED, "consent_id": None}
+    known = images.c.sop_instance_uid == columns["sop_instance_uid"]
+    if connection.execute(update(images).where(known).values(values)).rowcount == 0:
+        connection.execute(images.insert().values(values))

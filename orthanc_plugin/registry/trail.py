@@ -49,10 +49,21 @@ class Trail:
             for row in connection.execute(select(trail).order_by(trail.c.seq)):
                 yield Entry(**row._mapping)
 
+    def details(self) -> Iterator[str]:
+        """Give what each entry says besides its fields."""
+        for entry in self.entries():
+            yield str(json.loads(entry.body)["detail"])
+
     def head(self) -> Entry | None:
         """Return the last entry, or None when there is none."""
         with self.database.reading() as connection:
             row = connection.execute(select(trail).order_by(trail.c.seq.desc()).limit(1)).first()
+        return Entry(**row._mapping) if row else None
+
+    def entry(self, seq: int) -> Entry | None:
+        """Return the entry with this number, or None."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(trail).where(trail.c.seq == seq)).first()
         return Entry(**row._mapping) if row else None
 
     def tail(self, count: int) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from orthanc_plugin.enforcement.preflight import REQUIRED
 
 def modality(aet: str, *, move: bool) -> dict[str, object]:
     """Return a DICOM modality that is written out in full."""
-    return {"AET": aet, "Host": "127.0.0.1", "Port": 11112, "AllowGet": False, "AllowMove": move}
+    return {"AET": aet, "Host": "127.0.0.1", "Port": 11112, "AllowGet": False, "AllowNAction": False, "AllowMove": move}
 
 
 def modalities() -> dict[str, dict[str, object]]:

@@ -27,7 +27,9 @@ def test_a_consent_is_recorded_with_who_did_it(shell: Shell) -> None:
 
 
 def test_the_answer_in_json_is_the_record(shell: Shell) -> None:
-    answer = shell.json("consent", "add", filed(shell), "--by", "nurse")
+    result = shell("consent", "add", filed(shell), "--by", "nurse", "--json")
+    answer = json.loads(result.stdout)
+    assert "check the spelling" in result.stderr
     assert (answer["id"], answer["version"], answer["state"]) == (CONSENT_ID, 1, "GIVEN")
 
 

@@ -15,7 +15,8 @@ from dicomwrap.bitstream.clean import cleaned, entropy_coded
 from dicomwrap.bitstream.verify import frames
 from dicomwrap.consentstamp import ConsentStamp, stamp_without_consent
 from dicomwrap.terms import Purpose
-from orthanc_plugin.enforcement.intake import Intake, IntakeRefusedError
+from orthanc_plugin.enforcement.intake import Intake
+from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.errors import SpoolError
 from orthanc_plugin.policy.model import Effect, ImageStatus, MadeFor
 from orthanc_plugin.registry import quarantine

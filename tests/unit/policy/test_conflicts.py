@@ -174,3 +174,10 @@ def test_the_later_narrower_consent_is_the_best_one() -> None:
     assert [each.consent for each in position.permits] == [narrow, yes(OLD)]
     same_day = replace(yes(OLD), max_form=Form.ANONYMISED, id="a")
     assert weigh(case(yes(OLD), same_day), Purpose.TEACHING).permits[0].consent is same_day
+
+
+def test_at_an_unknown_age_the_patients_unassessed_word_is_settled_before_any_other_counts() -> None:
+    unassessed = yes(LATE)
+    unassessed = replace(unassessed, giver=replace(unassessed.giver, competent_at_decision=Competence.NOT_ASSESSED))
+    assert decide(case(yes(OLD), unassessed, patient=AGE_UNKNOWN)).rules == ("R9.e.unassessed",)
+    assert decide(case(yes(OLD), unassessed, patient=ADULT)).permits
