@@ -6,7 +6,7 @@ PS3.15 Annex E.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
@@ -15,11 +15,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import UID, JPEGBaseline8Bit
 
-from dicomwrap.bitstream.clean import cleaned
+from dicomwrap.bitstream.rewrite import rewritten
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consenttags import read_stamp, stamp
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
+from orthanc_plugin.deid.closed import region, safe_half, vocabulary
 from orthanc_plugin.deid.leakcheck import leaks
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
@@ -42,13 +43,15 @@ def _pseudonymised(keyword: str, original: Dataset, pseudonyms: Pseudonyms) -> s
     return f"ANON^{pseudonym}" if keyword == "PatientName" else pseudonym
 
 
-def _acted(source: Dataset, original: Dataset, pseudonyms: Pseudonyms) -> Dataset:
+def _acted(original: Dataset, pseudonyms: Pseudonyms) -> Dataset:
     copy = Dataset()
-    for element in source:
+    for element in original:
         match action_for(element.keyword):
-            case Action.K if element.VR == "SQ":
-                setattr(copy, element.keyword, [_acted(item, original, pseudonyms) for item in element.value])
-            case Action.K | Action.C:
+            case Action.K:
+                copy.add(vocabulary(element))
+            case Action.C if element.keyword == "AnatomicRegionSequence":
+                copy.AnatomicRegionSequence = region(list(element.value))
+            case Action.C:
                 copy.add(element)
             case Action.Z:
                 setattr(copy, element.keyword, [] if element.VR == "SQ" else "")
@@ -58,6 +61,8 @@ def _acted(source: Dataset, original: Dataset, pseudonyms: Pseudonyms) -> Datase
                 setattr(copy, element.keyword, pseudonyms.uid(str(element.value)))
             case Action.X:
                 pass
+    if not copy.get("AnatomicRegionSequence"):
+        copy.pop("AnatomicRegionSequence", None)
     return copy
 
 
@@ -69,6 +74,7 @@ def _code(value: str, meaning: str) -> Dataset:
 
 def _declare(copy: Dataset, profile: Profile) -> None:
     """Write truthfully what was done (PS3.3 C.7.1.1, C.12.1); the reviewer's finding stands for the picture."""
+    copy.SpecificCharacterSet = "ISO_IR 192"
     copy.PatientIdentityRemoved = "YES"
     copy.DeidentificationMethod = f"Consentgate profile {profile.name}"
     copy.DeidentificationMethodCodeSequence = [_code(*method) for method in profile.methods]
@@ -82,14 +88,16 @@ def _declare(copy: Dataset, profile: Profile) -> None:
 
 
 def _keep_safe_half(original: Dataset, copy: Dataset) -> None:
-    """Carry over what the consent block says of purposes; never which consent it was, nor a date."""
     known = read_stamp(original)
-    if known is not None:
-        stamp(copy, replace(known, record_id="", record_version="", decided_on=None, not_after=None, distributions=()))
+    safe = safe_half(known) if known is not None else None
+    if safe is not None:
+        stamp(copy, safe)
 
 
 def _clean_pixels(copy: Dataset) -> None:
-    frames = [cleaned(frame) for frame in generate_frames(copy.PixelData, number_of_frames=1)]
+    frames = [rewritten(frame) for frame in generate_frames(copy.PixelData, number_of_frames=1)]
+    pixels = int(copy.Rows) * int(copy.Columns) * int(copy.SamplesPerPixel)
+    copy.LossyImageCompressionRatio = f"{pixels * len(frames) / sum(map(len, frames)):.2f}"
     copy.PixelData = encapsulate(frames)
     copy["PixelData"].VR = "OB"
     copy["PixelData"].is_undefined_length = True
@@ -126,7 +134,7 @@ def deidentify(content: bytes, profile: Profile, pseudonyms: Pseudonyms) -> Deri
         original = pydicom.dcmread(BytesIO(content))
         if original.file_meta.TransferSyntaxUID != JPEGBaseline8Bit:
             raise DeidentificationError("Only JPEG baseline photographs can be anonymised so far.")
-        copy = _acted(original, original, pseudonyms)
+        copy = _acted(original, pseudonyms)
         if profile.retain_safe_private:
             _keep_safe_half(original, copy)
         _clean_pixels(copy)

@@ -26,8 +26,8 @@ WORDS: Final[dict[Action, str]] = {
     Action.D: "replaced by a pseudonym of the same kind",
     Action.Z: "emptied",
     Action.X: "removed",
-    Action.K: "kept; a sequence is cleaned item by item",
-    Action.C: "cleaned: segments of the stream that can hide text are taken out again",
+    Action.K: "kept, when it says no more than its closed vocabulary; otherwise the copy is refused",
+    Action.C: "cleaned: the stream is written anew from its coefficients; a code is written in the standard's words",
     Action.U: "replaced by a UID made with the profile's key, the same for the same original",
 }
 
@@ -51,20 +51,15 @@ BASIC: Final[dict[str, Action]] = {
     "SOPInstanceUID": Action.U,
     "PixelData": Action.C,
     # not in Table E.1-1: these say what the picture is, not whose
-    "SpecificCharacterSet": Action.K,
     "SOPClassUID": Action.K,
     "ImageType": Action.K,
     "Modality": Action.K,
-    "Manufacturer": Action.K,
     "SeriesNumber": Action.K,
     "InstanceNumber": Action.K,
     "PatientOrientation": Action.K,
     "Laterality": Action.K,
     "ImageLaterality": Action.K,
-    "AnatomicRegionSequence": Action.K,
-    "CodeValue": Action.K,
-    "CodingSchemeDesignator": Action.K,
-    "CodeMeaning": Action.K,
+    "AnatomicRegionSequence": Action.C,
     "SamplesPerPixel": Action.K,
     "PhotometricInterpretation": Action.K,
     "PlanarConfiguration": Action.K,
@@ -75,11 +70,12 @@ BASIC: Final[dict[str, Action]] = {
     "HighBit": Action.K,
     "PixelRepresentation": Action.K,
     "LossyImageCompression": Action.K,
-    "LossyImageCompressionRatio": Action.K,
+    "LossyImageCompressionRatio": Action.C,
     "LossyImageCompressionMethod": Action.K,
 }
 
 OURS: Final[dict[str, Action]] = {
+    "Manufacturer": Action.Z,
     "ManufacturerModelName": Action.X,
     "SoftwareVersions": Action.X,
     "ICCProfile": Action.X,

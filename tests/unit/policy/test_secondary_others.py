@@ -1,0 +1,211 @@
+"""R9 continued: research under approval, proxies, the dead, and what the answer says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from dicomwrap.terms import (
+    Form,
+    GiverType,
+    Purpose,
+    PurposeGroup,
+)
+from orthanc_plugin.policy.decide import decide
+from orthanc_plugin.policy.model import (
+    Anonymisable,
+    AuthorityType,
+    Capacity,
+    Effect,
+    Image,
+    Obligation,
+    Patient,
+)
+from orthanc_plugin.policy.model import Tests as ThreeTests
+from orthanc_plugin.policy.secondary import secondary
+from tests.unit.policy.building import (
+    ADULT,
+    CHILD,
+    DEAD,
+    GMC17,
+    PASSED,
+    PHOTO,
+    UNABLE,
+    XRAY,
+    authority,
+    case,
+    consent,
+    refusal,
+    request,
+)
+from tests.unit.policy.test_secondary import (
+    AGAIN,
+    ANON,
+    ANONYMISED,
+    DENY,
+    IDENT,
+    PARENT,
+    PUBLICATION,
+    RESEARCH,
+    REVIEW,
+    SEEK,
+    TEACHING,
+    published,
+)
+
+APPROVED = authority(AuthorityType.SECTION_251)
+OPTED_OUT = replace(ADULT, national_data_opt_out=True)
+IDENTIFIABLE_RESEARCH = request(RESEARCH)
+
+
+def test_section_251_opens_identifiable_research_unless_opted_out() -> None:
+    decision = decide(case(authorities=(APPROVED,), asked=IDENTIFIABLE_RESEARCH))
+    assert decision.effect is IDENT
+    assert set(decision.obligations) == {
+        Obligation.MINIMUM_NECESSARY,
+        Obligation.RECORD_DISCLOSURE,
+        Obligation.TAG_PURPOSE,
+        Obligation.SECURE_CHANNEL,
+    }
+    out = decide(case(patient=OPTED_OUT, authorities=(APPROVED,), asked=IDENTIFIABLE_RESEARCH))
+    assert (out.effect, out.obligations) == (DENY, (Obligation.APPLY_OPT_OUT,))
+
+
+def test_the_opt_out_does_not_touch_consented_or_anonymised_research() -> None:
+    own = decide(case(consent(RESEARCH), patient=OPTED_OUT, authorities=(APPROVED,), asked=IDENTIFIABLE_RESEARCH))
+    assert own.effect is IDENT
+    anonymised = request(RESEARCH, anonymised=True)
+    assert decide(case(image=XRAY, patient=OPTED_OUT, asked=anonymised)).effect is ANON
+
+
+def test_section_251_overrides_no_refusal_and_nothing_unverified_helps() -> None:
+    refused = decide(case(refusal(RESEARCH), authorities=(APPROVED,), asked=IDENTIFIABLE_RESEARCH))
+    assert refused.effect is DENY
+    for weak in (replace(APPROVED, verified=False), replace(APPROVED, covers_image=False)):
+        assert decide(case(authorities=(weak,), asked=IDENTIFIABLE_RESEARCH)).effect is DENY
+    assert decide(case(authorities=(APPROVED,))).effect is DENY
+
+
+def test_own_consent_to_anonymised_research_keeps_section_251_out() -> None:
+    limited = consent(RESEARCH, form=Form.ANONYMISED)
+    assert decide(case(limited, authorities=(APPROVED,), asked=IDENTIFIABLE_RESEARCH)).effect is ANON
+
+
+S30 = authority(AuthorityType.MCA_S30_APPROVAL)
+
+
+@pytest.mark.parametrize(
+    ("giver", "tests", "approved", "effect"),
+    [
+        (GiverType.CONSULTEE, None, True, IDENT),
+        (GiverType.CONSULTEE, None, False, DENY),
+        (GiverType.LPA_HW, PASSED, True, IDENT),
+        (GiverType.LPA_HW, PASSED, False, DENY),
+        (GiverType.LPA_HW, None, True, DENY),
+        (GiverType.DEPUTY, ThreeTests(necessary=True, best_interests=False, no_less_restrictive=True), True, DENY),
+        (GiverType.BEST_INTERESTS, PASSED, True, DENY),
+    ],
+)
+def test_research_with_someone_unable_to_decide_needs_approval(
+    giver: GiverType, tests: ThreeTests | None, approved: bool, effect: Effect
+) -> None:
+    given = consent(RESEARCH, by=giver, tests=tests)
+    authorities = (S30,) if approved else ()
+    assert decide(case(given, patient=UNABLE, authorities=authorities, asked=IDENTIFIABLE_RESEARCH)).effect is effect
+
+
+@pytest.mark.parametrize("missing", ["necessary", "best_interests", "no_less_restrictive"])
+def test_all_three_tests_must_hold(missing: str) -> None:
+    tests = replace(PASSED, **{missing: False})
+    for giver in (GiverType.LPA_HW, GiverType.DEPUTY, GiverType.COURT):
+        assert decide(case(consent(by=giver, tests=tests), patient=UNABLE)).effect is DENY
+        assert decide(case(consent(by=giver, tests=PASSED), patient=UNABLE)).effect is IDENT
+    assert decide(case(consent(by=GiverType.PR_HOLDER, tests=tests), patient=CHILD)).effect is DENY
+
+
+EXECUTOR = authority(AuthorityType.EXECUTOR)
+JOURNAL = request(PUBLICATION, recipient_id="bmj-77")
+LIFETIME = published(publication="bmj-77")
+
+
+def test_the_dead_are_taught_with_as_they_wished_and_the_family_is_thought_of() -> None:
+    decision = decide(case(consent(), patient=DEAD))
+    assert decision.effect is IDENT
+    assert Obligation.CONSIDER_FAMILY in decision.obligations
+    assert decide(case(refusal(TEACHING), patient=DEAD, asked=ANONYMISED)).effect is DENY
+
+
+def test_publication_after_death_needs_the_executor_beside_the_lifetime_consent() -> None:
+    alone = decide(case(LIFETIME, patient=DEAD, asked=JOURNAL))
+    assert (alone.effect, alone.obligations) == (REVIEW, (Obligation.CONSULT_FAMILY,))
+    assert decide(case(LIFETIME, patient=DEAD, authorities=(EXECUTOR,), asked=JOURNAL)).effect is IDENT
+    recorded = replace(LIFETIME, id="C2", giver=replace(LIFETIME.giver, type=GiverType.EXECUTOR))
+    assert decide(case(LIFETIME, recorded, patient=DEAD, asked=JOURNAL)).effect is IDENT
+    unverified = replace(EXECUTOR, verified=False)
+    assert decide(case(LIFETIME, patient=DEAD, authorities=(unverified,), asked=JOURNAL)).effect is REVIEW
+
+
+@pytest.mark.parametrize(
+    ("asked", "image", "effect", "owed"),
+    [
+        (JOURNAL, PHOTO, DENY, Obligation.IG_REVIEW),
+        (request(PUBLICATION, anonymised=True), PHOTO, DENY, Obligation.IG_REVIEW),
+        (request(), PHOTO, DENY, Obligation.IG_REVIEW),
+        (ANONYMISED, PHOTO, REVIEW, Obligation.CONSULT_FAMILY),
+        (ANONYMISED, XRAY, ANON, Obligation.ANONYMISE),
+        (ANONYMISED, replace(XRAY, anonymisable=Anonymisable.NO), DENY, Obligation.IG_REVIEW),
+        (request(PUBLICATION, anonymised=True), XRAY, ANON, Obligation.SECURE_CHANNEL),
+        (request(PUBLICATION), replace(XRAY, familial=True), REVIEW, Obligation.CONSULT_FAMILY),
+        (ANONYMISED, replace(XRAY, familial=True), ANON, Obligation.ANONYMISE),
+    ],
+)
+def test_without_known_wishes_the_dead_are_protected(
+    asked: object, image: Image, effect: Effect, owed: Obligation
+) -> None:
+    decision = decide(case(patient=DEAD, image=image, authorities=(EXECUTOR,), asked=asked))  # type: ignore[arg-type]
+    assert decision.effect is effect
+    assert owed in decision.obligations
+    assert not {SEEK, AGAIN} & set(decision.obligations)
+
+
+def test_gmc17_reaches_the_dead_too() -> None:
+    assert decide(case(patient=DEAD, asked=ANONYMISED, switches=GMC17)).effect is ANON
+
+
+def test_a_familial_picture_is_not_published_after_death_without_the_family() -> None:
+    anonymised = replace(LIFETIME, max_form=Form.ANONYMISED)
+    decision = decide(case(anonymised, patient=DEAD, image=replace(PHOTO, familial=True), asked=JOURNAL))
+    assert (decision.effect, decision.obligations) == (REVIEW, (Obligation.CONSULT_FAMILY,))
+
+
+def test_a_child_who_died_never_turns_18() -> None:
+    patient = Patient(id="P1", dob=date(2004, 1, 1), death_date=date(2014, 1, 1), capacity=Capacity.NA)
+    image = replace(PHOTO, made_on=date(2013, 1, 1))
+    decision = decide(case(replace(PARENT, decided_on=date(2013, 1, 1)), patient=patient, image=image))
+    assert decision.effect is IDENT
+    assert Obligation.CONSIDER_FAMILY in decision.obligations
+
+
+def test_a_patient_who_dies_tomorrow_is_still_asked() -> None:
+    decision = decide(case(patient=replace(ADULT, death_date=date(2026, 11, 21))))
+    assert decision.obligations == (SEEK,)
+
+
+def test_the_answer_says_why_a_near_miss_does_not_count() -> None:
+    decision = decide(case(published(publication="lancet-1"), asked=JOURNAL))
+    assert "for lancet-1, not for bmj-77" in decision.reasons[0]
+    expired = decide(case(consent(until=date(2026, 1, 1))))
+    assert "expired" in expired.reasons[0]
+
+
+def test_a_group_of_purposes_covers_its_members() -> None:
+    assert decide(case(consent(PurposeGroup.ALL_SECONDARY))).effect is IDENT
+    assert decide(case(consent(PurposeGroup.ALL))).effect is IDENT
+    asked = request(Purpose.DIRECT_CARE)
+    assert decide(case(consent(PurposeGroup.ALL_SECONDARY), asked=asked)).effect is REVIEW
+
+
+def test_care_is_no_business_of_this_rule() -> None:
+    assert secondary(case(asked=request(Purpose.DIRECT_CARE))) is None
