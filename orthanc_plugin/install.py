@@ -50,6 +50,7 @@ class Parts:
     decisions: Worker
     moves: Worker
     sdk: Sdk
+    heartbeat: Heartbeat
     at_stop: tuple[Callable[[], None], ...] = ()
 
 
@@ -81,7 +82,9 @@ def _cstore(sdk: Sdk, parts: Parts) -> None:
 
 
 def _stored(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterOnStoredInstanceCallback(OnStored(parts.services, Intake(parts.services), parts.decisions).hook)
+    on_stored = OnStored(parts.services, Intake(parts.services), parts.decisions)
+    parts.heartbeat.also.append(on_stored.settle)
+    sdk.RegisterOnStoredInstanceCallback(on_stored.hook)
 
 
 def _change(sdk: Sdk, parts: Parts) -> None:
@@ -182,6 +185,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
         decisions=Worker("decision", DECISION_THREADS),
         moves=Worker("move", MOVE_THREADS, seconds=None),
         sdk=sdk,
+        heartbeat=heartbeat,
         at_stop=tuple(at_stop),
     )
 

@@ -1,12 +1,13 @@
 """A thread that signs the trail's head every so often, so that entries can't be cut off unseen.
 
-Knows nothing but the beat.
+It also tries again what could not be done at the time. Knows nothing but the beat.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from orthanc_plugin.audit.checkpoint import CheckpointError
@@ -25,6 +26,7 @@ class Heartbeat:
         self.seconds = seconds
         self.stopping = threading.Event()
         self.seen: set[int] = set()
+        self.also: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
@@ -36,7 +38,12 @@ class Heartbeat:
         self.beat()
 
     def beat(self) -> None:
-        """Sign the head."""
+        """Sign the head, and try again what waits."""
+        for task in self.also:
+            try:
+                task()
+            except Exception:  # it waits for the next beat
+                logger.exception("what waited could not be done yet")
         try:
             if not self.seen <= set(self.services.heads.signed()):
                 raise CheckpointError("Signed heads of the trail have been removed.")

@@ -23,6 +23,7 @@ from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
 
+UNCHECKED: Final = "a stored instance could not be checked"
 # DIMSE status codes (PS3.7 annex C, PS3.4 table B.2-1).
 SUCCESS: Final = 0x0000
 NOT_AUTHORIZED: Final = 0x0124
@@ -100,18 +101,34 @@ class CStoreFilter:
 
 
 class OnStored:
-    """Told of every instance that was stored."""
+    """Told of every instance that was stored; what it can't check shuts every door until it can."""
 
     def __init__(self, services: Services, intake: Intake, worker: Worker) -> None:
         self.services = services
         self.intake = intake
         self.worker = worker
+        self.unchecked: list[tuple[Mapping[str, object], str]] = []
 
     def hook(self, instance: Instance, orthanc_instance: str) -> None:
         """Check what was stored; when that fails every door is shut, because a study could hold it unasked."""
+        header: Mapping[str, object] = {}
         try:
             header = json.loads(instance.GetInstanceSimplifiedJson())
             self.worker.run(self.intake.stored, header, orthanc_instance)
         except BaseException:
-            logger.exception("a stored instance could not be checked, so every door is shut until a restart")
-            self.services.gate.close("a stored instance could not be checked")
+            logger.exception("a stored instance could not be checked, so every door is shut until it is")
+            self.unchecked.append((header, orthanc_instance))
+            self.services.gate.close(UNCHECKED)
+
+    def settle(self) -> None:
+        """Try again what could not be checked; open the doors once nothing is left.
+
+        Raises:
+            ConsentgateError: it still can't be.
+        """
+        while self.unchecked:
+            header, orthanc_instance = self.unchecked[0]
+            self.intake.stored(header, orthanc_instance)
+            del self.unchecked[0]
+        if self.services.gate.closed == UNCHECKED:
+            self.services.gate.open()

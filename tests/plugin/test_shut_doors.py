@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from orthanc_plugin.archive.remote import Credentials
+from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.install import HOOKS, Parts
 from orthanc_plugin.services import Services
@@ -51,6 +52,7 @@ def install_hooks(world: World, fault: str) -> Parts:
         modalities=MODALITIES,
         decisions=world.worker(),
         moves=world.worker(),
+        heartbeat=Heartbeat(world.services),
         sdk=orthanc,
     )
     orthanc.reset()

@@ -124,6 +124,30 @@ def test_what_was_accepted_is_left_alone(world: World) -> None:
     assert world.row() == row
 
 
+class RefusingWorker:
+    """A worker that can do nothing at the moment."""
+
+    def run(self, *_args: object) -> object:
+        raise TimeoutError
+
+
+def test_what_could_not_be_checked_is_checked_later_and_the_doors_open_again(world: World) -> None:
+    row = world.file(CARE)
+    hook = OnStored(world.services, Intake(world.services), RefusingWorker())  # type: ignore[arg-type]
+    hook.hook(instance(photograph()), row.orthanc_instance)  # type: ignore[arg-type]
+    assert world.services.gate.closed is not None
+    hook.settle()
+    assert world.services.gate.closed is None
+    assert world.row() == row
+
+
+def test_doors_that_are_shut_for_another_reason_stay_shut(world: World) -> None:
+    hook = OnStored(world.services, Intake(world.services), world.worker())
+    world.services.gate.close("something else")
+    hook.settle()
+    assert world.services.gate.closed == "something else"
+
+
 @pytest.mark.parametrize("header", ["{", "{}", '{"SOPInstanceUID": "2.25.3"', "[]"])
 def test_an_instance_that_can_t_be_checked_shuts_every_door(header: str, world: World) -> None:
     on_stored(world, StoredInstance(aet="", header=header))
