@@ -26,6 +26,8 @@ STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 VERIFICATION: Final = "1.2.840.10008.1.1"
 SYNTAXES: Final = [JPEGBaseline8Bit, ExplicitVRLittleEndian]
 NO_ASSOCIATION: Final = -1
+# dcmtk's: pynetdicom brings a program of the same name into the virtual environment.
+STORESCU: Final = "/usr/bin/storescu"
 
 
 def free_ports(count: int) -> list[int]:
@@ -93,7 +95,7 @@ class Caller:
 
     def push(self, file: Path) -> int:
         """Send a file with dcmtk's storescu, as a camera does; return its exit status."""
-        command = ["storescu", "-aet", self.aet, "-aec", CALLED_AET, "-xy", HOST, str(self.port), str(file)]
+        command = [STORESCU, "-aet", self.aet, "-aec", CALLED_AET, "-xy", HOST, str(self.port), str(file)]
         return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode  # noqa: S603
 
     def _asked(self, model: str, send: str, identifier: Dataset, *arguments: object) -> int:
