@@ -11,34 +11,16 @@ from datetime import date
 
 from dicomwrap.terms import (
     Audience,
-    Competence,
     ConsentLevel,
     ConsentState,
     EvidenceType,
     Explained,
     Form,
-    GiverType,
     Purpose,
     PurposeGroup,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Giver:
-    """The person who decided, and on what authority."""
-
-    type: GiverType
-    id: str = ""
-    competent_at_decision: Competence = Competence.YES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tests:
-    """The three tests a proxy's consent to secondary use must pass (GMC recordings guidance, paragraphs 28 to 32)."""
-
-    necessary: bool
-    best_interests: bool
-    no_less_restrictive: bool
+from dicomwrap.terms import Giver as Giver
+from dicomwrap.terms import Tests as Tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

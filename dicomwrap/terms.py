@@ -9,6 +9,7 @@ recordings of patients" (forms and audiences).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
@@ -184,6 +185,29 @@ class Explained(StrEnum):
     WITHDRAWAL = "WITHDRAWAL"
     NO_EFFECT_ON_CARE = "NO_EFFECT_ON_CARE"
     PUBLICATION_IS_FINAL = "PUBLICATION_IS_FINAL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Giver:
+    """The person who decided, and on what authority."""
+
+    type: GiverType
+    id: str = ""
+    competent_at_decision: Competence = Competence.YES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tests:
+    """The three tests a proxy's consent to secondary use must pass (GMC recordings guidance, paragraphs 28 to 32)."""
+
+    necessary: bool
+    best_interests: bool
+    no_less_restrictive: bool
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether all three hold."""
+        return self.necessary and self.best_interests and self.no_less_restrictive
 
 
 def purposes_named(words: frozenset[str]) -> frozenset[Purpose]:

@@ -14,14 +14,14 @@ from enum import StrEnum, unique
 
 from dicomwrap.terms import (
     Audience,
-    Competence,
     ConsentLevel,
     ConsentState,
     Form,
-    GiverType,
     Purpose,
     PurposeGroup,
 )
+from dicomwrap.terms import Giver as Giver
+from dicomwrap.terms import Tests as Tests
 
 
 @unique
@@ -198,29 +198,6 @@ class Image:
     familial: bool = False
     legacy: bool = False
     status: ImageStatus = ImageStatus.ACTIVE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Giver:
-    """Who decided."""
-
-    type: GiverType
-    id: str = ""
-    competent_at_decision: Competence = Competence.YES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tests:
-    """The three tests of a proxy's consent to secondary use (GMC paragraphs 28 to 32)."""
-
-    necessary: bool
-    best_interests: bool
-    no_less_restrictive: bool
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether all three hold."""
-        return self.necessary and self.best_interests and self.no_less_restrictive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

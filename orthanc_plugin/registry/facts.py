@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import ConsentLevel
 from orthanc_plugin.errors import UnknownImageError
-from orthanc_plugin.policy.model import Case, Consent, Giver, Image, Patient, Request, Switches, Tests
+from orthanc_plugin.policy.model import Case, Consent, Image, Patient, Request, Switches
 from orthanc_plugin.registry import consents, images, patients, reviews
 from orthanc_plugin.registry.images import ImageRow
 
@@ -39,11 +39,7 @@ def flattened(record: ConsentRecord) -> Iterator[Consent]:
             id=record.id,
             level=record.level,
             state=record.state,
-            giver=Giver(
-                type=record.giver.type,
-                id=record.giver.id,
-                competent_at_decision=record.giver.competent_at_decision,
-            ),
+            giver=record.giver,
             decided_on=record.decided_on,
             valid_from=scope.valid_from,
             valid_to=scope.valid_to,
@@ -54,13 +50,7 @@ def flattened(record: ConsentRecord) -> Iterator[Consent]:
             audience=scope.audience,
             named_recipients=scope.named_recipients or None,
             named_publication=scope.named_publication,
-            tests=Tests(
-                necessary=record.tests.necessary,
-                best_interests=record.tests.best_interests,
-                no_less_restrictive=record.tests.no_less_restrictive,
-            )
-            if record.tests
-            else None,
+            tests=record.tests,
             evidence=record.evidence,
         )
 
