@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from datetime import date
@@ -59,6 +60,8 @@ def main() -> int:
     print(verdict)  # noqa: T201
     if not keep:
         server.stop()
+        if right:
+            shutil.rmtree(folder)
         return 0 if right else 1
     _stay(server)
     return 0 if right else 1

@@ -41,6 +41,7 @@ from orthanc_plugin.services import Services
 logger = logging.getLogger(__name__)
 
 DOOR: Final = "intake"
+FOUND_IN_SPOOL: Final = "FOUND_IN_SPOOL: the archive stopped before it had told the sender"
 SECONDARY_CODES: Final = frozenset(PURPOSE_CODES[purpose] for purpose in SECONDARY_PURPOSES)
 
 
@@ -89,6 +90,21 @@ class Intake:
             return Verdict(content=None, reasons=reasons)
         self._accept(dataset, row, origin, arrived, changed=kept is not content)
         return Verdict(content=kept, changed=kept is not content)
+
+    def recover(self) -> None:
+        """List what is in the spool without a row: the archive was killed between the two, and the sender not told.
+
+        Raises:
+            ConsentgateError: the spool or the registry failed.
+        """
+        with self.services.database.reading() as connection:
+            listed = {held.spool_name for held in quarantine.listed(connection, None)}
+        for name in self.services.spool.names():
+            if name not in listed:
+                content = self.services.spool.get(name)
+                arrived = hashlib.sha256(content).hexdigest()
+                row = self.row_of(parsed(content), arrived)
+                self._hold(content, arrived, row, "SPOOL", (FOUND_IN_SPOOL,), None)
 
     def knows(self, header: Mapping[str, object]) -> bool:
         """Tell whether intake has accepted the instance that Orthanc reads this header in."""

@@ -92,6 +92,7 @@ class Lifecycle:
         require_safe(found)
         for orthanc_instance in self.control.instances():
             self._take_stock(orthanc_instance)
+        Intake(self.services).recover()
         if not self.note("started; every check passed"):
             raise RegistryError("The start could not be recorded, so nothing else could.")
         self.services.sign_head()

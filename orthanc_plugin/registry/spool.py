@@ -92,6 +92,12 @@ class Spool:
         except InvalidTag as error:
             raise SpoolError("The object can't be opened: wrong key, or changed on disk.") from error
 
+    def names(self) -> tuple[str, ...]:
+        """Return what is kept."""
+        if not self.folder.is_dir():
+            return ()
+        return tuple(sorted(file.name for file in self.folder.iterdir() if not file.name.startswith(".")))
+
     def drop(self, name: str) -> None:
         """Remove what is kept under ``name``; call it only once the archive has the same bytes."""
         (self.folder / name).unlink(missing_ok=True)

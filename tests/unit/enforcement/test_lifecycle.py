@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, STARTED, STOPPED, 
 from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.policy.model import ImageStatus
 from tests.fakes.configuration import modalities
-from tests.fakes.pictures import CARE, encoded, photograph
+from tests.fakes.pictures import CARE, encoded, photograph, photograph_bytes
 from tests.fakes.world import World
 
 
@@ -36,6 +37,17 @@ def test_what_was_stored_while_nobody_asked_is_quarantined(world: World) -> None
     assert world.services.gate.closed is None
     assert world.row("2.25.66").status is ImageStatus.QUARANTINED
     assert world.row() == known
+
+
+def test_what_was_spooled_when_the_archive_was_killed_is_listed_at_the_next_start(world: World) -> None:
+    content = photograph_bytes()
+    name = f"{hashlib.sha256(content).hexdigest()}.dcm"
+    world.services.spool.put(name, content)
+    lifecycle(world).hook(STARTED, 0, "")
+    assert [(held.spool_name, held.origin) for held in world.held()] == [(name, "SPOOL")]
+    lifecycle(world).hook(STARTED, 0, "")
+    assert len(world.held()) == 1
+    assert world.services.gate.closed is None
 
 
 def open_modality(world: World) -> None:
