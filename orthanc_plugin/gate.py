@@ -123,15 +123,20 @@ class Gate:
         self.policy = policy
         self.clock = clock
         self.ids = ids
-        self.closed: str | None = None
+        self._reasons: dict[str, None] = {}
+
+    @property
+    def closed(self) -> str | None:
+        """Return why every door is shut (the newest reason), or None."""
+        return next(reversed(tuple(self._reasons)), None)
 
     def close(self, reason: str) -> None:
         """Shut every door, because ``reason``."""
-        self.closed = reason
+        self._reasons[reason] = None
 
-    def open(self) -> None:
-        """Let the gate decide again."""
-        self.closed = None
+    def open(self, reason: str) -> None:
+        """Take ``reason`` away; the doors open once none is left."""
+        self._reasons.pop(reason, None)
 
     def authorize(self, request: AccessRequest) -> Answer:
         """Return the recorded decision; denial when anything at all went wrong."""

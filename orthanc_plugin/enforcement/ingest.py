@@ -130,5 +130,4 @@ class OnStored:
             header, orthanc_instance = self.unchecked[0]
             self.intake.stored(header, orthanc_instance)
             del self.unchecked[0]
-        if self.services.gate.closed == UNCHECKED:
-            self.services.gate.open()
+        self.services.gate.open(UNCHECKED)

@@ -96,7 +96,7 @@ class Lifecycle:
         if not self.note("started; every check passed"):
             raise RegistryError("The start could not be recorded, so nothing else could.")
         self.services.sign_head()
-        self.services.gate.open()
+        self.services.gate.open(CATCHING_UP)
 
     def stopped(self) -> None:
         """Clear up."""

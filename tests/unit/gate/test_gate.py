@@ -64,13 +64,23 @@ def test_an_unknown_image_is_denied_and_recorded(world: World) -> None:
     assert world.last_rules() == ["UNKNOWN_IMAGE"]
 
 
+def test_a_gate_that_is_closed_twice_opens_only_when_both_reasons_are_gone(world: World) -> None:
+    gate = world.services.gate
+    gate.close("one")
+    gate.close("two")
+    gate.open("two")
+    assert gate.closed == "one"
+    gate.open("one")
+    assert gate.closed is None
+
+
 def test_a_closed_gate_denies_and_says_why(world: World) -> None:
     world.file(CARE)
     world.services.gate.close("because of a test")
     assert effect(world) is Effect.DENY
     assert world.last_rules() == ["GATE_CLOSED"]
     assert "because of a test" in str(world.trail()[-1]["reasons"])
-    world.services.gate.open()
+    world.services.gate.open("because of a test")
     assert effect(world) is Effect.PERMIT_IDENTIFIABLE
 
 
