@@ -86,8 +86,9 @@ def identity_faults(dataset: Dataset) -> list[str]:
         if keyword not in dataset:
             continue
         element = dataset[keyword]
-        if element.VM > 1 or _CONTROL.search(str(element.value or "")):
-            faults.append(f"IDENTITY_AMBIGUOUS: {keyword} has several values or control characters")
+        text = str(element.value or "")
+        if element.VM > 1 or _CONTROL.search(text) or text != text.lstrip():
+            faults.append(f"IDENTITY_AMBIGUOUS: {keyword} has several values, control characters or a leading blank")
     return faults
 
 

@@ -56,11 +56,14 @@ WRONG_DETAILS = (
     ({"PatientBirthDate": "19000101"}, "IDENTITY_MISMATCH"),
     ({"PatientID": "DEMO-1002"}, "CONSENT_OF_ANOTHER_PATIENT"),
     ({"PatientID": ""}, "IDENTITY_MISSING"),
+    ({"PatientID": " DEMO-1001"}, "IDENTITY_AMBIGUOUS"),
+    ({"PatientID": "DEMO-1001\\DEMO-1002"}, "IDENTITY_AMBIGUOUS"),
+    ({"PatientBirthDate": "3 Feb 57"}, "IDENTITY_UNREADABLE"),
     ({"Rows": 7}, "HEADER_CONTRADICTS_BITSTREAM"),
 )
 
 
-@pytest.mark.parametrize(("values", "reason"), WRONG_DETAILS, ids=[reason for _, reason in WRONG_DETAILS])
+@pytest.mark.parametrize(("values", "reason"), WRONG_DETAILS, ids=[str(values) for values, _ in WRONG_DETAILS])
 def test_a_photograph_with_wrong_details_is_kept_and_not_filed(
     archive: Archive, tmp_path: Path, values: dict[str, object], reason: str
 ) -> None:
