@@ -12,7 +12,7 @@ from orthanc_plugin.audit.chain import verify as walk
 from orthanc_plugin.cli.common import json_option, say, services, show, told
 from orthanc_plugin.registry import consents
 from orthanc_plugin.registry.engine import Database, open_database
-from orthanc_plugin.registry.trail import Trail
+from orthanc_plugin.registry.trail import Trail, details
 
 
 @click.group()
@@ -34,8 +34,8 @@ def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int)
     """Say what the chain alone can't show: heads that are gone, consents that aren't those that were recorded."""
     if entries and not signed:
         return "no signed head is there, so entries could have been cut off or rewritten"
-    sealed = {detail for detail in Trail(looked_at).details() if detail.startswith(consents.SEAL)}
     with looked_at.reading() as connection:
+        sealed = {detail for detail in details(connection) if detail.startswith(consents.SEAL)}
         present = set(consents.seals(connection))
     if changed := sealed ^ present:
         return f"{len(changed)} consent record(s) are not as the trail has them"

@@ -6,14 +6,13 @@ Knows rows and which step may follow which (requirements 2.4). Must not decide w
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
 
-from dicomwrap.consentfile import as_mapping, read_consent
+from dicomwrap.consentfile import consent_json, read_consent
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import (
     SECONDARY_PURPOSES,
@@ -66,8 +65,8 @@ def gaps(record: ConsentRecord) -> Iterator[str]:
 
 def seal(record: ConsentRecord) -> str:
     """Return the words that tie a version to its content in the trail: who, which, SHA-256 of its JSON."""
-    content = json.dumps(as_mapping(record), sort_keys=True)
-    return f"{SEAL}{record.id} version {record.version} sha256 {hashlib.sha256(content.encode()).hexdigest()}"
+    digest = hashlib.sha256(consent_json(record).encode()).hexdigest()
+    return f"{SEAL}{record.id} version {record.version} sha256 {digest}"
 
 
 def seals(connection: Connection) -> Iterator[str]:
@@ -90,7 +89,7 @@ def _append(connection: Connection, record: ConsentRecord, *, by: str, at: datet
             version=record.version,
             patient_id=record.patient_id,
             issuer=record.issuer or "",
-            record=json.dumps(as_mapping(record), sort_keys=True),
+            record=consent_json(record),
             recorded_at=at.isoformat(),
             recorded_by=by,
         )

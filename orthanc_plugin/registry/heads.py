@@ -6,6 +6,7 @@ database, this file and the key can rewrite history.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Heads:
     def _lines(self, copy: Path | None = None) -> list[str]:
         path = copy or self.path
         try:
-            return path.read_text().splitlines() if copy or path.exists() else []
+            return whole_lines(path.read_text()) if copy or path.exists() else []
         except OSError as error:
             raise RegistryError(f"The signed heads can't be read ({error.strerror}).") from error
 
@@ -49,14 +50,24 @@ class Heads:
             CheckpointError: an earlier signature doesn't hold.
             RegistryError: the file can't be written.
         """
-        lines = self._lines()
-        if seq in heads(lines, self.key.public_key()):
-            return
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(to_line(sign(seq, digest, at, self.key, last_signature(lines))) + "\n")
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # the plugin and the command line sign the same file
+                lines = whole_lines(file.read())
+                if seq in heads(lines, self.key.public_key()):
+                    return
+                line = to_line(sign(seq, digest, at, self.key, last_signature(lines)))
+                file.seek(0)
+                file.truncate(sum(len(each) + 1 for each in lines))  # what a crash left of a line
+                file.seek(0, os.SEEK_END)
+                file.write(line + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise RegistryError(f"The signed heads can't be written ({error.strerror}).") from error
+
+
+def whole_lines(text: str) -> list[str]:
+    """Return the lines that were written to their end; a crash can leave half of one."""
+    return text.split("\n")[:-1]

@@ -28,6 +28,12 @@ def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
         seq, head = entry.seq, entry.digest
 
 
+def details(connection: Connection) -> Iterator[str]:
+    """Give what each entry says besides its fields."""
+    for row in connection.execute(select(trail.c.body).order_by(trail.c.seq)):
+        yield str(json.loads(row.body)["detail"])
+
+
 class Trail:
     """The trail of one registry."""
 
@@ -48,11 +54,6 @@ class Trail:
         with self.database.reading() as connection:
             for row in connection.execute(select(trail).order_by(trail.c.seq)):
                 yield Entry(**row._mapping)
-
-    def details(self) -> Iterator[str]:
-        """Give what each entry says besides its fields."""
-        for entry in self.entries():
-            yield str(json.loads(entry.body)["detail"])
 
     def head(self) -> Entry | None:
         """Return the last entry, or None when there is none."""
