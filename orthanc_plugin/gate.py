@@ -19,7 +19,7 @@ from orthanc_plugin.clock import Clock, Ids, hospital_day
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.decide import decide
-from orthanc_plugin.policy.model import Content, Decision, Effect, Obligation, Recipient, Request, Switches
+from orthanc_plugin.policy.model import Content, Decision, Effect, Obligation, Recipient, Request
 from orthanc_plugin.registry import facts, ledger
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.trail import append
@@ -196,13 +196,10 @@ class Gate:
     def _decided(self, connection: Connection, request: AccessRequest, at: datetime, decision_id: str) -> Decision:
         if self.closed is not None:
             return undecided(f"the gate is closed: {self.closed}", rule="GATE_CLOSED")
-        switches = Switches(
-            anonymised_secondary_use_of_care_photographs=(
-                self.policy.decisions.anonymised_secondary_use_of_care_photographs
-            )
-        )
         try:
-            case = facts.case(connection, request.sop_instance_uid, asked(request, at), switches, decision_id)
+            case = facts.case(
+                connection, request.sop_instance_uid, asked(request, at), self.policy.switches, decision_id
+            )
         except UnknownImageError:
             return undecided("the image is not known to the registry", rule="UNKNOWN_IMAGE")
         return decide(case)

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 
 import click
 
-from orthanc_plugin.cli.common import json_option, services, told
+from orthanc_plugin.cli.common import json_option, say, services, told
+from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
-from orthanc_plugin.gate import AccessRequest, Requester, asked
+from orthanc_plugin.gate import AccessRequest, asked
 from orthanc_plugin.policy.cases import CaseError, answer, parse_case
 from orthanc_plugin.policy.decide import decide as decided
-from orthanc_plugin.policy.model import Decision, Effect, Switches
+from orthanc_plugin.policy.explain import explain
+from orthanc_plugin.policy.model import Case, Decision, Effect
 from orthanc_plugin.registry import facts
 
 UNREADABLE = "R0.case"
@@ -47,27 +49,17 @@ def _answer(value: object, place: str) -> Mapping[str, object]:
     return answer(case.id, decided(case))
 
 
-def _of_image(image: str, recipient: str) -> Mapping[str, object]:
+def _case_of_image(image: str, recipient: str) -> Case:
+    """Return the case that a request by this recipient for this image would make now."""
     shared = services()
     policy = shared.policy
     binding = policy.user(recipient) or next((node for node in policy.dicom_nodes if node.name == recipient), None)
     if binding is None:
         names = ", ".join(each.name for each in (*policy.dicom_nodes, *policy.users))
         raise UnknownRecordError(f"policy.toml has no recipient '{recipient}'.", remedy=f"It has: {names}.")
-    requester = Requester(
-        actor="consentgate decide",
-        recipient=binding.name,
-        purpose=binding.purpose,
-        audience=binding.audience,
-        form=binding.form,
-    )
-    request = asked(AccessRequest(requester=requester, sop_instance_uid=image, door="dry run"), shared.clock())
-    switches = Switches(
-        anonymised_secondary_use_of_care_photographs=policy.decisions.anonymised_secondary_use_of_care_photographs
-    )
+    asking = AccessRequest(requester=bound("consentgate decide", binding), sop_instance_uid=image, door="dry run")
     with shared.database.reading() as connection:
-        case = facts.case(connection, image, request, switches, image)
-    return answer(case.id, decided(case))
+        return facts.case(connection, image, asked(asking, shared.clock()), policy.switches, image)
 
 
 @click.command()
@@ -78,6 +70,8 @@ def _of_image(image: str, recipient: str) -> Mapping[str, object]:
 @told
 def decide(source: str | None, image: str | None, recipient: str | None, as_json: bool) -> None:
     """Say what is decided, with obligations, reasons and rules.
+
+    With --image it is told in words, or with --json as one object.
 
     With --case neither a database nor Orthanc is needed: one case gives one object, a list gives a list. A case that
     can't be read is denied, with what is wrong as its reasons, and the exit status is 1.
@@ -96,4 +90,6 @@ def decide(source: str | None, image: str | None, recipient: str | None, as_json
         ]
         click.echo(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
         sys.exit(1 if any(each["rules"] == [UNREADABLE] for each in answers) else 0)
-    click.echo(json.dumps(_of_image(image or "", recipient or ""), indent=2, ensure_ascii=False))
+    case = _case_of_image(image or "", recipient or "")
+    decision = decided(case)
+    say(answer(case.id, decision), explain(decision, case), as_json=as_json)

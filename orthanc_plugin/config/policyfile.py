@@ -19,7 +19,7 @@ from pydantic import ConfigDict, StringConstraints
 from dicomwrap.terms import FORBIDDEN_AUDIENCES, Audience, Form, Purpose
 from orthanc_plugin.config.load import read_toml, validated
 from orthanc_plugin.errors import ConfigurationError
-from orthanc_plugin.policy.model import SecondaryUseRule
+from orthanc_plugin.policy.model import SecondaryUseRule, Switches
 
 STRICT = ConfigDict(extra="forbid")
 AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
@@ -120,6 +120,12 @@ class Policy:
     users: tuple[User, ...] = ()
     profiles: dict[str, ProfileChoice] = field(default_factory=dict)
     sha256: str = ""
+
+    @property
+    def switches(self) -> Switches:
+        """Return the hospital's switches as the decision takes them."""
+        chosen = self.decisions.anonymised_secondary_use_of_care_photographs
+        return Switches(anonymised_secondary_use_of_care_photographs=chosen)
 
     def node(self, aet: str) -> DicomNode | None:
         """Return the node with this AE title; case counts."""

@@ -170,6 +170,13 @@ def test_a_wrong_call_is_a_wrong_call(arguments: tuple[str, ...]) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
+def test_a_dry_run_is_told_in_words(shell: Shell) -> None:
+    shell.world.file(CARE, TEACHING)
+    said = shell("decide", "--image", UID, "--recipient", "teaching-archive").stdout
+    assert "asked for the picture for teaching" in said
+    assert "Have a named person check" in said
+
+
 def test_a_dry_run_on_a_picture_of_the_registry_records_nothing(shell: Shell) -> None:
     shell.world.file(CARE, TEACHING)
     before = shell.world.trail()
