@@ -6,16 +6,15 @@ patients or files. A site outside both sets is not thereby anonymous: tattoos an
 
 from __future__ import annotations
 
-import difflib
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
-
-from pydicom.sr.codedict import codes
 
 from dicomwrap.errors import PatientDetailsError
 
 UNSPECIFIED: Final = "39937001"
+_TABLE: Final = Path(__file__).with_name("cid4029.txt")
 _FACE: Final = frozenset({
     ("SCT", "73897004"), ("SCT", "68698007"), ("SCT", "36141000"), ("SCT", "23747009"), ("SCT", "113179006"),
     ("SCT", "79283007"), ("SCT", "314395006"), ("SCT", "367577003"), ("SCT", "41310005"), ("SCT", "40069000"),
@@ -66,15 +65,16 @@ class BodySite:
 
 
 def body_site(text: str | None) -> BodySite:
-    """Find a site by code value, keyword or meaning, whatever the case; the whole skin when nothing is said.
+    """Find a site by code value, keyword, meaning or plain word ("hand"), whatever the case; skin when nothing is said.
 
     Raises:
         PatientDetailsError: no such site in CID 4029; the nearest ones are named.
     """
     sites = _sites()
-    wanted = (text or UNSPECIFIED).strip().casefold()
-    if wanted in sites:
-        return sites[wanted]
+    wanted = " ".join((text or UNSPECIFIED).split()).casefold()
+    for name in (wanted, f"skin of {wanted}"):
+        if name in sites:
+            return sites[name]
     raise PatientDetailsError(
         (f"--body-site: unknown; {_suggestion(wanted)}",), "Name a site of CID 4029 by its code or its meaning."
     )
@@ -94,10 +94,12 @@ def laterality_from_text(text: str) -> str:
 
 @functools.cache
 def _sites() -> dict[str, BodySite]:
+    """Return the sites by value, keyword and meaning; the table is PS3.16's, held against pydicom's by a test."""
     found: dict[str, BodySite] = {}
-    for keyword, code in codes.cid4029.concepts.items():
-        site = BodySite(value=code.value, scheme=code.scheme_designator, meaning=code.meaning)
-        for name in (keyword, code.value, code.meaning):
+    for line in _TABLE.read_text(encoding="utf-8").splitlines():
+        scheme, value, keyword, meaning = line.split("\t")
+        site = BodySite(value=value, scheme=scheme, meaning=meaning)
+        for name in (keyword, value, meaning):
             found[name.casefold()] = site
     return found
 
@@ -105,5 +107,7 @@ def _sites() -> dict[str, BodySite]:
 def _suggestion(wanted: str) -> str:
     meanings = {site.meaning.casefold(): site.meaning for site in _sites().values()}
     near = [meaning for meaning in sorted(meanings, key=len) if wanted in meaning][:3]
+    import difflib  # needed for a mistake only
+
     words = near or difflib.get_close_matches(wanted, meanings, n=3, cutoff=0.4)
     return f"did you mean {', '.join(repr(meanings[word]) for word in words)}?" if words else "see CID 4029 in PS3.16"

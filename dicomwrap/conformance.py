@@ -1,52 +1,142 @@
-"""What every object we write must hold, beyond what validators ask.
+"""What every file we write must hold, beyond what validators ask; checked on the written bytes.
 
-Knows the type 1 and 2 elements of a VL Photographic Image (PS3.3 section A.32.4) and the elements that we require of
-ourselves. Must not know how an object was built. The test suite holds the same objects against ``dciodvfy``.
+Knows the elements that must be filled (type 1) or there (type 2) by PS3.3, those that we require of ourselves, and that
+header and bitstream say the same. Must not know how an object was built. ``dicomwrap verify`` judges any object and
+knows more; this is the quick check of our own.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pydicom.dataset import Dataset
+from dicomwrap.bitstream.markers import SOF0, frame_header
+from dicomwrap.elements import DICTIONARY
+from dicomwrap.encoding import Beginning, read_beginning
+from dicomwrap.errors import ConformanceError, DicomwrapError
+from dicomwrap.iod import dermoscopic, encapsulated_pdf
+from dicomwrap.photograph import EXPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE
 
-from dicomwrap.bitstream.verify import contradictions
-from dicomwrap.errors import ConformanceError
-
-FILLED: Final = (
-    "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
-    "Modality", "StudyDate", "StudyTime", "StudyID", "SeriesNumber", "InstanceNumber", "SamplesPerPixel",
-    "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelData",
-    "LossyImageCompression",
+_COMMON: Final = (
+    "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality",
+    "StudyDate", "StudyTime", "StudyID", "SeriesNumber", "InstanceNumber", "ContentDate", "ContentTime",
     # required of ourselves:
-    "ContentDate", "ContentTime", "AcquisitionDateTime", "ImageLaterality", "AnatomicRegionSequence",
-    "LossyImageCompressionRatio", "LossyImageCompressionMethod", "InstanceOriginStatus",
-    "ContributingEquipmentSequence", "PrivateDataElementCharacteristicsSequence",
+    "InstanceOriginStatus", "ContributingEquipmentSequence",
 )  # fmt: skip
-PRESENT: Final = (
+FILLED: Final = (
+    *_COMMON,
+    "ImageType", "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored",
+    "HighBit", "LossyImageCompression",
+    # required of ourselves:
+    "AcquisitionDateTime", "ImageLaterality", "AnatomicRegionSequence", "PrivateDataElementCharacteristicsSequence",
+)  # fmt: skip
+_COMMON_PRESENT: Final = (
     "AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientID", "PatientBirthDate",
-    "PatientSex", "PatientOrientation", "AcquisitionContextSequence", "PixelRepresentation",
+    "PatientSex",
 )  # fmt: skip
+PRESENT: Final = (*_COMMON_PRESENT, "PatientOrientation", "AcquisitionContextSequence", "PixelRepresentation")
+_DERMOSCOPIC: Final = (
+    "Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions", "RecognizableVisualFeatures",
+)  # fmt: skip
+_PDF: Final = ("BurnedInAnnotation", "EncapsulatedDocument", "MIMETypeOfEncapsulatedDocument", "ConversionType")
 # Where and whose: never written by the wrapper (PS3.3 section C.8.12.12).
 _LOCATION: Final = range(0x00160070, 0x0016008F)
-_NEVER: Final = ("CameraOwnerName", "MakerNote")
+_NEVER: Final = {0x0016004D: "CameraOwnerName", 0x0016002B: "MakerNote", 0x00160003: "BatteryLevel"}
+_SAMPLES: Final = {"MONOCHROME2": 1, "RGB": 3, "YBR_FULL_422": 3}
 
 
-def shortcomings(dataset: Dataset) -> tuple[str, ...]:
-    """Name everything an object lacks, says wrongly or must not say; empty means that it may be written."""
-    missing = [f"{keyword}: is missing or empty" for keyword in FILLED if not dataset.get(keyword)]
-    absent = [f"{keyword}: is missing" for keyword in PRESENT if keyword not in dataset]
-    location = [f"{element.keyword}: must never be written" for element in dataset if element.tag in _LOCATION]
-    private = [f"{keyword}: must never be written" for keyword in _NEVER if keyword in dataset]
-    return (*missing, *absent, *location, *private, *contradictions(dataset))
+def shortcomings(data: bytes, total: int | None = None) -> tuple[str, ...]:
+    """Name everything a file lacks, says wrongly or must not say; empty means that it may be published.
+
+    Args:
+        data: the file, or its beginning with the first segments of the frame.
+        total: how many bytes the whole file has; all that is in ``data`` when left out.
+    """
+    try:
+        beginning = read_beginning(data)
+    except ValueError as error:
+        return (f"can't be read back ({error})",)
+    return tuple(_shortcomings(beginning, data, len(data) if total is None else total))
 
 
-def check(dataset: Dataset) -> None:
-    """Hold an object against ``shortcomings``.
+def check(data: bytes, total: int | None = None) -> None:
+    """Hold a written file against ``shortcomings``.
 
     Raises:
         ConformanceError: it has some.
     """
-    found = shortcomings(dataset)
+    found = shortcomings(data, total)
     if found:
         raise ConformanceError(found)
+
+
+def _shortcomings(beginning: Beginning, data: bytes, total: int) -> Iterator[str]:
+    values = beginning.values
+    sop_class = _text(values, "SOPClassUID")
+    document = sop_class == encapsulated_pdf.SOP_CLASS_UID
+    filled = (*_COMMON, *_PDF) if document else FILLED
+    if sop_class == dermoscopic.SOP_CLASS_UID:
+        filled = (*filled, *_DERMOSCOPIC)
+    for keyword in filled:
+        if not _is_filled(values, keyword):
+            yield f"{keyword}: is missing or empty"
+    yield from (f"{keyword}: is missing" for keyword in _present(document) if DICTIONARY[keyword][0] not in values)
+    yield from (f"({tag >> 16:04X},{tag & 0xFFFF:04X}): must never be written" for tag in values if tag in _LOCATION)
+    yield from (f"{name}: must never be written" for tag, name in _NEVER.items() if tag in values)
+    if not document:
+        yield from _pixel_problems(beginning, data, total)
+
+
+def _present(document: bool) -> tuple[str, ...]:
+    return _COMMON_PRESENT if document else PRESENT
+
+
+def _pixel_problems(beginning: Beginning, data: bytes, total: int) -> Iterator[str]:
+    values = beginning.values
+    at = beginning.pixels_at
+    if at is None:
+        yield "PixelData: is missing"
+        return
+    rows, columns, samples = (_number(values, name) for name in ("Rows", "Columns", "SamplesPerPixel"))
+    if _SAMPLES.get(_text(values, "PhotometricInterpretation")) != samples:
+        yield "PhotometricInterpretation: doesn't fit SamplesPerPixel"
+    syntax = _transfer_syntax(values)
+    if syntax == EXPLICIT_VR_LITTLE_ENDIAN:
+        length = rows * columns * samples
+        if total - at != length + length % 2:
+            yield "PixelData: has another length than the header says"
+    elif syntax == JPEG_BASELINE:
+        yield from _stream_problems(data[at:], rows, columns, samples)
+
+
+def _stream_problems(stream: bytes, rows: int, columns: int, samples: int) -> Iterator[str]:
+    try:
+        frame = frame_header(stream)
+    except DicomwrapError as error:
+        yield f"PixelData: {error.reason}"
+        return
+    said, true = (rows, columns, samples), (frame.rows, frame.columns, len(frame.components))
+    if said != true:
+        yield f"Rows, Columns, SamplesPerPixel: say {said}, the stream says {true}"
+    if frame.marker != SOF0 or frame.precision != 8:
+        yield "TransferSyntaxUID: says JPEG Baseline, the stream is another"
+
+
+def _transfer_syntax(values: Mapping[int, bytes]) -> str:
+    return values.get(0x00020010, b"").rstrip(b"\0").decode("ascii", "replace")
+
+
+def _is_filled(values: Mapping[int, bytes], keyword: str) -> bool:
+    tag, vr = DICTIONARY[keyword]
+    value = values.get(tag, b"")
+    return bool(value if vr == "US" else value.strip(b" \0"))
+
+
+def _text(values: Mapping[int, bytes], keyword: str) -> str:
+    return values.get(DICTIONARY[keyword][0], b"").strip(b" \0").decode("utf-8", "replace")
+
+
+def _number(values: Mapping[int, bytes], keyword: str) -> int:
+    value = values.get(DICTIONARY[keyword][0], b"")
+    return int(struct.unpack("<H", value)[0]) if len(value) == 2 else 0

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dicomwrap.consentrecord import ConsentRecord, Scope
 from dicomwrap.terms import PURPOSE_CODES, ConsentState, GiverType, Purpose, purposes_named
+
+if TYPE_CHECKING:
+    from dicomwrap.consentrecord import ConsentRecord, Scope
 
 SCHEMA: Final = "1"
 NORMAL: Final = "N"
@@ -61,6 +63,8 @@ class ConsentStamp:
         denied: purposes refused or withdrawn.
         confidentiality: v3-Confidentiality level; N normal, R restricted.
         capture_purpose: why the picture was taken.
+        device_class: whose device took it: ORGANISATION, PERSONAL or PATIENT; "" is not known.
+        device_reason: why a personal device was used, a code.
         decided_on: day of the decision.
         not_after: last day on which any of it holds; None when open-ended.
         given_by: PATIENT, PARENT, PROXY or CLINICIAN.
@@ -76,6 +80,8 @@ class ConsentStamp:
     denied: tuple[str, ...] = ()
     confidentiality: str = NORMAL
     capture_purpose: str = PURPOSE_CODES[Purpose.DIRECT_CARE]
+    device_class: str = ""
+    device_reason: str = ""
     decided_on: date | None = None
     not_after: date | None = None
     given_by: str = ""

@@ -1,20 +1,44 @@
-"""Write a consent stamp into an object's elements, and read it back.
+"""Write a consent stamp into a pydicom object, read it back, and tell whether it was changed.
 
-Knows the private block ``DICOMWRAP CONSENT 1`` of group 0077 with its declaration in (0008,0300) (PS3.3 section
-C.12.1.1.7), and the standard attribute for research and public release (PS3.3 section C.7.2.3). Must not decide what a
-consent permits. Only text elements, so that a hop through Implicit VR, which makes them UN, loses nothing.
+Knows pydicom's side of the private block; its layout is ``consentblock``'s. Must not decide what a consent permits.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable
 from datetime import date
-from typing import Final, NamedTuple
+from enum import StrEnum, unique
 
 from pydicom.datadict import add_private_dict_entries
 from pydicom.dataset import Dataset, PrivateBlock
 from pydicom.multival import MultiValue
 
+from dicomwrap.consentblock import (
+    BASIS,
+    CAPTURE_PURPOSE,
+    CONFIDENTIALITY,
+    CREATOR,
+    DECIDED_ON,
+    DENIED,
+    DEVICE_CLASS,
+    DEVICE_REASON,
+    ELEMENTS,
+    GIVEN_BY,
+    GROUP,
+    HMAC,
+    NOT_AFTER,
+    PERMITTED,
+    RECORD_ID,
+    RECORD_VERSION,
+    SCHEMA,
+    SEAL,
+    STATUS,
+    Element,
+    declared,
+    seal,
+    values_of,
+)
 from dicomwrap.consentstamp import ConsentStamp, Distribution, stamp_of, stamp_without_consent
 from dicomwrap.hostile import UNREADABLE
 
@@ -22,44 +46,26 @@ __all__ = [
     "CREATOR",
     "GROUP",
     "ConsentStamp",
+    "SealState",
     "read_stamp",
     "register_private_dictionary",
+    "seal",
+    "seal_state",
     "stamp",
     "stamp_of",
     "stamp_without_consent",
 ]
 
-CREATOR: Final = "DICOMWRAP CONSENT 1"
-GROUP: Final = 0x0077
-MOST_VALUES: Final = 16
 
+@unique
+class SealState(StrEnum):
+    """What a stamp's seal says. A seal without a key shows accidents only: whoever forges a stamp can make it anew."""
 
-class Element(NamedTuple):
-    """One element of the private block."""
-
-    offset: int
-    vr: str
-    vm: str
-    name: str
-    safe: bool
-
-
-SCHEMA: Final = Element(0x01, "LO", "1", "Schema Version", True)
-RECORD_ID: Final = Element(0x02, "UT", "1", "Consent Record ID", False)
-RECORD_VERSION: Final = Element(0x03, "LO", "1", "Consent Version", True)
-STATUS: Final = Element(0x04, "LO", "1", "Consent Status at Capture", True)
-BASIS: Final = Element(0x05, "LO", "1", "Consent Basis", True)
-PERMITTED: Final = Element(0x10, "LO", "1-n", "Permitted Purposes", True)
-DENIED: Final = Element(0x11, "LO", "1-n", "Denied Purposes", True)
-CONFIDENTIALITY: Final = Element(0x12, "CS", "1", "Confidentiality", True)
-CAPTURE_PURPOSE: Final = Element(0x15, "LO", "1", "Purpose of Capture", True)
-DECIDED_ON: Final = Element(0x20, "DT", "1", "Decision DateTime", False)
-NOT_AFTER: Final = Element(0x21, "DT", "1", "Not Valid After", False)
-GIVEN_BY: Final = Element(0x22, "CS", "1", "Given By", True)
-ELEMENTS: Final = (
-    SCHEMA, RECORD_ID, RECORD_VERSION, STATUS, BASIS, PERMITTED, DENIED, CONFIDENTIALITY, CAPTURE_PURPOSE, DECIDED_ON,
-    NOT_AFTER, GIVEN_BY,
-)  # fmt: skip
+    MISSING = "MISSING"
+    HOLDS = "HOLDS"
+    CHANGED = "CHANGED"
+    NEEDS_KEY = "NEEDS_KEY"
+    UNKEYED = "UNKEYED"
 
 
 def register_private_dictionary() -> None:
@@ -70,17 +76,17 @@ def register_private_dictionary() -> None:
 
 
 def stamp(dataset: Dataset, consent: ConsentStamp) -> None:
-    """Write the stamp into an object, in place of one that is there.
+    """Write the stamp into an object, in place of one that is there; unsealed, as a derived copy has it.
 
     Raises:
         ValueError: more purposes than the block has room for.
     """
     register_private_dictionary()
-    values = _values(consent)
+    values = values_of(consent)
     _remove(dataset)
     block = dataset.private_block(GROUP, CREATOR, create=True)
     for item, value in values.items():
-        block.add_new(item.offset, item.vr, value)
+        block.add_new(item.offset, item.vr, list(value))
     dataset.PrivateDataElementCharacteristicsSequence = [*_foreign_declarations(dataset), _declaration(values)]
     _stamp_distributions(dataset, consent.distributions)
 
@@ -104,36 +110,13 @@ def read_stamp(dataset: Dataset) -> ConsentStamp | None:
         denied=_many(block, DENIED),
         confidentiality=_one(block, CONFIDENTIALITY),
         capture_purpose=_one(block, CAPTURE_PURPOSE),
+        device_class=_one(block, DEVICE_CLASS),
+        device_reason=_one(block, DEVICE_REASON),
         decided_on=_day(block, DECIDED_ON),
         not_after=_day(block, NOT_AFTER),
         given_by=_one(block, GIVEN_BY),
         distributions=_read_distributions(dataset),
     )
-
-
-def _values(consent: ConsentStamp) -> dict[Element, str | list[str]]:
-    """Return the elements to write: only those about which there is something to say."""
-    if max(len(consent.permitted), len(consent.denied)) > MOST_VALUES:
-        raise ValueError(f"more than {MOST_VALUES} purposes")
-    every: dict[Element, str | list[str]] = {
-        SCHEMA: consent.schema,
-        RECORD_ID: consent.record_id,
-        RECORD_VERSION: consent.record_version,
-        STATUS: consent.status,
-        BASIS: consent.basis,
-        PERMITTED: list(consent.permitted),
-        DENIED: list(consent.denied),
-        CONFIDENTIALITY: consent.confidentiality,
-        CAPTURE_PURPOSE: consent.capture_purpose,
-        DECIDED_ON: _datetime(consent.decided_on),
-        NOT_AFTER: _datetime(consent.not_after),
-        GIVEN_BY: consent.given_by,
-    }
-    return {item: value for item, value in every.items() if value}
-
-
-def _datetime(day: date | None) -> str:
-    return "" if day is None else day.strftime("%Y%m%d")
 
 
 def _declaration(items: Iterable[Element]) -> Dataset:
@@ -142,14 +125,31 @@ def _declaration(items: Iterable[Element]) -> Dataset:
     item.PrivateGroupReference = GROUP
     item.PrivateCreatorReference = CREATOR
     item.BlockIdentifyingInformationStatus = "MIXED"
-    item.NonidentifyingPrivateElements = sorted(element.offset for element in items if element.safe)
-    unsafe = sorted(element.offset for element in items if not element.safe)
+    safe, unsafe = declared(items)
+    item.NonidentifyingPrivateElements = list(safe)
     if unsafe:
         action = Dataset()
-        action.IdentifyingPrivateElements = unsafe
+        action.IdentifyingPrivateElements = list(unsafe)
         action.DeidentificationAction = "X"
         item.DeidentificationActionSequence = [action]
     return item
+
+
+def seal_state(dataset: Dataset, key: bytes | None = None) -> SealState:
+    """Tell whether the stamp of an object is as it was sealed. Never raises."""
+    register_private_dictionary()
+    block = _block(dataset)
+    claimed = "" if block is None else _one(block, SEAL)
+    if block is None or not claimed:
+        return SealState.MISSING
+    keyed = claimed.startswith(HMAC)
+    if keyed and key is None:
+        return SealState.NEEDS_KEY
+    values = {offset: _many_at(block, offset) for offset in range(0x100) if offset in block}
+    true = seal(str(dataset.get("SOPInstanceUID", "")), values, key if keyed else None)
+    if not hmac.compare_digest(true.encode(), claimed.encode()):
+        return SealState.CHANGED
+    return SealState.HOLDS if keyed else SealState.UNKEYED
 
 
 def _foreign_declarations(dataset: Dataset) -> list[Dataset]:
@@ -202,8 +202,12 @@ def _block(dataset: Dataset) -> PrivateBlock | None:
 
 
 def _many(block: PrivateBlock, item: Element) -> tuple[str, ...]:
+    return _many_at(block, item.offset)
+
+
+def _many_at(block: PrivateBlock, offset: int) -> tuple[str, ...]:
     try:
-        value = block[item.offset].value
+        value = block[offset].value
     except UNREADABLE:
         return ()
     if isinstance(value, bytes):  # UN, met before the dictionary was registered

@@ -82,3 +82,51 @@ class OutputError(DicomwrapError):
     """The object is good but couldn't be put where it was asked."""
 
     remedy = "Choose another --out, or free the place, and run the command again."
+
+
+class NodeError(DicomwrapError):
+    """What was given as a DICOM node's name and address is none."""
+
+    remedy = "Write it as AET@HOST:PORT, such as ARCHIVE@pacs.example:104."
+
+
+class NotAnObjectError(DicomwrapError):
+    """The file can't be sent, because it isn't a whole DICOM object in a file."""
+
+    remedy = "Give the .dcm files that dicomwrap wrap has written."
+
+
+class PeerError(DicomwrapError):
+    """The other side can't be reached, or refuses to talk."""
+
+    remedy = "Check the address, the AE titles on both sides and the network, and run the command again."
+
+
+class ReceiptError(DicomwrapError):
+    """A deletion receipt can't be written or doesn't say what it must; nothing is deleted."""
+
+    remedy = "Make the receipts' folder writable, or choose another --receipts; sending again is harmless."
+
+
+class WorklistError(DicomwrapError):
+    """A worklist, or a file of its items, can't be used."""
+
+    remedy = "Fetch the worklist again with dicomwrap worklist --out."
+
+
+class WatchError(DicomwrapError):
+    """The folder can't be watched."""
+
+    remedy = "Check the folder and its permissions, and start again; no photograph was touched."
+
+
+class DamagedFilmError(DamagedPhotographError):
+    """The film breaks the rules of its own format."""
+
+    remedy = "Copy the film from the camera again, or open it in a film editor and export it as MP4 with H.264."
+
+
+class UnsupportedFilmError(UnsupportedPhotographError):
+    """A true film, in a form that can't be kept bit for bit in the object we write."""
+
+    remedy = "Export the film as MP4 with H.264, High profile, at most 1080p, and wrap that file."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
@@ -32,6 +32,34 @@ class Patient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The order that a worklist named: the item of RequestAttributesSequence (PS3.3 section C.7.3.1, Table 10-9)."""
+
+    procedure_id: str = ""
+    procedure: str = ""
+    step_id: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encounter:
+    """Where and why the patient was seen, by the keys of IHE RAD Encounter-Based Imaging Workflow (RAD-130).
+
+    ``accession`` stays empty for an encounter without an order; it is never borrowed from another one.
+    """
+
+    accession: str = ""
+    admission_id: str = ""
+    admission_issuer: str = ""
+    institution: str = ""
+    department: str = ""
+    service: str = ""
+    reason: str = ""
+    referrer: str = ""
+    request: Request | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """The encounter: one study. ``started`` is local time at the place of the visit."""
 
@@ -39,6 +67,7 @@ class Visit:
     started: datetime
     description: str = ""
     operator: str = ""
+    encounter: Encounter = field(default_factory=Encounter)
 
 
 def patient_from_text(

@@ -71,6 +71,10 @@ PURPOSE_CODES: Final[dict[Purpose, str]] = {
     Purpose.RECORDS_MANAGEMENT: "RECORDMGT",
 }
 
+# Made for other uses than care, nobody said for which: treated like the strictest of them.
+SECONDARY_USE: Final = "99CONSENTGATE:SECONDARY"
+SECONDARY_CODES: Final = frozenset({SECONDARY_USE, *(PURPOSE_CODES[purpose] for purpose in SECONDARY_PURPOSES)})
+
 
 @unique
 class Form(StrEnum):

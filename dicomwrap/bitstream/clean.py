@@ -6,6 +6,7 @@ Must not know DICOM or files. Every byte that stays is the camera's; nothing is 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from dicomwrap.bitstream.markers import APP14, APPLICATION_MARKERS, COM, SCAN_DATA, SOS, Piece, Stream, parse
@@ -27,8 +28,13 @@ def cleaned(stream: bytes) -> bytes:
 
 def without_carriers(stream: Stream) -> bytes:
     """Return the bytes of a parsed stream without what ``hidden`` names."""
+    return b"".join(kept(stream).buffers())
+
+
+def kept(stream: Stream) -> Stream:
+    """Return a parsed stream without what ``hidden`` names; no byte is copied."""
     drop = set(_carriers(stream))
-    return b"".join(stream.data[piece.start : piece.end] for piece in stream.pieces if piece not in drop)
+    return replace(stream, pieces=tuple(piece for piece in stream.pieces if piece not in drop))
 
 
 def entropy_coded(stream: bytes) -> bytes:

@@ -20,6 +20,7 @@ from dicomwrap.errors import (
 
 SCAN_DATA: Final = 0x00
 SOF0: Final = 0xC0
+SOF1: Final = 0xC1
 DHT: Final = 0xC4
 DAC: Final = 0xCC
 SOI: Final = 0xD8
@@ -39,9 +40,9 @@ FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
 _TABLE_MARKERS: Final = frozenset({DHT, DAC, DQT, DRI, COM, *APPLICATION_MARKERS})
 _HIERARCHICAL: Final = frozenset({0xDE, 0xDF})
 
-# Entropy-coded data: anything but FF, or FFs that end in a stuffed zero or a restart marker (T.81 B.1.1.5).
-# Possessive, so one pass and no backtracking, however hostile the bytes.
-_ENTROPY_CODED: Final = re.compile(rb"(?:[^\xff]++|\xff++[\x00\xd0-\xd7])*+")
+# Where entropy-coded data end: an FF that neither a stuffed zero, a restart marker nor another FF follows (T.81 B.1.1.5).
+# The pattern begins with one fixed byte, so the search runs at the speed of memory.
+_AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _FILL: Final = re.compile(rb"\xff++")
 
 
@@ -111,6 +112,17 @@ class Stream:
     def trailer(self) -> bytes:
         """The bytes after the first EOI."""
         return self.data[self.end :]
+
+    def buffers(self) -> tuple[memoryview, ...]:
+        """Return the bytes of all pieces, in stretches that lie together; nothing is copied."""
+        view, found = memoryview(self.data), list[memoryview]()
+        start = end = self.pieces[0].start
+        for piece in self.pieces:
+            if piece.start != end:
+                found.append(view[start:end])
+                start = piece.start
+            end = piece.end
+        return (*found, view[start:end])
 
     def body(self, piece: Piece) -> bytes:
         """Return the content of a piece, without marker and length."""
@@ -184,6 +196,14 @@ class _Parser:
             raise TruncatedPhotographError("The JPEG ends before its picture begins")
         return Stream(data=self.data, pieces=tuple(self.pieces), frame=self.frame, scanned=frozenset(self.scanned))
 
+    def first_frame(self) -> Frame:
+        """Return the frame header, and look no further."""
+        while self.frame is None:
+            self._next()
+            if self.pieces[-1].marker == EOI:
+                raise TruncatedPhotographError("The JPEG ends before its picture begins")
+        return self.frame
+
     def _next(self) -> None:
         piece = self._piece_at(self.pieces[-1].end)
         if piece.marker in FRAME_MARKERS:
@@ -223,9 +243,24 @@ class _Parser:
         if self.frame is None:
             raise DamagedPhotographError("The JPEG has a scan before its frame header")
         self.scanned |= _scan_components(self.data[piece.body : piece.end], self.frame)
-        match = _ENTROPY_CODED.match(self.data, piece.end)
-        end = match.end() if match else piece.end
+        end = self._scan_end(piece.end)
         self.pieces.append(Piece(marker=SCAN_DATA, start=piece.end, body=piece.end, end=end))
+
+    def _scan_end(self, start: int) -> int:
+        match = _AFTER_SCAN.search(self.data, start)
+        end = len(self.data) if match is None else match.start()
+        while end > start and self.data[end - 1] == 0xFF:
+            end -= 1  # fill bytes belong to the marker that follows
+        return end
+
+
+def frame_header(data: bytes) -> Frame:
+    """Return the frame header of a stream, whose scans may be cut off.
+
+    Raises:
+        DicomwrapError: no frame header is found.
+    """
+    return _Parser(data).first_frame()
 
 
 def _refuse_unknown(marker: int, at: int) -> None:

@@ -2,7 +2,7 @@
 
 Knows ``jpegtran`` (libjpeg-turbo) as a child process with limits: a hostile stream is parsed outside our own process.
 Tables that no scan uses, data after the last block and whatever else a parser would have to believe are gone; every
-coefficient, and so every decoded pixel, is the same. The entropy-coded bytes may not be.
+coefficient, and so every decoded pixel, is the same, at most in another place. The entropy-coded bytes may not be.
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ import subprocess
 from typing import Final
 
 from dicomwrap.bitstream.clean import cleaned
-from dicomwrap.errors import DamagedPhotographError, UnsupportedPhotographError
+from dicomwrap.errors import DamagedPhotographError, TruncatedPhotographError, UnsupportedPhotographError
+from dicomwrap.photograph import UPRIGHT
 
 SECONDS: Final = 60
 MEMORY_BYTES: Final = 2 * 1024**3
 WARNED: Final = 2
 # Bytes between the last block and the end marker: what is written anew does not have them.
 _EXTRANEOUS: Final = re.compile(rb"Corrupt JPEG data: \d+ extraneous bytes before marker 0x[0-9a-f]{2}")
+_ENDS_EARLY: Final = re.compile(rb"Premature end of JPEG file|premature end of data segment")
+_IMPERFECT: Final = b"transformation is not perfect"
 COMMAND: Final = ("prlimit", f"--as={MEMORY_BYTES}", f"--cpu={SECONDS}", "--", "jpegtran", "-copy", "none")
+# EXIF orientation: what makes the picture upright.
+TURNS: Final = {
+    2: ("-flip", "horizontal"), 3: ("-rotate", "180"), 4: ("-flip", "vertical"), 5: ("-transpose",),
+    6: ("-rotate", "90"), 7: ("-transverse",), 8: ("-rotate", "270"),
+}  # fmt: skip
 
 
 def rewritten(stream: bytes) -> bytes:
@@ -28,9 +36,39 @@ def rewritten(stream: bytes) -> bytes:
     Raises:
         DicomwrapError: it can't be read to its end without a complaint, or jpegtran is not installed.
     """
+    return _accepted(_jpegtran(stream))
+
+
+def turned(stream: bytes, orientation: int) -> bytes | None:
+    """Return the stream as baseline, turned upright by an EXIF orientation without loss, and cleaned.
+
+    None: no turn without loss exists, because the edge blocks are incomplete on the side that would move.
+
+    Raises:
+        DicomwrapError: it can't be read to its end without a complaint, or jpegtran is not installed.
+    """
+    turn = () if orientation == UPRIGHT else ("-perfect", *TURNS[orientation])
+    done = _jpegtran(stream, "-optimize", *turn)
+    if not done.stdout and _IMPERFECT in done.stderr:
+        return None
+    return _accepted(done)
+
+
+def prove(stream: bytes) -> None:
+    """Read a stream to its end, in the child, and throw the result away.
+
+    Raises:
+        TruncatedPhotographError: its picture data end too early.
+        DamagedPhotographError: it can't be read without a complaint.
+        UnsupportedPhotographError: jpegtran is not installed.
+    """
+    _accepted(_jpegtran(stream))
+
+
+def _jpegtran(stream: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command
-            COMMAND, input=stream, capture_output=True, check=False, timeout=SECONDS
+        return subprocess.run(  # noqa: S603 - a fixed command
+            (*COMMAND, *options), input=stream, capture_output=True, check=False, timeout=SECONDS
         )
     except FileNotFoundError as error:
         raise UnsupportedPhotographError(
@@ -38,7 +76,12 @@ def rewritten(stream: bytes) -> bytes:
         ) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DamagedPhotographError("The stream could not be written anew.", "Keep the original.") from error
+
+
+def _accepted(done: subprocess.CompletedProcess[bytes]) -> bytes:
     harmless = done.returncode == WARNED and _EXTRANEOUS.fullmatch(done.stderr.strip())
-    if not done.stdout or (done.returncode != 0 and not harmless):
-        raise DamagedPhotographError("The stream is not a whole JPEG.", "Take the photograph from the camera again.")
-    return cleaned(done.stdout)
+    if done.stdout and (done.returncode == 0 or harmless):
+        return cleaned(done.stdout)
+    if _ENDS_EARLY.search(done.stderr):
+        raise TruncatedPhotographError("The JPEG's picture data ends too early")
+    raise DamagedPhotographError("The stream is not a whole JPEG.", "Take the photograph from the camera again.")

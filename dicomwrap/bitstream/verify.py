@@ -7,23 +7,50 @@ Must not know how the object came or what becomes of it. Takes any object, hosti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from enum import Enum, unique
+from typing import Final, NamedTuple
 
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames, parse_basic_offsets
 
-from dicomwrap.bitstream.clean import carriers
-from dicomwrap.bitstream.markers import SOF0, ColourModel, Stream, parse
+from dicomwrap.bitstream.clean import TRAILER
+from dicomwrap.bitstream.contents import described, is_plain_jfif, orientation
+from dicomwrap.bitstream.markers import SOS, ColourModel, Stream, parse
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
+from dicomwrap.transfersyntaxes import TRANSFER_SYNTAXES, Loss, TransferSyntax
 
 JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
+JPEG_LOSSLESS_FIRST_ORDER: Final = "1.2.840.10008.1.2.4.70"
 _COLOURS: Final = {
     ColourModel.GREY: frozenset({"MONOCHROME1", "MONOCHROME2"}),
     ColourModel.YCBCR: frozenset({"YBR_FULL_422", "YBR_FULL"}),
     ColourModel.RGB: frozenset({"RGB"}),
     ColourModel.OTHER: frozenset[str](),
 }
+
+
+@unique
+class Point(Enum):
+    """In what header and bitstream disagree."""
+
+    ENCAPSULATION = "fragments and frames"
+    STREAM = "the stream can't be read"
+    HEADER = "what the header says of the picture"
+    PROCESS = "what the transfer syntax says of the coding"
+    COLOUR = "what the components are"
+    CARRIER = "metadata in the stream"
+    DENSITY = "a JFIF header in the stream, which tells only dots an inch"
+    ORIENTATION = "a picture that isn't upright"
+    TRAILER = "bytes after the stream"
+
+
+class Disagreement(NamedTuple):
+    """One point in which they disagree: a sentence that names it, and for metadata what they hold, as far as known."""
+
+    point: Point
+    text: str
+    holds: str = ""
 
 
 def contradictions(dataset: Dataset) -> tuple[str, ...]:
@@ -33,7 +60,11 @@ def contradictions(dataset: Dataset) -> tuple[str, ...]:
     answer is empty, which then says nothing. Metadata hidden in the stream counts as a contradiction. Never raises.
     """
     try:
-        return tuple(dict.fromkeys(_contradictions(dataset)))
+        if str(dataset.file_meta.TransferSyntaxUID) != JPEG_BASELINE:
+            return ()
+        found = jpeg_disagreements(dataset, TRANSFER_SYNTAXES[JPEG_BASELINE])
+        # Where there is EXIF, it is named as hidden metadata; what it says is one more reason, not one more point.
+        return tuple(dict.fromkeys(each.text for each in found if each.point is not Point.ORIENTATION))
     except UNREADABLE as error:
         return (f"the object can't be read ({type(error).__name__})",)
 
@@ -57,59 +88,92 @@ def frames(dataset: Dataset) -> tuple[bytes, ...]:
     return found
 
 
-def _contradictions(dataset: Dataset) -> Iterator[str]:
-    if str(dataset.file_meta.TransferSyntaxUID) != JPEG_BASELINE:
-        return
+def jpeg_disagreements(dataset: Dataset, syntax: TransferSyntax) -> Iterator[Disagreement]:
+    """Yield every point in which an object of a JPEG transfer syntax and its frames disagree.
+
+    Raises:
+        UNREADABLE: elements of the object that can't be decoded.
+    """
     try:
         encoded = frames(dataset)
     except UNREADABLE as error:
-        yield f"PixelData: no readable encapsulation ({error})"
+        yield Disagreement(Point.ENCAPSULATION, f"PixelData: no readable encapsulation ({error})")
         return
     for number, frame in enumerate(encoded, start=1):
         prefix = f"frame {number}: " if len(encoded) > 1 else ""
-        yield from (f"{prefix}{problem}" for problem in _frame_problems(dataset, frame))
+        for found in _frame_problems(dataset, frame, syntax):
+            yield found._replace(text=prefix + found.text)
 
 
-def _frame_problems(dataset: Dataset, frame: bytes) -> Iterator[str]:
+def _frame_problems(dataset: Dataset, frame: bytes, syntax: TransferSyntax) -> Iterator[Disagreement]:
     try:
         stream = parse(frame)
     except DicomwrapError as error:
-        yield f"PixelData: {error.reason}"
+        yield Disagreement(Point.STREAM, f"PixelData: {error.reason}")
         return
-    yield from _header_problems(dataset, stream)
-    yield from _stream_problems(stream)
+    yield from _header_problems(dataset, stream, syntax)
+    yield from _stream_problems(stream, syntax)
 
 
-def _stream_problems(stream: Stream) -> Iterator[str]:
-    if stream.frame.marker != SOF0:
-        yield f"TransferSyntaxUID: says JPEG Baseline, the stream is FF{stream.frame.marker:02X}, not FFC0"
-    for name in carriers(stream):
-        yield f"PixelData: hidden metadata in the stream ({name})"
+def _stream_problems(stream: Stream, syntax: TransferSyntax) -> Iterator[Disagreement]:
+    marker = stream.frame.marker
+    if syntax.frame_headers and marker not in syntax.frame_headers:
+        expected = " or ".join(f"FF{each:02X}" for each in sorted(syntax.frame_headers))
+        text = f"TransferSyntaxUID: says {_name(syntax)}, the stream is FF{marker:02X}, not {expected}"
+        yield Disagreement(Point.PROCESS, text)
+    if syntax.uid == JPEG_LOSSLESS_FIRST_ORDER and any(body[-3:-2] != b"\1" for body in stream.bodies(SOS)):
+        yield Disagreement(Point.PROCESS, "TransferSyntaxUID: says first-order prediction, the stream has another")
+    for name, holds in described(stream).items():
+        text = f"PixelData: hidden metadata in the stream ({name})"
+        yield Disagreement(_carrier_point(stream, name), text, holds)
+    if orientation(stream) != 1:
+        yield Disagreement(Point.ORIENTATION, "PixelData: EXIF in the stream says that the picture isn't upright")
     if len(stream.data) % 2:
-        yield "PixelData: a fragment of odd length"
+        yield Disagreement(Point.ENCAPSULATION, "PixelData: a fragment of odd length")
 
 
-def _header_problems(dataset: Dataset, stream: Stream) -> Iterator[str]:
+def _carrier_point(stream: Stream, name: str) -> Point:
+    if name == TRAILER:
+        return Point.TRAILER
+    return Point.DENSITY if name == "APP0" and is_plain_jfif(stream) else Point.CARRIER
+
+
+def _header_problems(dataset: Dataset, stream: Stream, syntax: TransferSyntax) -> Iterator[Disagreement]:
     frame = stream.frame
     truths = {
         "Rows": frame.rows,
         "Columns": frame.columns,
         "SamplesPerPixel": len(frame.components),
-        "BitsAllocated": 8,
+        "BitsAllocated": 8 if syntax.uid == JPEG_BASELINE or frame.precision <= 8 else 16,
         "BitsStored": frame.precision,
         "HighBit": frame.precision - 1,
-        "PixelRepresentation": 0,
+        **({"PixelRepresentation": 0} if syntax.uid == JPEG_BASELINE else {}),
         **({"PlanarConfiguration": 0} if len(frame.components) > 1 else {}),
     }
     for keyword, truth in truths.items():
         said = _integer(dataset, keyword, None)
         if said != truth:
-            yield f"{keyword}: says {said}, the stream says {truth}"
-    if frame.precision != 8:
-        yield f"TransferSyntaxUID: says JPEG Baseline, the stream has {frame.precision} bits a sample"
+            yield Disagreement(Point.HEADER, f"{keyword}: says {said}, the stream says {truth}")
+    if frame.precision != 8 and syntax.uid == JPEG_BASELINE:
+        text = f"TransferSyntaxUID: says {_name(syntax)}, the stream has {frame.precision} bits a sample"
+        yield Disagreement(Point.PROCESS, text)
     said_colour = _text(dataset, "PhotometricInterpretation")
-    if said_colour not in _COLOURS[stream.colour]:
-        yield f"PhotometricInterpretation: doesn't fit the stream, whose components are {stream.colour}"
+    if said_colour not in _colours(stream, syntax):
+        text = f"PhotometricInterpretation: doesn't fit the stream, whose components are {stream.colour}"
+        yield Disagreement(Point.COLOUR, text)
+
+
+def _colours(stream: Stream, syntax: TransferSyntax) -> frozenset[str]:
+    """Return what the header may say; lossless streams needn't tell their colours, and palettes are samples too."""
+    if syntax.loss is not Loss.NEVER:
+        return _COLOURS[stream.colour]
+    if stream.colour is ColourModel.GREY:
+        return _COLOURS[ColourModel.GREY] | {"PALETTE COLOR"}
+    return frozenset({"RGB", "YBR_FULL", "YBR_FULL_422"})
+
+
+def _name(syntax: TransferSyntax) -> str:
+    return "JPEG Baseline" if syntax.uid == JPEG_BASELINE else syntax.words
 
 
 def _integer(dataset: Dataset, keyword: str, default: int | None) -> int | None:

@@ -1,297 +1,270 @@
-"""What ``dicomwrap wrap`` does: check the order as a whole, then wrap one photograph after the other.
+"""What ``dicomwrap wrap`` does with each file: read it, wrap every picture in it, and say how it fared.
 
-Knows files, options and their faults. Must not print. A photograph that is refused never stops the others.
+Knows files and the order that was checked. Must not print. A photograph that is refused never stops the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, TypeVar
+from threading import Lock
+from typing import Final, TypedDict, TypeVar
 
-from dicomwrap.anatomy import body_site, laterality_from_text
-from dicomwrap.cli.report import Refused, Wrapped
-from dicomwrap.consentfile import read_consent
-from dicomwrap.consentrecord import ConsentRecord
-from dicomwrap.consentstamp import (
-    NORMAL,
-    RESTRICTED,
-    ConsentStamp,
-    permitted_purposes,
-    stamp_of,
-    stamp_without_consent,
-)
-from dicomwrap.errors import DicomwrapError, NotAPhotographError, PatientDetailsError, ProblemsError
-from dicomwrap.iod.vl_photographic import View, Wrapping, capture_moment
-from dicomwrap.photograph import Photograph
-from dicomwrap.series import SeriesBook
-from dicomwrap.source.readers import read_photograph
-from dicomwrap.subject import (
-    Patient,
-    Visit,
-    name_problem,
-    patient_from_text,
-    person_name,
-    text_problem,
-)
-from dicomwrap.terms import ConsentState, Purpose
-from dicomwrap.uids import UidSource
-from dicomwrap.wrap import time_warnings, wrap, write
+from dicomwrap.cli.orders import Order
+from dicomwrap.cli.report import Outcome, Refused, Wrapped
+from dicomwrap.encoding import Part10, read_beginning
+from dicomwrap.errors import DicomwrapError, NotAPhotographError
+from dicomwrap.iod import encapsulated_pdf
+from dicomwrap.iod.modules import Circumstances, Reference, Wrapping, capture_moment
+from dicomwrap.photograph import CaptureFacts, Device, Photograph
+from dicomwrap.series import Place, Places
+from dicomwrap.source.readers import read_photographs
+from dicomwrap.subject import Visit
+from dicomwrap.uids import derived_uid
+from dicomwrap.version import VERSION
+from dicomwrap.wrap import stamped, time_warnings, wrap, write
 
-LARGEST_FILE: Final = 1 << 29
-LARGEST_CONSENT: Final = 1 << 20
-Found = TypeVar("Found")
+LARGEST_FILE: Final = 1 << 30
+_FORM_SERIES: Final = 999  # behind the photographs' series
+_FILM_BOXES: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_HEADER_ENOUGH: Final = 4096
+_SOP_INSTANCE_UID: Final = 0x00080018
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
-class UsageProblemsError(Exception):
-    """The call itself is wrong; ``problems`` says in what, all at once."""
+@dataclass(slots=True, kw_only=True)
+class Study:
+    """The study that photographs go into; it begins with the first that can be read."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+    order: Order
+    uid: str
+    places: Places
+    form: Reference | None = None
+    started: datetime | None = None
+    _visit: Visit | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def visit(self, facts: CaptureFacts) -> Visit:
+        """Return the visit; the first photograph's time of capture is its beginning."""
+        with self._lock:
+            if self._visit is None:
+                self._visit = Visit(
+                    study_instance_uid=self.uid,
+                    started=self.started or capture_moment(facts, self.order.now).local,
+                    description=self.order.description,
+                    operator=self.order.operator,
+                    encounter=self.order.encounter,
+                )
+            return self._visit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One call, checked: what to wrap, for whom, and where to."""
+class Task:
+    """One file to wrap.
 
-    photos: tuple[Path, ...]
-    out: Path
-    now: datetime
-    patient: Patient
-    view: View
-    consent: ConsentStamp
-    description: str
-    operator: str
-    warnings: tuple[str, ...]
-
-
-def order(
-    *,
-    photos: tuple[Path, ...],
-    out: Path,
-    now: datetime,
-    patient_id: str = "",
-    issuer: str = "",
-    patient_name: str = "",
-    birth_date: str = "",
-    sex: str = "",
-    body_site: str = "",
-    laterality: str = "",
-    consent: Path | None = None,
-    purpose: str = Purpose.DIRECT_CARE.value,
-    operator: str = "",
-    study_description: str = "",
-) -> Order:
-    """Check a call as a whole.
-
-    Raises:
-        UsageProblemsError: names everything that is wrong with it.
+    Attributes:
+        source: the file.
+        order: what was said about it.
+        study_for: gives the study by what the camera said.
+        path_for: where the object of a page goes.
+        uid_for: the SOP Instance UID, by the digest of the file and the page.
+        durable: whether the object must be safe on the disk before it is told.
+        again: whether an object of the same UID, or half a file, may be in the way of work that is repeated.
     """
-    faults = _Faults()
-    record = faults.told(lambda: None if consent is None else _consent(consent), None)
-    patient_id, issuer = faults.told(
-        lambda: _identity(record, patient_id.strip(), issuer.strip()), (patient_id, issuer)
+
+    source: Path
+    order: Order
+    study_for: Callable[[CaptureFacts], Study]
+    path_for: Callable[[int], Path]
+    uid_for: Callable[[str, int], str]
+    durable: bool = False
+    again: bool = False
+
+
+def wrap_file(task: Task) -> tuple[Outcome, ...]:
+    """Wrap every picture of a file; one outcome each, or one refusal. Never raises for what a file holds."""
+    try:
+        data = file_bytes(task.source)
+        if data[4:8] in _FILM_BOXES and _is_film(data):
+            return (_film(task, data),)
+        photographs = read_photographs(data, task.order.reading)
+    except DicomwrapError as error:
+        return (_refused(task, error),)
+    return tuple(_outcome(task, photograph) for photograph in photographs)
+
+
+def wrap_form(study: Study, task: Task) -> Outcome:
+    """Wrap the signed consent form into the study, in a series of its own."""
+    uid = task.uid_for("", 1)
+    place = Place(series_instance_uid=derived_uid("form", uid), series_number=_FORM_SERIES, instance_number=1)
+    about = _about(study, task.order, study.visit(CaptureFacts()), place, uid)
+    built = stamped(
+        encapsulated_pdf.consent_form(task.order.form, about), task.order.consent, uid, task.order.key
     )
-    patient = faults.told(
-        lambda: patient_from_text(
-            patient_id=patient_id, issuer=issuer, name=patient_name, birth_date=birth_date, sex=sex, today=now.date()
-        ),
-        Patient(),
+    try:
+        path = _put(task, built, about, 1)
+    except DicomwrapError as error:
+        return _refused(task, error)
+    return Wrapped(**_told(task, path, built, about), lossless=True)
+
+
+def each(work: Callable[[Given], Made], tasks: Iterable[Given], jobs: int) -> Iterator[Made]:
+    """Do the work for each task, several at a time, and yield the results in the tasks' order as they come."""
+    if jobs <= 1:
+        yield from map(work, tasks)
+        return
+    from collections import deque
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    waiting: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        for task in tasks:
+            waiting.append(pool.submit(work, task))
+            if len(waiting) > 4 * jobs:  # a hundred thousand results never wait in memory
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _outcome(task: Task, photograph: Photograph) -> Outcome:
+    try:
+        return _wrapped(task, photograph)
+    except DicomwrapError as error:
+        return _refused(task, error, photograph.page)
+
+
+def _wrapped(task: Task, photograph: Photograph) -> Wrapped:
+    order = task.order
+    named = replace(photograph, facts=_with_device(photograph.facts, order.device))
+    about = _circumstances(task, named.facts, named.sha256, named.page)
+    built = wrap(named, about, order.consent, dermoscopy=order.dermoscopy, key=order.key)
+    path = _put(task, built, about, named.page)
+    return Wrapped(
+        **_told(task, path, built, about),
+        lossless=not named.added_loss,
+        page=named.page,
+        sha256=named.sha256,
+        rows=named.rows,
+        columns=named.columns,
+        warnings=(*named.warnings, *time_warnings(named.facts, order.now), *order.warnings),
     )
-    view = _view(faults, body_site, laterality)
-    reason = faults.told(lambda: _purpose(purpose), Purpose.DIRECT_CARE)
-    faults.text("--operator", name_problem(operator))
-    faults.text("--study-description", text_problem(study_description))
-    faults.text("--out", _out_problem(out, len(photos)))
-    faults.raise_if_any()
-    return Order(
-        photos=photos,
-        out=out,
-        now=now,
-        patient=patient,
-        view=view,
-        consent=_stamp(record, reason, view),
-        description=study_description.strip(),
-        operator=person_name(operator),
-        warnings=(*_patient_warnings(patient, laterality), *_consent_warnings(record, reason, now)),
+
+
+def _is_film(data: bytes) -> bool:
+    from dicomwrap.source.isobmff import is_film
+
+    return is_film(data)
+
+
+def _film(task: Task, data: bytes) -> Outcome:
+    from dicomwrap.iod.video_photographic import video_photographic
+    from dicomwrap.source.film import read_film
+
+    order = task.order
+    film = read_film(data, drop_audio=order.drop_audio, orienting=order.reading.orienting)
+    named = replace(film, facts=_with_device(film.facts, order.device))
+    about = _circumstances(task, named.facts, named.sha256, 1)
+    uid = about.wrapping.sop_instance_uid
+    built = stamped(video_photographic(named, about), order.consent, uid, order.key)
+    path = _put(task, built, about, 1)
+    return Wrapped(
+        **_told(task, path, built, about),
+        lossless=True,
+        sha256=named.sha256,
+        rows=named.rows,
+        columns=named.columns,
+        warnings=(*named.warnings, *time_warnings(named.facts, order.now), *order.warnings),
     )
 
 
-def wrap_each(order: Order, new_uid: UidSource) -> Iterator[Wrapped | Refused]:
-    """Wrap the photographs one after the other; the visit begins with the first that can be read."""
-    series = SeriesBook(new_uid=new_uid)
-    names = _Names(order.out)
-    study_uid, visit = new_uid(), None
-    for photo in order.photos:
-        try:
-            photograph = read_photograph(_bytes(photo))
-            visit = visit or _visit(order, photograph, study_uid)
-            yield _wrapped(order, photo, photograph, visit, series, names, new_uid())
-        except DicomwrapError as error:
-            yield Refused(photo=str(photo), reason=error.reason, remedy=error.remedy)
+def _circumstances(task: Task, facts: CaptureFacts, sha256: str, page: int) -> Circumstances:
+    study = task.study_for(facts)
+    place = study.places.place_for(facts.device)
+    return _about(study, task.order, study.visit(facts), place, task.uid_for(sha256, page))
 
 
-def _wrapped(
-    order: Order, photo: Path, photograph: Photograph, visit: Visit, series: SeriesBook, names: _Names, uid: str
-) -> Wrapped:
-    place = series.place_for(photograph.facts.device)
-    dataset = wrap(
-        photograph,
+def _put(task: Task, built: Part10, about: Circumstances, page: int) -> Path:
+    path = task.path_for(page)
+    if task.again:
+        make_way(path, about.wrapping.sop_instance_uid)
+    write(built, path, durable=task.durable)
+    return path
+
+
+def make_way(path: Path, sop_instance_uid: str) -> None:
+    """Remove what interrupted work left at ``path``: half a file, or the same object. Nothing else is removed."""
+    try:
+        with path.open("rb") as file:
+            values = read_beginning(file.read(_HEADER_ENOUGH)).values
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        values = {}
+    there = values.get(_SOP_INSTANCE_UID, b"").rstrip(b"\0").decode("ascii", "replace")
+    if there == sop_instance_uid or (path.is_file() and path.stat().st_size == 0):
+        path.unlink()
+
+
+def _about(study: Study, order: Order, visit: Visit, place: Place, uid: str) -> Circumstances:
+    return Circumstances(
         patient=order.patient,
         visit=visit,
         place=place,
         view=order.view,
-        consent=order.consent,
-        wrapping=Wrapping(at=order.now, sop_instance_uid=uid, version=_version()),
-    )
-    path = names.path_for(photo)
-    write(dataset, path)
-    return Wrapped(
-        photo=str(photo),
-        file=str(path),
-        sop_instance_uid=uid,
-        series_instance_uid=place.series_instance_uid,
-        study_instance_uid=visit.study_instance_uid,
-        sha256=photograph.sha256,
-        rows=photograph.rows,
-        columns=photograph.columns,
-        warnings=(*photograph.warnings, *time_warnings(photograph, order.now), *order.warnings),
+        wrapping=Wrapping(at=order.now, sop_instance_uid=uid, version=VERSION),
+        consent_forms=() if study.form is None else (study.form,),
     )
 
 
-class _Faults:
-    """What is wrong with a call, gathered."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-
-    def text(self, option: str, problem: str | None) -> None:
-        if problem is not None:
-            self.problems.append(f"{option}: {problem}")
-
-    def told(self, read: Callable[[], Found], otherwise: Found) -> Found:
-        """Return what ``read`` reads; ``otherwise``, with its problems remembered, when it can't."""
-        try:
-            return read()
-        except ProblemsError as error:
-            self.problems.extend(error.problems)
-            return otherwise
-
-    def raise_if_any(self) -> None:
-        if self.problems:
-            raise UsageProblemsError(self.problems)
-
-
-class _Names:
-    """Names of the objects of one call: after the photograph, with -2, -3 where two photographs share a name."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self._taken: set[str] = set()
-
-    def path_for(self, photo: Path) -> Path:
-        if _is_file_name(self.out):
-            return self.out
-        number, name = 1, photo.stem
-        while name.casefold() in self._taken:
-            number += 1
-            name = f"{photo.stem}-{number}"
-        self._taken.add(name.casefold())
-        return self.out / f"{name}.dcm"
-
-
-def _consent(path: Path) -> ConsentRecord:
-    try:
-        if path.stat().st_size > LARGEST_CONSENT:
-            raise PatientDetailsError(("--consent: the file is too large to be a consent",))
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise PatientDetailsError((f"--consent: can't be read ({error.strerror})",)) from error
-    except ValueError as error:
-        raise PatientDetailsError(("--consent: is no text in UTF-8",)) from error
-    try:
-        return read_consent(text)
-    except ProblemsError as error:
-        raise PatientDetailsError(tuple(f"--consent: {problem}" for problem in error.problems)) from error
-
-
-def _identity(record: ConsentRecord | None, patient_id: str, issuer: str) -> tuple[str, str]:
-    """Return the patient's number and its issuer: as given, else as the consent has them; never two patients."""
-    if record is None or record.patient_id is None:
-        return patient_id, issuer
-    if patient_id not in ("", record.patient_id.strip()):
-        raise PatientDetailsError(("--consent: is another patient's; give the consent of the patient you name",))
-    if record.issuer is not None and issuer not in ("", record.issuer.strip()):
-        raise PatientDetailsError(("--consent: its patient's number has another issuer",))
-    return record.patient_id, issuer or record.issuer or ""
-
-
-def _view(faults: _Faults, site: str, laterality: str) -> View:
-    return View(
-        site=faults.told(lambda: body_site(site), body_site(None)),
-        laterality=faults.told(lambda: laterality_from_text(laterality or "U"), "U"),
+def _with_device(facts: CaptureFacts, said: Device) -> CaptureFacts:
+    """Return the facts with what a person said of the device in place of the camera's word."""
+    if said == Device():
+        return facts
+    device = facts.device
+    return replace(
+        facts,
+        device=Device(
+            manufacturer=said.manufacturer or device.manufacturer,
+            model=said.model or device.model,
+            software=said.software or device.software,
+            serial_number=said.serial_number or device.serial_number,
+        ),
     )
 
 
-def _purpose(text: str) -> Purpose:
-    try:
-        return Purpose(text.strip().upper())
-    except ValueError:
-        raise PatientDetailsError((f"--purpose: unknown; allowed are {', '.join(Purpose)}",)) from None
+class _Told(TypedDict):
+    input: str
+    output: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax: str
 
 
-def _out_problem(out: Path, photos: int) -> str | None:
-    if _is_file_name(out):
-        return "is one file, but several photographs are given; name a folder" if photos > 1 else None
-    return "is a file; name a folder, or a file that ends in .dcm" if out.is_file() else None
+def _told(task: Task, path: Path, built: Part10, about: Circumstances) -> _Told:
+    return {
+        "input": str(task.source),
+        "output": str(path),
+        "sop_instance_uid": about.wrapping.sop_instance_uid,
+        "series_instance_uid": about.place.series_instance_uid,
+        "study_instance_uid": about.visit.study_instance_uid,
+        "transfer_syntax": str(built.meta["TransferSyntaxUID"]),
+    }
 
 
-def _is_file_name(out: Path) -> bool:
-    return out.suffix.lower() == ".dcm" and not out.is_dir()
+def _refused(task: Task, error: DicomwrapError, page: int = 1) -> Refused:
+    return Refused(input=str(task.source), page=page, reason=error.reason, remedy=error.remedy)
 
 
-def _stamp(record: ConsentRecord | None, purpose: Purpose, view: View) -> ConsentStamp:
-    level = RESTRICTED if view.site.intimate else NORMAL
-    if record is None:
-        return stamp_without_consent(purpose, confidentiality=level)
-    return stamp_of(record, purpose, confidentiality=level)
+def file_bytes(photo: Path) -> bytes:
+    """Read a photograph's file.
 
-
-def _patient_warnings(patient: Patient, laterality: str) -> tuple[str, ...]:
-    nobody = "no patient's number was given; an archive can't tell whose photograph this is"
-    sideless = "no side was given; written as unpaired"
-    return (*(() if patient.id else (nobody,)), *(() if laterality.strip() else (sideless,)))
-
-
-def _consent_warnings(record: ConsentRecord | None, purpose: Purpose, now: datetime) -> tuple[str, ...]:
-    if record is None:
-        return ("no consent was given; the object says so",)
-    if record.state is not ConsentState.GIVEN:
-        return (f"the consent's state is {record.state}; the object says so",)
-    found = []
-    if purpose not in permitted_purposes(record):
-        found.append(f"the consent doesn't permit {purpose}, the purpose of capture")
-    if all(scope.valid_to is not None and scope.valid_to < now.date() for scope in record.scopes):
-        found.append("the consent has expired")
-    if all(scope.valid_from > now.date() for scope in record.scopes):
-        found.append("the consent isn't in force yet")
-    return tuple(found)
-
-
-def _visit(order: Order, photograph: Photograph, study_uid: str) -> Visit:
-    return Visit(
-        study_instance_uid=study_uid,
-        started=capture_moment(photograph, order.now).local,
-        description=order.description,
-        operator=order.operator,
-    )
-
-
-def _bytes(photo: Path) -> bytes:
+    Raises:
+        NotAPhotographError: there is no such file, it is too large, or it can't be read.
+    """
     try:
         if not photo.exists():
             raise NotAPhotographError("There is no such file", "Check the path.")
@@ -305,10 +278,3 @@ def _bytes(photo: Path) -> bytes:
         raise NotAPhotographError(
             f"The file can't be read ({reason})", "Check the path and its permissions."
         ) from error
-
-
-def _version() -> str:
-    try:
-        return version("consentgate")
-    except PackageNotFoundError:
-        return "unknown"

@@ -13,6 +13,7 @@ from typing import Final
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.multival import MultiValue
 from pydicom.uid import UID, JPEGBaseline8Bit
 
 from dicomwrap.bitstream.rewrite import rewritten
@@ -94,10 +95,18 @@ def _keep_safe_half(original: Dataset, copy: Dataset) -> None:
         stamp(copy, safe)
 
 
+def _earlier(copy: Dataset) -> list[str]:
+    """Return the ratios of all compressions but the last, one for each method, as numbers and nothing else."""
+    ratios, methods = copy.get("LossyImageCompressionRatio"), copy.get("LossyImageCompressionMethod")
+    if not isinstance(ratios, MultiValue) or not isinstance(methods, MultiValue) or len(ratios) != len(methods):
+        return []
+    return [f"{min(float(ratio), 9999):.2f}" for ratio in ratios[:-1]]
+
+
 def _clean_pixels(copy: Dataset) -> None:
     frames = [rewritten(frame) for frame in generate_frames(copy.PixelData, number_of_frames=1)]
     pixels = int(copy.Rows) * int(copy.Columns) * int(copy.SamplesPerPixel)
-    copy.LossyImageCompressionRatio = f"{pixels * len(frames) / sum(map(len, frames)):.2f}"
+    copy.LossyImageCompressionRatio = [*_earlier(copy), f"{pixels * len(frames) / sum(map(len, frames)):.2f}"]
     copy.PixelData = encapsulate(frames)
     copy["PixelData"].VR = "OB"
     copy["PixelData"].is_undefined_length = True

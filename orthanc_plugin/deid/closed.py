@@ -18,7 +18,7 @@ from pydicom.uid import VLPhotographicImageStorage
 from dicomwrap.anatomy import body_site
 from dicomwrap.consenttags import ConsentStamp
 from dicomwrap.errors import DicomwrapError
-from dicomwrap.terms import PURPOSE_CODES
+from dicomwrap.terms import PURPOSE_CODES, SECONDARY_USE
 from orthanc_plugin.errors import DeidentificationError
 
 _SMALL: Final = r"[0-9]{0,5}"
@@ -43,11 +43,11 @@ VALUES: Final[dict[str, re.Pattern[str]]] = {
         "HighBit": "7",
         "PixelRepresentation": "0",
         "LossyImageCompression": "00|01",
-        "LossyImageCompressionMethod": "ISO_10918_1",
+        "LossyImageCompressionMethod": "ISO_10918_1|ISO_23008_2",
     }.items()
 }
 
-PURPOSES: Final = frozenset(PURPOSE_CODES.values())
+PURPOSES: Final = frozenset({SECONDARY_USE, *PURPOSE_CODES.values()})
 BLOCK: Final = re.compile(
     r"1\|(active|rejected|proposed|inactive|entered-in-error|none)\|(OPTIN|OPTOUT|NOCONSENT|IMPLIED|EMRGONLY)\|"
     r"[ULMNRV]?\|(PATIENT|PARENT|PROXY|CLINICIAN)?"
@@ -90,4 +90,13 @@ def safe_half(known: ConsentStamp) -> ConsentStamp | None:
     purposes = {*known.permitted, *known.denied, known.capture_purpose}
     if not BLOCK.fullmatch(words) or not purposes <= PURPOSES:
         return None
-    return replace(known, record_id="", record_version="", decided_on=None, not_after=None, distributions=())
+    return replace(
+        known,
+        record_id="",
+        record_version="",
+        device_class="",
+        device_reason="",
+        decided_on=None,
+        not_after=None,
+        distributions=(),
+    )

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consenttags import read_stamp
-from dicomwrap.terms import PURPOSE_CODES, SECONDARY_PURPOSES, ConsentState
+from dicomwrap.terms import SECONDARY_CODES, ConsentState
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.policyfile import ConsentReference
 from orthanc_plugin.enforcement.reading import (
@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 
 DOOR: Final = "intake"
 FOUND_IN_SPOOL: Final = "FOUND_IN_SPOOL: the archive stopped before it had told the sender"
-SECONDARY_CODES: Final = frozenset(PURPOSE_CODES[purpose] for purpose in SECONDARY_PURPOSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

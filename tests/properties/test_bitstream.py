@@ -14,7 +14,7 @@ from dicomwrap.bitstream.clean import cleaned, entropy_coded, hidden
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
-from dicomwrap.source.readers import read_photograph
+from dicomwrap.source.readers import read_photographs
 from dicomwrap.wrap import encoded
 from tests.unit.dicomwrap import photos
 from tests.unit.dicomwrap.objects import wrapped

@@ -11,12 +11,15 @@ from dicomwrap.anatomy import body_site
 from dicomwrap.consentfile import read_consent
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import ConsentStamp
-from dicomwrap.iod.vl_photographic import View, Wrapping, capture_moment
+from dicomwrap.encoding import Part10
+from dicomwrap.iod.dermoscopic import Dermoscopy
+from dicomwrap.iod.modules import Circumstances, View, Wrapping, capture_moment
+from dicomwrap.photograph import Reading
 from dicomwrap.series import Place
-from dicomwrap.source.readers import read_photograph
+from dicomwrap.source.readers import read_photographs
 from dicomwrap.subject import Patient, Visit
 from dicomwrap.uids import UidSource
-from dicomwrap.wrap import wrap
+from dicomwrap.wrap import as_dataset, wrap
 from tests.unit.dicomwrap.photos import camera_photo
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -40,22 +43,30 @@ def counted_uids() -> UidSource:
     return lambda: f"2.25.{next(numbers)}"
 
 
-def wrapped(
+def built(
     data: bytes | None = None,
     *,
     patient: Patient = PATIENT,
     site: str = "Skin of hand",
     laterality: str = "L",
     stamp: ConsentStamp | None = None,
-) -> Dataset:
-    """Return a photograph wrapped at ``NOW``."""
-    photograph = read_photograph(camera_photo() if data is None else data)
-    return wrap(
-        photograph,
+    reading: Reading | None = None,
+    dermoscopy: Dermoscopy | None = None,
+    key: bytes | None = None,
+    **view: object,
+) -> Part10:
+    """Return a photograph wrapped at ``NOW``, as it would be written."""
+    photograph = read_photographs(camera_photo() if data is None else data, reading or Reading())[0]
+    about = Circumstances(
         patient=patient,
-        visit=Visit(study_instance_uid="2.25.1", started=capture_moment(photograph, NOW).local),
+        visit=Visit(study_instance_uid="2.25.1", started=capture_moment(photograph.facts, NOW).local),
         place=Place(series_instance_uid="2.25.2", series_number=1, instance_number=1),
-        view=View(site=body_site(site), laterality=laterality),
-        consent=stamp or ConsentStamp(),
+        view=View(site=body_site(site), laterality=laterality, **view),
         wrapping=Wrapping(at=NOW, sop_instance_uid="2.25.3", version="test"),
     )
+    return wrap(photograph, about, stamp or ConsentStamp(), dermoscopy=dermoscopy, key=key)
+
+
+def wrapped(data: bytes | None = None, **options: object) -> Dataset:
+    """Return a photograph wrapped at ``NOW``, as pydicom reads it; ``options`` are those of ``built``."""
+    return as_dataset(built(data, **options))

@@ -19,7 +19,7 @@ from dicomwrap.errors import (
 from dicomwrap.exif import capture_facts
 from dicomwrap.photograph import CaptureFacts, Device
 from dicomwrap.source import jpeg
-from dicomwrap.source.readers import read_photograph
+from dicomwrap.source.readers import read_photographs
 from tests.unit.dicomwrap import photos
 
 PLAIN = photos.jpeg()

@@ -1,0 +1,88 @@
+"""Run a manifest: what is left of it, with a progress bar, each result noted as it comes.
+
+Knows rich and the result file. Must not know what is in a row.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from dicomwrap.cli import report
+from dicomwrap.cli.details import Details
+from dicomwrap.cli.manifest import Results, Row, read_manifest, wrap_row
+from dicomwrap.cli.orders import Settings, UsageProblemsError
+from dicomwrap.cli.papers import Papers
+from dicomwrap.cli.report import Outcome, Refused
+from dicomwrap.cli.wrapping import each
+
+
+def run(
+    manifest: Path, out: Path, *, results: Path, defaults: Details, settings: Settings, jobs: int, as_json: bool
+) -> int:
+    """Wrap every row that isn't done yet and return the exit code: 0, or 1 when any row stands refused.
+
+    Raises:
+        DicomwrapError: the manifest as a whole can't be used.
+        UsageProblemsError: the output folder can't be made.
+    """
+    rows = read_manifest(manifest, defaults)
+    _make_folders(out, results)
+    noted = Results(results)
+    noted.load()
+    papers = Papers(folder=manifest.parent)
+    left = tuple(row for row in rows if not noted.is_done(row))
+    refused = 0
+
+    def work(row: Row) -> tuple[Row, tuple[Outcome, ...]]:
+        return row, wrap_row(row, out, settings, papers, noted.studies)
+
+    for row, outcomes in _with_progress(each(work, left, jobs), len(rows), len(rows) - len(left)):
+        noted.append(row, outcomes)
+        refused += any(isinstance(outcome, Refused) for outcome in outcomes)
+        for outcome in outcomes:
+            _tell(outcome, as_json=as_json)
+    noted.keep({row.number for row in rows})
+    noted.settle()
+    click.echo(
+        f"{len(rows)} rows: {len(rows) - refused} wrapped ({len(rows) - len(left)} of them before), {refused} refused; "
+        f"{report.safe(str(results))} has a row for each",
+        err=True,
+    )
+    return 1 if refused else 0
+
+
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(report.line(report.row(outcome)))
+    elif isinstance(outcome, Refused):
+        report.tell(outcome, quietly=True)
+
+
+def _make_folders(out: Path, results: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        results.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageProblemsError([f"--out: the folder can't be made ({error.strerror})"]) from error
+
+
+def _with_progress(
+    done: Iterator[tuple[Row, tuple[Outcome, ...]]], total: int, before: int
+) -> Iterator[tuple[Row, tuple[Outcome, ...]]]:
+    """Yield what comes, and show how far it is, when a person is looking."""
+    if not sys.stderr.isatty():
+        yield from done
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("wrapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("wrapping", total=total, completed=before)
+        for result in done:
+            yield result
+            bar.advance(task)

@@ -1,0 +1,61 @@
+"""What a worklist entry says, as details of photographs.
+
+Knows which field of an entry is which detail. Must not know DICOM's network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from dicomwrap.cli.details import Details
+from dicomwrap.cli.orders import UsageProblemsError
+from dicomwrap.worklist import WorklistItem, read_item
+
+# field of the entry: detail
+_FIELDS: Final = {
+    "patient_id": "patient_id",
+    "issuer": "issuer",
+    "patient_name": "patient_name",
+    "birth_date": "birth_date",
+    "sex": "sex",
+    "accession": "accession",
+    "study_uid": "study_uid",
+    "admission_id": "admission_id",
+    "admission_issuer": "admission_issuer",
+    "institution": "institution",
+    "department": "department",
+    "requested_procedure_id": "procedure_id",
+    "requested_procedure": "procedure",
+    "scheduled_step_id": "step_id",
+    "scheduled_step": "step",
+    "referring_physician": "referrer",
+    "reason": "reason",
+    "operator": "operator",
+}
+_WHO: Final = ("patient_id", "issuer")
+
+
+def merged(path: Path, said: Details, number: int | None) -> Details:
+    """Return the details with the entry's words where nothing else was said.
+
+    Raises:
+        UsageProblemsError: the file can't be read, or the options name another patient than the entry.
+        WorklistError: it holds no entry, or several and none was chosen.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is no text in UTF-8"
+        raise UsageProblemsError([f"--from-worklist: can't be read ({reason})"]) from error
+    found = _details(read_item(text, number))
+    for name in _WHO:
+        mine, theirs = getattr(said, name).strip(), getattr(found, name).strip()
+        if mine and theirs and mine != theirs:
+            raise UsageProblemsError([f"--{name.replace('_', '-')}: is another than the worklist entry's"])
+    return found.overridden(asdict(said))
+
+
+def _details(item: WorklistItem) -> Details:
+    return Details(**{detail: getattr(item, name) for name, detail in _FIELDS.items()})

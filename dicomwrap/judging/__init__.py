@@ -1,0 +1,1 @@
+"""The judgements of ``dicomwrap verify``, one module a kind."""

@@ -1,0 +1,102 @@
+"""Open an association, or say in words why there is none.
+
+Knows pynetdicom and A-ASSOCIATE (PS3.8 section 9.3). Must not know what is done on the association.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+
+from dicomwrap.errors import PeerError
+from dicomwrap.sending.node import Caller, Node
+from dicomwrap.sending.words import rejection_words
+
+
+def entity(caller: Caller) -> AE:
+    """Return our application entity; every wait on it ends."""
+    own = AE(ae_title=caller.aet)
+    own.connection_timeout = own.acse_timeout = own.dimse_timeout = caller.seconds
+    own.network_timeout = None  # DIMSE's waits end by themselves; an association may be silent while a report is made
+    return own
+
+
+@contextmanager
+def association(
+    node: Node,
+    caller: Caller,
+    contexts: Sequence[PresentationContext],
+    handlers: Sequence[evt.EventHandlerType] = (),
+) -> Iterator[Association]:
+    """Give an association with ``node``; it is released at the end.
+
+    Raises:
+        PeerError: the node can't be reached, rejects us, or accepts nothing of what we offer.
+    """
+    opened: list[evt.Event] = []
+
+    def connected(event: evt.Event) -> None:
+        opened.append(event)
+        _prepare(event.assoc, caller.seconds)
+
+    tls = None if caller.tls is None else (caller.tls.to_call(), node.host)
+    try:
+        made = entity(caller).associate(
+            node.host,
+            node.port,
+            contexts=[*contexts],
+            ae_title=node.aet,
+            tls_args=tls,
+            evt_handlers=[(evt.EVT_CONN_OPEN, connected), *handlers],
+        )
+    except OSError as error:  # the name of the host
+        raise PeerError(f"{node} can't be found ({error.strerror or 'no such host'})") from error
+    if not made.is_established:
+        raise PeerError(_reason(made, node, caller, connected=bool(opened)))
+    try:
+        yield made
+    finally:
+        if made.is_established:
+            made.release()
+
+
+def _prepare(made: Association, seconds: float) -> None:
+    """Send small packets at once, and never wait for ever on a peer that stops reading.
+
+    Otherwise each C-STORE waits 40 ms for an acknowledgement that is waiting too (Nagle's algorithm).
+    """
+    transport = made.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.socket.settimeout(seconds)
+
+
+def _reason(made: Association, node: Node, caller: Caller, *, connected: bool) -> str:
+    if not connected:
+        return f"{node} can't be reached ({_why_not(node, caller)})"
+    answer = made.acceptor.primitive
+    if made.is_rejected and answer is not None:
+        return f"{node} rejects the association: {rejection_words(answer.result_source, answer.diagnostic)}"
+    if answer is not None and answer.result == 0:
+        return f"{node} takes none of what we offer, neither as it is nor at all"
+    return f"{node} doesn't answer the association in {caller.seconds:g} seconds, or breaks it off"
+
+
+def _why_not(node: Node, caller: Caller) -> str:
+    """Connect once more to learn why it failed, which pynetdicom keeps to its log."""
+    try:
+        with socket.create_connection((node.host, node.port), timeout=caller.seconds) as connection:
+            if caller.tls is not None:
+                with caller.tls.to_call().wrap_socket(connection, server_hostname=node.host):
+                    pass
+    except TimeoutError:
+        return "it doesn't answer in time"
+    except OSError as error:
+        verdict = getattr(error, "verify_message", "") or getattr(error, "reason", "")
+        return str(verdict or error.strerror or type(error).__name__)
+    return "the connection broke; it may come back"
