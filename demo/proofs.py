@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 import pydicom
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
@@ -19,7 +19,7 @@ from demo.photographs import TRACES
 from dicomwrap.bitstream.clean import entropy_coded, hidden
 
 
-def identifiers_left(person: Person, photo: Path, uids: tuple[str, ...], arrived: list[Dataset]) -> list[str]:
+def identifiers_left(person: Person, wrapped: Path, uids: tuple[str, ...], arrived: list[Dataset]) -> list[str]:
     """Say what is wrong with a copy that should be anonymous; empty when nothing is."""
     if len(arrived) != 1:
         return [f"{len(arrived)} copies"]
@@ -31,7 +31,7 @@ def identifiers_left(person: Person, photo: Path, uids: tuple[str, ...], arrived
     found = [name for name in names if name.encode() in buffer.getvalue()]
     if copy.get("PatientIdentityRemoved") != "YES" or "DeidentificationMethodCodeSequence" not in copy:
         found.append("not declared")
-    if pixels(copy) != decoded(photo):
+    if pixels(copy) != wrapped_pixels(wrapped):
         found.append("other pixels")
     return found
 
@@ -67,14 +67,27 @@ def pixels(dataset: Dataset) -> bytes:
 
 
 def decoded(photo: Path) -> bytes:
-    """Return the decoded pixels of a photograph."""
+    """Return the decoded pixels of a photograph, upright."""
     with Image.open(photo) as image:
-        return image.tobytes()
+        return ImageOps.exif_transpose(image).tobytes()
 
 
-def same_bits(photo: Path, file: Path) -> bool:
-    """Tell whether the entropy-coded data of the object are the photograph's, bit for bit."""
-    return entropy_coded(frame(pydicom.dcmread(file))) == entropy_coded(photo.read_bytes())
+def wrapped_pixels(file: Path) -> bytes:
+    """Return the decoded pixels of the object in a file."""
+    return pixels(pydicom.dcmread(file))
+
+
+def what_was_kept(photo: Path, file: Path) -> str:
+    """Say what of the photograph is in the object, exactly; "" when it is neither its bits nor its pixels.
+
+    A photograph that can't be turned upright without loss is compressed again, and the object says so.
+    """
+    dataset = pydicom.dcmread(file)
+    if entropy_coded(frame(dataset)) == entropy_coded(photo.read_bytes()):
+        return "bits exact"
+    if pixels(dataset) == decoded(photo):
+        return "pixels exact"
+    return "compressed again, on record" if dataset.ImageType[0] == "DERIVED" else ""
 
 
 def no_trace(file: Path, own_photos: tuple[Path, ...]) -> bool:

@@ -10,48 +10,74 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dicomwrap.anatomy import body_site as body_site
-    from dicomwrap.consentfile import read_consent as read_consent
-    from dicomwrap.consentstamp import ConsentStamp as ConsentStamp
-    from dicomwrap.consentstamp import stamp_of as stamp_of
-    from dicomwrap.consentstamp import stamp_without_consent as stamp_without_consent
-    from dicomwrap.consenttags import SealState as SealState
-    from dicomwrap.consenttags import read_stamp as read_stamp
-    from dicomwrap.consenttags import seal_state as seal_state
-    from dicomwrap.encoding import Part10 as Part10
-    from dicomwrap.errors import DicomwrapError as DicomwrapError
-    from dicomwrap.iod.dermoscopic import Dermoscopy as Dermoscopy
-    from dicomwrap.iod.encapsulated_pdf import consent_form as consent_form
-    from dicomwrap.iod.modules import Circumstances as Circumstances
-    from dicomwrap.iod.modules import Lesion as Lesion
-    from dicomwrap.iod.modules import Reference as Reference
-    from dicomwrap.iod.modules import View as View
-    from dicomwrap.iod.modules import Wrapping as Wrapping
-    from dicomwrap.iod.modules import capture_moment as capture_moment
-    from dicomwrap.iod.video_photographic import video_photographic as video_photographic
-    from dicomwrap.photograph import Orienting as Orienting
-    from dicomwrap.photograph import Photograph as Photograph
-    from dicomwrap.photograph import Reading as Reading
-    from dicomwrap.series import Place as Place
-    from dicomwrap.series import SeriesBook as SeriesBook
-    from dicomwrap.source.film import read_film as read_film
-    from dicomwrap.source.readers import read_photographs as read_photographs
-    from dicomwrap.subject import Encounter as Encounter
-    from dicomwrap.subject import Patient as Patient
-    from dicomwrap.subject import Visit as Visit
-    from dicomwrap.subject import patient_from_text as patient_from_text
-    from dicomwrap.summary import summary_of_file as summary_of_file
-    from dicomwrap.terms import Purpose as Purpose
-    from dicomwrap.uids import derived_uid as derived_uid
-    from dicomwrap.uids import fresh_uid as fresh_uid
+    from dicomwrap.anatomy import body_site
+    from dicomwrap.consentfile import read_consent
+    from dicomwrap.consentstamp import ConsentStamp, stamp_of, stamp_without_consent
+    from dicomwrap.consenttags import SealState, read_stamp, seal_state
+    from dicomwrap.encoding import Part10
+    from dicomwrap.errors import DicomwrapError
+    from dicomwrap.iod.dermoscopic import Dermoscopy
+    from dicomwrap.iod.encapsulated_pdf import consent_form
+    from dicomwrap.iod.modules import Circumstances, Lesion, Reference, View, Wrapping, capture_moment
+    from dicomwrap.iod.video_photographic import video_photographic
+    from dicomwrap.photograph import Orienting, Photograph, Reading
+    from dicomwrap.series import Place, SeriesBook
+    from dicomwrap.source.film import read_film
+    from dicomwrap.source.readers import read_photographs
+    from dicomwrap.subject import Encounter, Patient, Visit, patient_from_text
+    from dicomwrap.summary import summary_of_file
+    from dicomwrap.terms import Purpose
+    from dicomwrap.uids import derived_uid, fresh_uid
     from dicomwrap.unwrap import unwrap as unwrap_file
-    from dicomwrap.verify import verify_file as verify_file
-    from dicomwrap.version import VERSION as VERSION
-    from dicomwrap.wrap import as_dataset as as_dataset
-    from dicomwrap.wrap import encoded as encoded
-    from dicomwrap.wrap import stamped as stamped
+    from dicomwrap.verify import verify_file
+    from dicomwrap.version import VERSION
+    from dicomwrap.wrap import as_dataset, encoded, stamped, write
     from dicomwrap.wrap import wrap as wrap_photograph
-    from dicomwrap.wrap import write as write
+
+__all__ = [
+    "VERSION",
+    "Circumstances",
+    "ConsentStamp",
+    "Dermoscopy",
+    "DicomwrapError",
+    "Encounter",
+    "Lesion",
+    "Orienting",
+    "Part10",
+    "Patient",
+    "Photograph",
+    "Place",
+    "Purpose",
+    "Reading",
+    "Reference",
+    "SealState",
+    "SeriesBook",
+    "View",
+    "Visit",
+    "Wrapping",
+    "as_dataset",
+    "body_site",
+    "capture_moment",
+    "consent_form",
+    "derived_uid",
+    "encoded",
+    "fresh_uid",
+    "patient_from_text",
+    "read_consent",
+    "read_film",
+    "read_photographs",
+    "read_stamp",
+    "seal_state",
+    "stamp_of",
+    "stamp_without_consent",
+    "stamped",
+    "summary_of_file",
+    "unwrap_file",
+    "verify_file",
+    "video_photographic",
+    "wrap_photograph",
+    "write",
+]
 
 # public name: module, and the name there
 _HOMES: Final = {

@@ -11,11 +11,11 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from dicomwrap.bitstream.markers import SOF0, frame_header
+from dicomwrap.bitstream.clean import head_carriers
+from dicomwrap.bitstream.markers import SOF0, ColourModel, parse_head
 from dicomwrap.elements import DICTIONARY
 from dicomwrap.encoding import Beginning, read_beginning
 from dicomwrap.errors import ConformanceError, DicomwrapError
-from dicomwrap.iod import dermoscopic, encapsulated_pdf
 from dicomwrap.photograph import EXPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE
 
 _COMMON: Final = (
@@ -40,10 +40,13 @@ _DERMOSCOPIC: Final = (
     "Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions", "RecognizableVisualFeatures",
 )  # fmt: skip
 _PDF: Final = ("BurnedInAnnotation", "EncapsulatedDocument", "MIMETypeOfEncapsulatedDocument", "ConversionType")
+_DERMOSCOPIC_PHOTOGRAPHY: Final = "1.2.840.10008.5.1.4.1.1.77.1.7"
+_ENCAPSULATED_PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 # Where and whose: never written by the wrapper (PS3.3 section C.8.12.12).
 _LOCATION: Final = range(0x00160070, 0x0016008F)
 _NEVER: Final = {0x0016004D: "CameraOwnerName", 0x0016002B: "MakerNote", 0x00160003: "BatteryLevel"}
-_SAMPLES: Final = {"MONOCHROME2": 1, "RGB": 3, "YBR_FULL_422": 3}
+_UNCOMPRESSED: Final = (("MONOCHROME2", 1), ("RGB", 3))
+_PHOTOMETRIC: Final = {ColourModel.GREY: "MONOCHROME2", ColourModel.YCBCR: "YBR_FULL_422"}
 
 
 def shortcomings(data: bytes, total: int | None = None) -> tuple[str, ...]:
@@ -74,9 +77,9 @@ def check(data: bytes, total: int | None = None) -> None:
 def _shortcomings(beginning: Beginning, data: bytes, total: int) -> Iterator[str]:
     values = beginning.values
     sop_class = _text(values, "SOPClassUID")
-    document = sop_class == encapsulated_pdf.SOP_CLASS_UID
+    document = sop_class == _ENCAPSULATED_PDF
     filled = (*_COMMON, *_PDF) if document else FILLED
-    if sop_class == dermoscopic.SOP_CLASS_UID:
+    if sop_class == _DERMOSCOPIC_PHOTOGRAPHY:
         filled = (*filled, *_DERMOSCOPIC)
     for keyword in filled:
         if not _is_filled(values, keyword):
@@ -99,28 +102,54 @@ def _pixel_problems(beginning: Beginning, data: bytes, total: int) -> Iterator[s
         yield "PixelData: is missing"
         return
     rows, columns, samples = (_number(values, name) for name in ("Rows", "Columns", "SamplesPerPixel"))
-    if _SAMPLES.get(_text(values, "PhotometricInterpretation")) != samples:
-        yield "PhotometricInterpretation: doesn't fit SamplesPerPixel"
-    syntax = _transfer_syntax(values)
+    photometric, syntax = _text(values, "PhotometricInterpretation"), _transfer_syntax(values)
+    yield from _layout_problems(values, samples)
+    yield from _history_problems(values)
     if syntax == EXPLICIT_VR_LITTLE_ENDIAN:
         length = rows * columns * samples
         if total - at != length + length % 2:
             yield "PixelData: has another length than the header says"
+        if (photometric, samples) not in _UNCOMPRESSED:
+            yield "PhotometricInterpretation: doesn't fit samples that aren't compressed"
     elif syntax == JPEG_BASELINE:
-        yield from _stream_problems(data[at:], rows, columns, samples)
+        yield from _stream_problems(data[at:], rows, columns, samples, photometric)
 
 
-def _stream_problems(stream: bytes, rows: int, columns: int, samples: int) -> Iterator[str]:
+def _layout_problems(values: Mapping[int, bytes], samples: int) -> Iterator[str]:
+    expected = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
+    if samples > 1:
+        expected["PlanarConfiguration"] = 0
+    for keyword, value in expected.items():
+        if len(values.get(DICTIONARY[keyword][0], b"")) != 2 or _number(values, keyword) != value:
+            yield f"{keyword}: must be {value}"
+
+
+def _history_problems(values: Mapping[int, bytes]) -> Iterator[str]:
+    """Name what is missing of the history of a picture that was compressed with loss (PS3.3 section C.7.6.1.1.5)."""
+    if _text(values, "LossyImageCompression") != "01":
+        return
+    if not _is_filled(values, "LossyImageCompressionRatio"):
+        yield "LossyImageCompressionRatio: is missing or empty"
+    told = _is_filled(values, "DerivationDescription")  # some methods have no defined term
+    if not told and not _is_filled(values, "LossyImageCompressionMethod"):
+        yield "LossyImageCompressionMethod: is missing or empty"
+
+
+def _stream_problems(stream: bytes, rows: int, columns: int, samples: int, photometric: str) -> Iterator[str]:
     try:
-        frame = frame_header(stream)
+        head = parse_head(stream)
     except DicomwrapError as error:
         yield f"PixelData: {error.reason}"
         return
+    frame = head.frame
     said, true = (rows, columns, samples), (frame.rows, frame.columns, len(frame.components))
     if said != true:
         yield f"Rows, Columns, SamplesPerPixel: say {said}, the stream says {true}"
     if frame.marker != SOF0 or frame.precision != 8:
         yield "TransferSyntaxUID: says JPEG Baseline, the stream is another"
+    if photometric != _PHOTOMETRIC.get(head.colour):
+        yield f"PhotometricInterpretation: doesn't fit the stream, whose components are {head.colour}"
+    yield from (f"PixelData: hidden metadata in the stream ({name})" for name in head_carriers(head))
 
 
 def _transfer_syntax(values: Mapping[int, bytes]) -> str:

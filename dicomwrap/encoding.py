@@ -6,6 +6,7 @@ Knows Explicit VR Little Endian (PS3.5 section 7.1.2), the file meta information
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from dicomwrap.elements import DICTIONARY, Elements, Scalar, Value
 
 PREAMBLE: Final = bytes(128) + b"DICM"
 _LONG: Final = frozenset({"OB", "OW", "SQ", "UT", "UN"})
-_TEXT_SPACED: Final = frozenset({"AE", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "ST", "TM", "UT"})
+_TEXT_SPACED: Final = frozenset({"AE", "CS", "DA", "DT", "IS", "LO", "PN", "SH", "ST", "TM", "UT"})
 _ITEM: Final = 0xFFFEE000
 _SEQUENCE_END: Final = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 _PIXEL_DATA: Final = 0x7FE00010
 _UNDEFINED: Final = 0xFFFFFFFF
 _DS_LENGTH: Final = 16
+_DS_SIGNS: Final = frozenset("0123456789+-.eE")
 Piece = bytes | memoryview
 
 
@@ -59,7 +61,9 @@ class Part10:
             return b""
         if not self.encapsulated:
             return _element_head(_PIXEL_DATA, "OB", self._length + self._length % 2)
-        offsets = _item_head(4) + struct.pack("<I", 0)
+        # all frames have an offset or none has (PS3.5 section A.4)
+        several = int(str(self.elements.get("NumberOfFrames", 1))) > 1
+        offsets = _item_head(0) if several else _item_head(4) + struct.pack("<I", 0)
         return _element_head(_PIXEL_DATA, "OB", _UNDEFINED) + offsets + _item_head(self._length + self._length % 2)
 
     def _after_frame(self) -> bytes:
@@ -92,6 +96,8 @@ def encode(elements: Elements) -> bytes:
 
 def decimal(number: float) -> str:
     """Return a number as DS has it, in at most 16 bytes (PS3.5 section 6.2)."""
+    if not math.isfinite(number):
+        raise ValueError("a number without a value")
     for digits in range(17, 0, -1):
         text = f"{number:.{digits}g}"
         if len(text) <= _DS_LENGTH:
@@ -118,12 +124,20 @@ def read_beginning(data: bytes) -> Beginning:
                 (length,) = struct.unpack_from("<I", data, at)
                 at += 4
             if tag == _PIXEL_DATA:
-                return Beginning(values=values, pixels_at=at + (20 if length == _UNDEFINED else 0))
+                table = int.from_bytes(data[at + 4 : at + 8], "little")
+                return Beginning(values=values, pixels_at=at + (16 + table if length == _UNDEFINED else 0))
             values[tag] = data[at : at + length]
             at += length
     except struct.error as error:
         raise ValueError("the file's header ends too early") from error
     return Beginning(values=values, pixels_at=None)
+
+
+def first_uid(data: bytes) -> str:
+    """Return MediaStorageSOPInstanceUID out of the first bytes of a file that this module wrote; "" if it is none."""
+    at = data.find(struct.pack("<HH2s", 2, 3, b"UI"), len(PREAMBLE)) if data[: len(PREAMBLE)] == PREAMBLE else -1
+    length = int.from_bytes(data[at + 6 : at + 8], "little")
+    return data[at + 8 : at + 8 + length].rstrip(b"\0").decode("ascii", "replace") if at >= 0 else ""
 
 
 def _head(meta: Elements) -> bytes:
@@ -206,7 +220,11 @@ def _bytes(value: object) -> bytes:
 
 
 def _decimal(value: object) -> str:
-    return value if isinstance(value, str) else decimal(float(value))  # type: ignore[arg-type]
+    if not isinstance(value, str):
+        return decimal(float(value))  # type: ignore[arg-type]
+    if len(value) > _DS_LENGTH or not set(value) <= _DS_SIGNS:
+        raise ValueError("a value of DS is no number")
+    return value if not value or math.isfinite(float(value)) else decimal(math.nan)
 
 
 def _padded(body: bytes, padding: bytes) -> bytes:

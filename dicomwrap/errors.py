@@ -130,3 +130,9 @@ class UnsupportedFilmError(UnsupportedPhotographError):
     """A true film, in a form that can't be kept bit for bit in the object we write."""
 
     remedy = "Export the film as MP4 with H.264, High profile, at most 1080p, and wrap that file."
+
+
+class ArchiveRefusedError(DicomwrapError):
+    """The archive doesn't take an object, or took it and doesn't vouch for it."""
+
+    remedy = "The photograph is kept, and the object is offered again later."

@@ -23,6 +23,7 @@ from dicomwrap.photograph import MOST_PIXELS
 from dicomwrap.transfersyntaxes import Coding, TransferSyntax
 
 _REMEDY: Final = "Convert the object with a viewer or with dcmtk, and export the picture from there."
+_AGAIN: Final = "Fetch the object again from where it came from."
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR: Final = {"RGB": "RGB", "YBR_FULL": "YCbCr"}
 
@@ -68,14 +69,19 @@ def _refuse_unfit(dataset: Dataset, syntax: TransferSyntax, pixels: int, samples
 def _frames(dataset: Dataset, syntax: TransferSyntax, length: int) -> Iterator[bytes]:
     count = number(dataset, "NumberOfFrames") or 1
     if syntax.coding is Coding.RLE:
-        yield from (bytes(RLELosslessDecoder.as_buffer(dataset, index=index)[0]) for index in range(count))
+        yield from (_decoded(dataset, index) for index in range(count))
         return
     value = binary(dataset, "PixelData")
     if len(value) < length * count:
-        raise DamagedPhotographError(
-            "The object has fewer pixels than it says", "Fetch it again from where it came from."
-        )
+        raise DamagedPhotographError("The object has fewer pixels than it says", _AGAIN)
     yield from (value[index * length : (index + 1) * length] for index in range(count))
+
+
+def _decoded(dataset: Dataset, index: int) -> bytes:
+    try:
+        return bytes(RLELosslessDecoder.as_buffer(dataset, index=index)[0])
+    except RuntimeError as problem:  # what pydicom says when a decoder fails
+        raise DamagedPhotographError("The object's pixels are damaged", _AGAIN) from problem
 
 
 def _image(frame: bytes, size: tuple[int, int], photometric: str, bits: int, *, planar: bool) -> Image.Image:

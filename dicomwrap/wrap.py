@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,6 @@ from dicomwrap.consentstamp import ConsentStamp
 from dicomwrap.elements import Elements
 from dicomwrap.encoding import Part10
 from dicomwrap.errors import ConformanceError, OutputError
-from dicomwrap.iod.dermoscopic import Dermoscopy, dermoscopic
 from dicomwrap.iod.modules import Circumstances
 from dicomwrap.iod.vl_photographic import vl_photographic
 from dicomwrap.photograph import CaptureFacts, Photograph
@@ -27,7 +27,9 @@ from dicomwrap.photograph import CaptureFacts, Photograph
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
-FRAME_READ_BACK: Final = 1 << 12  # the frame's tables and its header; the rest is the frame itself
+    from dicomwrap.iod.dermoscopic import Dermoscopy
+
+FRAME_READ_BACK: Final = 1 << 14  # the frame's tables and its header; the rest is the frame itself
 _OWNER_ONLY: Final = 0o600
 _NO_NAMELESS_FILES: Final = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
 _MOST_BUFFERS: Final = 512  # below every system's IOV_MAX
@@ -50,8 +52,15 @@ def wrap(
         dermoscopy: how the lesion was looked at; then the object is a Dermoscopic Photography Image.
         key: seals the stamp so that nobody without it can make another.
     """
-    built = vl_photographic(photograph, about) if dermoscopy is None else dermoscopic(photograph, about, dermoscopy)
-    return stamped(built, consent, about.wrapping.sop_instance_uid, key)
+    return stamped(_built(photograph, about, dermoscopy), consent, about.wrapping.sop_instance_uid, key)
+
+
+def _built(photograph: Photograph, about: Circumstances, dermoscopy: Dermoscopy | None) -> Part10:
+    if dermoscopy is None:
+        return vl_photographic(photograph, about)
+    from dicomwrap.iod.dermoscopic import dermoscopic
+
+    return dermoscopic(photograph, about, dermoscopy)
 
 
 def stamped(built: Part10, consent: ConsentStamp, sop_instance_uid: str, key: bytes | None = None) -> Part10:
@@ -120,7 +129,7 @@ def publish(data: bytes, path: Path) -> None:
 def _pieces(built: Part10) -> tuple[bytes | memoryview, ...]:
     try:
         return built.pieces()
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, struct.error) as error:
         raise ConformanceError((f"can't be encoded ({error})",)) from error
 
 

@@ -64,6 +64,11 @@ def carriers(stream: Stream) -> tuple[str, ...]:
     return (*names, *((TRAILER,) if stream.trailer not in (b"", padding) else ()))
 
 
+def head_carriers(stream: Stream) -> tuple[str, ...]:
+    """Name what a stream of which only the head was parsed carries besides the picture."""
+    return tuple(dict.fromkeys(piece.name for piece in _carriers(stream)))
+
+
 def _carriers(stream: Stream) -> tuple[Piece, ...]:
     adobe = _adobe(stream)
     suspects = (piece for piece in stream.pieces if piece.marker == COM or piece.marker in APPLICATION_MARKERS)

@@ -21,6 +21,7 @@ _EOI: Final = 0xD9
 _SOS: Final = 0xDA
 _SOF55: Final = 0xF7
 _COM: Final = 0xFE
+_APP8: Final = 0xE8
 _SOT: Final = 0x90
 _SOD: Final = 0x93
 _EOC: Final = b"\xff\xd9"
@@ -30,9 +31,11 @@ _J2K_COM: Final = 0x64
 _LS_DATA_END: Final = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 # What encoders sign with: a library's name and version, nobody's own words.
 _SIGNATURES: Final = re.compile(
-    rb"(?:Created by OpenJPEG version|Kakadu-|LEAD Technologies|Created by: JasPer Version|OpenJPH Ver|Grok |"
-    rb"JJ2000|Comprimato|HTJ2K|FFmpeg|Lavc)[\x20-\x7e]{0,60}\s*"
+    rb"(?:Created by (?:GDCM/)?OpenJPEG version |Kakadu-|Creator: JasPer Version |OpenJPH Ver |LEAD Technologies )"
+    rb"v?[0-9][0-9.a-z-]{0,15}\s*"
 )
+# APP8 segments that tell nothing but the picture's shape: HP's colour transform, a SPIFF header, its empty directory.
+_PLAIN_APP8: Final = ((b"mrfx", 5), (b"SPIFF\0", 30), (b"\0\0\0\1", 6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,29 +73,33 @@ def jpeg_ls(data: bytes) -> Codestream:
     """
     if not data.startswith(_SOI):
         raise NotAPhotographError("The stream doesn't begin as JPEG-LS does")
-    header, near, names, end = b"", 0, {}, None
-    for marker, body, after in _ls_segments(data):
-        if marker == _SOF55:
-            header = data[body:after]
-        elif marker == _SOS:
-            near = max(near, data[after - 3])
-        elif marker == _COM or 0xE0 <= marker <= 0xEF:
-            names["COM" if marker == _COM else f"APP{marker - 0xE0}"] = None
-        elif marker == _EOI:
-            end = after
-    if len(header) < 6 or end is None:
-        raise TruncatedPhotographError("The JPEG-LS stream ends before its picture does")
+    segments = tuple(_ls_segments(data))
+    header = next((data[body:after] for marker, body, after in segments if marker == _SOF55), b"")
+    if len(header) < 6:
+        raise DamagedPhotographError("The JPEG-LS stream has no frame header")
     return Codestream(
         rows=int.from_bytes(header[1:3], "big"),
         columns=int.from_bytes(header[3:5], "big"),
         samples=header[5],
         precision=header[0],
-        lossless=near == 0,
+        lossless=not any(data[after - 3] for marker, _, after in segments if marker == _SOS),
         transformed=False,
-        carriers=tuple(names),
+        carriers=tuple(dict.fromkeys(_ls_carriers(data, segments))),
         signed=False,
-        end=end,
+        end=segments[-1][2],
     )
+
+
+def _ls_carriers(data: bytes, segments: tuple[tuple[int, int, int], ...]) -> Iterator[str]:
+    for marker, body, after in segments:
+        if marker == _COM:
+            yield "COM"
+        elif 0xE0 <= marker <= 0xEF and not _is_plain(marker, data[body:after]):
+            yield f"APP{marker - 0xE0}"
+
+
+def _is_plain(marker: int, body: bytes) -> bool:
+    return marker == _APP8 and any(body.startswith(mark) and len(body) == length for mark, length in _PLAIN_APP8)
 
 
 def _ls_segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dicomwrap.bitstream.clean import carriers
+from dicomwrap.bitstream.clean import TRAILER, carriers
 from dicomwrap.bitstream.markers import APP0, APP1, Stream, is_jfif
 from dicomwrap.tiff_ifd import fields, opened
 
@@ -35,7 +35,14 @@ def described(stream: Stream) -> dict[str, str]:
         name = piece.name if piece.marker >= APP0 else ""
         if name in found:
             found[name].update(dict.fromkeys(_kinds(stream.body(piece))))
+    if TRAILER in found:
+        found[TRAILER] = _mere_padding(stream.trailer)
     return {name: ", ".join(kinds) for name, kinds in found.items()}
+
+
+def _mere_padding(trailer: bytes) -> dict[str, None]:
+    says = len(trailer.strip(b"\0"))
+    return {"zeros only": None} if says == 0 else {"one byte only, which should be zero": None} if says == 1 else {}
 
 
 def is_plain_jfif(stream: Stream) -> bool:
@@ -50,8 +57,8 @@ def orientation(stream: Stream) -> int:
             tiff = opened(body[6:])
             main = None if tiff is None else fields(tiff, tiff.first, {_ORIENTATION})
             said = (main or {}).get(_ORIENTATION)
-            if isinstance(said, tuple) and said[0] in range(1, 9):
-                return int(said[0])
+            if isinstance(said, tuple) and isinstance(said[0], int) and 1 <= said[0] <= 8:
+                return said[0]
     return 1
 
 

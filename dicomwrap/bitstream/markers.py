@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import Final
+from typing import Final, NamedTuple
 
 from dicomwrap.errors import (
     DamagedPhotographError,
@@ -40,7 +40,7 @@ FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
 _TABLE_MARKERS: Final = frozenset({DHT, DAC, DQT, DRI, COM, *APPLICATION_MARKERS})
 _HIERARCHICAL: Final = frozenset({0xDE, 0xDF})
 
-# Where entropy-coded data end: an FF that neither a stuffed zero, a restart marker nor another FF follows (T.81 B.1.1.5).
+# Where entropy-coded data end: an FF that no stuffed zero, restart marker or other FF follows (T.81 B.1.1.5).
 # The pattern begins with one fixed byte, so the search runs at the speed of memory.
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _FILL: Final = re.compile(rb"\xff++")
@@ -56,8 +56,7 @@ class ColourModel(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(NamedTuple):
     """One stretch of the stream: a marker with its segment, or a scan's data (``marker`` is ``SCAN_DATA``).
 
     ``start`` includes fill bytes before the marker; the segment's content is ``body`` to ``end``.
@@ -74,8 +73,7 @@ class Piece:
         return "COM" if self.marker == COM else f"APP{self.marker - APP0}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
+class Component(NamedTuple):
     """One component of the frame: its identifier and sampling factors."""
 
     id: int
@@ -83,8 +81,7 @@ class Component:
     vertical: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(NamedTuple):
     """A frame header (T.81 B.2.2). ``marker`` tells the coding process."""
 
     marker: int
@@ -196,13 +193,16 @@ class _Parser:
             raise TruncatedPhotographError("The JPEG ends before its picture begins")
         return Stream(data=self.data, pieces=tuple(self.pieces), frame=self.frame, scanned=frozenset(self.scanned))
 
-    def first_frame(self) -> Frame:
-        """Return the frame header, and look no further."""
-        while self.frame is None:
+    def head(self) -> Stream:
+        """Return the stream up to its first scan's header."""
+        while not self.scanned:
             self._next()
             if self.pieces[-1].marker == EOI:
                 raise TruncatedPhotographError("The JPEG ends before its picture begins")
-        return self.frame
+        if self.frame is None:  # pragma: no cover - a scan without a frame was refused
+            raise DamagedPhotographError("The JPEG has a scan before its frame header")
+        head = tuple(piece for piece in self.pieces if piece.marker != SCAN_DATA)
+        return Stream(data=self.data, pieces=head, frame=self.frame, scanned=frozenset(self.scanned))
 
     def _next(self) -> None:
         piece = self._piece_at(self.pieces[-1].end)
@@ -254,13 +254,15 @@ class _Parser:
         return end
 
 
-def frame_header(data: bytes) -> Frame:
-    """Return the frame header of a stream, whose scans may be cut off.
+def parse_head(data: bytes) -> Stream:
+    """Take a stream apart up to its first scan's header; what follows may be cut off.
 
     Raises:
-        DicomwrapError: no frame header is found.
+        DicomwrapError: the bytes end before that header, or are no JPEG stream.
     """
-    return _Parser(data).first_frame()
+    if not data.startswith(b"\xff\xd8"):
+        raise NotAPhotographError("The file doesn't begin as a JPEG does")
+    return _Parser(data).head()
 
 
 def _refuse_unknown(marker: int, at: int) -> None:

@@ -6,14 +6,19 @@ Knows names of outputs and fresh UIDs. Must not print.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+from dicomwrap.cli.jobs import each
 from dicomwrap.cli.orders import Order
 from dicomwrap.cli.report import Outcome, Wrapped
-from dicomwrap.cli.wrapping import Study, Task, each, wrap_file, wrap_form
-from dicomwrap.iod import encapsulated_pdf
-from dicomwrap.iod.modules import Reference
-from dicomwrap.series import SeriesBook
+from dicomwrap.cli.wrapping import Study, Task, file_bytes, wrap_file, wrap_form
+from dicomwrap.errors import DicomwrapError
+from dicomwrap.iod.modules import Reference, capture_moment
+from dicomwrap.photograph import CaptureFacts
+from dicomwrap.series import DerivedPlace, SeriesBook
+from dicomwrap.source.readers import read_photographs
 from dicomwrap.uids import UidSource
 
 
@@ -27,19 +32,52 @@ def wrap_each(
         order=order,
         uid=order.study_uid or new_uid(),
         places=SeriesBook(new_uid=new_uid),
-        form=Reference(sop_class_uid=encapsulated_pdf.SOP_CLASS_UID, sop_instance_uid=form_uid) if form_uid else None,
+        form=_form(form_uid) if form_uid else None,
+        started=_first_moment(photos, order) if jobs > 1 else None,
     )
-
-    def task(source: Path, path_for: Callable[[int], Path], uid_for: Callable[[str, int], str]) -> Task:
-        return Task(source=source, order=order, study_for=lambda _: study, path_for=path_for, uid_for=uid_for)
-
-    tasks = (task(photo, names.for_photo(photo), lambda _, __: new_uid()) for photo in photos)
+    tasks = tuple(
+        Task(
+            source=photo,
+            order=order,
+            study_for=_study_for(study, number, jobs),
+            path_for=names.for_photo(photo),
+            uid_for=lambda _, __: new_uid(),
+        )
+        for number, photo in enumerate(photos, start=1)
+    )
     wrapped = False
     for outcomes in each(wrap_file, tasks, jobs):
         wrapped = wrapped or any(isinstance(outcome, Wrapped) for outcome in outcomes)
         yield from outcomes
     if order.form and wrapped:  # a form without a photograph is filed by other means
-        yield wrap_form(study, task(Path(form_name), lambda _: names.for_form(), lambda _, __: form_uid))
+        form = replace(
+            tasks[0], source=Path(form_name), path_for=lambda _: names.for_form(), uid_for=lambda _, __: form_uid
+        )
+        yield wrap_form(study, form)
+
+
+def _form(uid: str) -> Reference:
+    from dicomwrap.iod.encapsulated_pdf import SOP_CLASS_UID
+
+    return Reference(sop_class_uid=SOP_CLASS_UID, sop_instance_uid=uid)
+
+
+def _study_for(study: Study, number: int, jobs: int) -> Callable[[CaptureFacts], Study]:
+    """Return the study as a task sees it; where others work beside it, a photograph's place is its number's."""
+    if jobs == 1:
+        return lambda _: study
+    alone = replace(study, places=DerivedPlace(study_instance_uid=study.uid, number=number))
+    return lambda _: alone
+
+
+def _first_moment(photos: tuple[Path, ...], order: Order) -> datetime:
+    """Return when the first photograph that can be read was taken: the visit begins with it."""
+    for photo in photos:
+        try:
+            return capture_moment(read_photographs(file_bytes(photo), order.reading)[0].facts, order.now).local
+        except DicomwrapError:
+            continue
+    return order.now.replace(tzinfo=None)
 
 
 def out_problem(out: Path, photos: int) -> str | None:

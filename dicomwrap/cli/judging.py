@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dicomwrap.unwrap import Unwrapped
     from dicomwrap.verify import Verdict
 
-LONGEST_KEY: Final = 4096
 _FILES: Final = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, dir_okay=True)
 )
@@ -102,21 +101,18 @@ def unwrap(file: Path, out: Path, as_json: bool) -> None:
 
 
 def key_from(path: Path | None) -> bytes | None:
-    """Return the key in a file, without white space around it.
+    """Return the key in a file, as ``dicomwrap wrap`` reads it.
 
     Raises:
         click.UsageError: there is none.
     """
-    if path is None:
-        return None
+    from dicomwrap.cli.orders import UsageProblemsError
+    from dicomwrap.cli.wrapcommand import stamp_key
+
     try:
-        with path.open("rb") as file:
-            key = file.read(LONGEST_KEY + 1)
-    except OSError as error:
-        raise click.UsageError(f"--stamp-key: can't be read ({error.strerror})") from error
-    if not key.strip() or len(key) > LONGEST_KEY:
-        raise click.UsageError("--stamp-key: must hold a key, and nothing else")
-    return key.strip()
+        return stamp_key(path)
+    except UsageProblemsError as error:
+        raise click.UsageError("\n".join(error.problems)) from error
 
 
 def _tell_verdict(verdict: Verdict) -> None:

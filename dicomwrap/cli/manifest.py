@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 from collections import Counter
@@ -16,7 +17,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 from dicomwrap.cli.details import FIELDS, Details
@@ -59,12 +59,10 @@ class Studies:
     """When each study began, so that all its objects say the same, whichever was wrapped first."""
 
     _started: dict[str, datetime] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
 
     def started(self, uid: str, moment: datetime) -> datetime:
         """Return the beginning of a study; ``moment`` when it is new."""
-        with self._lock:
-            return self._started.setdefault(uid, moment)
+        return self._started.setdefault(uid, moment)
 
     def known(self, uid: str) -> str:
         """Return the beginning of a study as the result file has it."""
@@ -108,10 +106,13 @@ class Results:
             for entry in entries
         )
 
-    def append(self, each: Row, outcomes: tuple[Outcome, ...]) -> None:
+    def entries(self, each: Row, outcomes: tuple[Outcome, ...]) -> list[dict[str, object]]:
+        """Return how a row fared, as the file has it."""
+        return [_entry(each, outcome, self.studies) for outcome in outcomes]
+
+    def append(self, number: int, entries: list[dict[str, object]]) -> None:
         """Note how a row fared."""
-        entries = [_entry(each, outcome, self.studies) for outcome in outcomes]
-        self.done[each.number] = entries
+        self.done[number] = entries
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(entry)}\n" for entry in entries)
@@ -144,6 +145,14 @@ def read_manifest(path: Path, defaults: Details) -> tuple[Row, ...]:
         raise ManifestError("The manifest has no rows")
     counts: Counter[tuple[str, str]] = Counter()
     return tuple(_counted(each, counts) for each in rows)
+
+
+def by_patient(rows: tuple[Row, ...]) -> tuple[tuple[Row, ...], ...]:
+    """Return the rows in groups that need nothing of each other: a study is one patient's."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for each in rows:
+        groups.setdefault((each.details.issuer, each.details.patient_id), []).append(each)
+    return tuple(tuple(group) for group in groups.values())
 
 
 def wrap_row(each: Row, out: Path, settings: Settings, papers: Papers, studies: Studies) -> tuple[Outcome, ...]:
@@ -204,7 +213,7 @@ def _form(task: Task, outcomes: tuple[Outcome, ...], each: Row, out: Path, studi
     )
     reference = _form_reference(task.order, uid)
     path = out / f"consent-form-{reference.sop_instance_uid}.dcm" if reference else out
-    if reference is None or path.exists():
+    if reference is None or _size(str(path)) > len(task.order.form):
         return ()
     form = replace(task, path_for=lambda _: path, uid_for=lambda _, __: reference.sop_instance_uid)
     return (wrap_form(study, form),)
@@ -228,7 +237,7 @@ def _refusal(each: Row, reason: str) -> Refused:
 
 
 def _csv(text: str) -> Iterator[Mapping[str, object]]:
-    reader = csv.DictReader(text.splitlines(), restkey="", strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
     _check_columns(reader.fieldnames or ())
     try:
         yield from reader
@@ -237,7 +246,7 @@ def _csv(text: str) -> Iterator[Mapping[str, object]]:
 
 
 def _json_lines(text: str) -> Iterator[Mapping[str, object]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(io.StringIO(text), start=1):
         if not line.strip():
             continue
         try:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
 from dicomwrap.cli import report
 from dicomwrap.cli.details import Details
-from dicomwrap.cli.manifest import Results, Row, read_manifest, wrap_row
+from dicomwrap.cli.jobs import each
+from dicomwrap.cli.manifest import Results, Row, by_patient, read_manifest, wrap_row
 from dicomwrap.cli.orders import Settings, UsageProblemsError
 from dicomwrap.cli.papers import Papers
 from dicomwrap.cli.report import Outcome, Refused
-from dicomwrap.cli.wrapping import each
+
+Done: TypeAlias = tuple[int, tuple[Outcome, ...], list[dict[str, object]]]
 
 
 def run(
@@ -37,11 +40,13 @@ def run(
     left = tuple(row for row in rows if not noted.is_done(row))
     refused = 0
 
-    def work(row: Row) -> tuple[Row, tuple[Outcome, ...]]:
-        return row, wrap_row(row, out, settings, papers, noted.studies)
+    def work(group: tuple[Row, ...]) -> list[Done]:
+        return [_done(row, wrap_row(row, out, settings, papers, noted.studies), noted) for row in group]
 
-    for row, outcomes in _with_progress(each(work, left, jobs), len(rows), len(rows) - len(left)):
-        noted.append(row, outcomes)
+    results_of_groups = each(work, by_patient(left), jobs)
+    done = (result for group in results_of_groups for result in group)
+    for number, outcomes, entries in _with_progress(done, len(rows), len(rows) - len(left)):
+        noted.append(number, entries)
         refused += any(isinstance(outcome, Refused) for outcome in outcomes)
         for outcome in outcomes:
             _tell(outcome, as_json=as_json)
@@ -53,6 +58,10 @@ def run(
         err=True,
     )
     return 1 if refused else 0
+
+
+def _done(row: Row, outcomes: tuple[Outcome, ...], noted: Results) -> Done:
+    return row.number, outcomes, noted.entries(row, outcomes)
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
@@ -70,9 +79,7 @@ def _make_folders(out: Path, results: Path) -> None:
         raise UsageProblemsError([f"--out: the folder can't be made ({error.strerror})"]) from error
 
 
-def _with_progress(
-    done: Iterator[tuple[Row, tuple[Outcome, ...]]], total: int, before: int
-) -> Iterator[tuple[Row, tuple[Outcome, ...]]]:
+def _with_progress(done: Iterator[Done], total: int, before: int) -> Iterator[Done]:
     """Yield what comes, and show how far it is, when a person is looking."""
     if not sys.stderr.isatty():
         yield from done

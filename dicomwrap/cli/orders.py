@@ -16,22 +16,23 @@ from dicomwrap.cli.papers import Papers
 from dicomwrap.cli.stamping import stamp_for, stamp_warnings
 from dicomwrap.consentstamp import ConsentStamp
 from dicomwrap.errors import PatientDetailsError, ProblemsError
-from dicomwrap.iod.dermoscopic import IMMERSION_MEDIA, Dermoscopy
 from dicomwrap.iod.modules import Lesion, View
 from dicomwrap.photograph import MOST_PIXELS, Device, Orienting, Reading
 from dicomwrap.subject import Encounter, Patient, Request, name_problem, patient_from_text, person_name, text_problem
 from dicomwrap.uids import derived_uid, is_uid
 
 _LONGEST_SH: Final = 16
-_YES_NO: Final = {"": None, "yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+YES_NO: Final = {"": None, "yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _ORIENTING: Final = {each.value: each for each in Orienting}
 _LO: Final = (
     "study_description", "admission_issuer", "institution", "department", "service", "reason", "procedure", "step",
     "manufacturer", "model", "serial_number", "software", "lesion", "admission_id",
 )  # fmt: skip
+_DERMOSCOPIC: Final = ("dermoscopy", "polarised", "contact", "immersion", "magnification", "colour_temperature")
 _SH: Final = ("accession", "procedure_id", "step_id")
 if TYPE_CHECKING:
     from dicomwrap.consentrecord import ConsentRecord
+    from dicomwrap.iod.dermoscopic import Dermoscopy
 
 Found = TypeVar("Found")
 
@@ -100,7 +101,7 @@ def order(details: Details, settings: Settings, papers: Papers) -> Order:
     Raises:
         UsageProblemsError: names everything that is wrong with it.
     """
-    faults = _Faults()
+    faults = Faults()
     faults.texts(details)
     record = faults.told(lambda: papers.consent(details.consent), None)
     patient = faults.told(lambda: _patient(details, record, settings.now), Patient())
@@ -129,7 +130,7 @@ def order(details: Details, settings: Settings, papers: Papers) -> Order:
     )
 
 
-class _Faults:
+class Faults:
     """What is wrong with what was said, gathered."""
 
     def __init__(self) -> None:
@@ -147,6 +148,7 @@ class _Faults:
         self.text("study_uid", None if not uid or is_uid(uid) else "is no UID: digits and dots, 64 at most")
 
     def text(self, name: str, problem: str | None) -> None:
+        """Remember what is wrong with a field, if anything is."""
         if problem is not None:
             self.problems.append(f"{_option(name)}: {problem}")
 
@@ -178,6 +180,11 @@ class _Faults:
         return value
 
     def raise_if_any(self) -> None:
+        """Tell everything that was gathered.
+
+        Raises:
+            UsageProblemsError: something is wrong.
+        """
         if self.problems:
             raise UsageProblemsError(self.problems)
 
@@ -209,39 +216,27 @@ def _identity(record: ConsentRecord | None, patient_id: str, issuer: str) -> tup
     return record.patient_id, issuer or record.issuer or ""
 
 
-def _view(faults: _Faults, details: Details, patient: Patient) -> View:
+def _view(faults: Faults, details: Details, patient: Patient) -> View:
     lesion = details.lesion.strip()
     if lesion and not patient.id:
         faults.text("lesion", "needs --patient-id; a lesion is one patient's")
     return View(
         site=faults.told(lambda: body_site(details.body_site), body_site(None)),
         laterality=faults.told(lambda: laterality_from_text(details.laterality or "U"), "U"),
-        recognisable=faults.choice("recognisable", details.recognisable, _YES_NO, None),
+        recognisable=faults.choice("recognisable", details.recognisable, YES_NO, None),
         lesion=Lesion(id=lesion, uid=derived_uid("lesion", patient.issuer, patient.id, lesion)) if lesion else None,
     )
 
 
-def _dermoscopy(faults: _Faults, details: Details) -> Dermoscopy | None:
-    wanted = faults.choice("dermoscopy", details.dermoscopy, _YES_NO, None)
-    media = tuple(medium.strip().upper().replace("-", "_") for medium in details.immersion.split(",") if medium.strip())
-    contact = faults.choice("contact", details.contact, _YES_NO, None)
-    found = Dermoscopy(
-        polarised=faults.choice("polarised", details.polarised, _YES_NO, None),
-        contact=True if media and contact is None else contact,
-        immersion=media,
-        magnification=faults.number("magnification", details.magnification),
-        colour_temperature=faults.number("colour_temperature", details.colour_temperature),
-    )
-    if not set(media) <= set(IMMERSION_MEDIA):
-        faults.text("immersion", f"must be of {', '.join(IMMERSION_MEDIA)}")
-    if media and contact is False:
-        faults.text("immersion", "goes with contact only")
-    if not wanted and found != Dermoscopy():
-        faults.text("dermoscopy", "is needed with what you say of light, contact, immersion or magnification")
-    return found if wanted else None
+def _dermoscopy(faults: Faults, details: Details) -> Dermoscopy | None:
+    if not any(getattr(details, name) for name in _DERMOSCOPIC):
+        return None
+    from dicomwrap.cli.dermoscopy import dermoscopy  # most photographs are none
+
+    return dermoscopy(faults, details)
 
 
-def _reading(faults: _Faults, details: Details, settings: Settings) -> Reading:
+def _reading(faults: Faults, details: Details, settings: Settings) -> Reading:
     believed = details.exif_orientation.strip()
     if believed not in ("", *"12345678"):
         faults.text("exif_orientation", "must be 1 (upright already) to 8")

@@ -34,8 +34,19 @@ send_options = stacked(
     click.option("--stow-user", metavar="NAME", default="", help="The user there."),
     click.option("--stow-password-file", type=FILE, help="File that holds the user's password."),
     click.option("--stow-token-file", type=FILE, help="File that holds a bearer token, in place of a user."),
-    click.option("--commit", "voucher", type=node, metavar="AET@HOST:PORT", help="Who is asked for storage commitment.  [default: --to]"),
-    click.option("--listen", type=address, metavar="[HOST:]PORT", help="Where reports are awaited.  [default: our address, a free port]"),
+    click.option(
+        "--commit",
+        "voucher",
+        type=node,
+        metavar="AET@HOST:PORT",
+        help="Who is asked for storage commitment.  [default: --to]",
+    ),
+    click.option(
+        "--listen",
+        type=address,
+        metavar="[HOST:]PORT",
+        help="Where reports are awaited.  [default: our address, a free port]",
+    ),
     caller_options,
     click.option("--receipts", type=click.Path(file_okay=False, path_type=Path), help="Folder for deletion receipts."),
 )

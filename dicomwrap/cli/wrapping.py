@@ -5,18 +5,16 @@ Knows files and the order that was checked. Must not print. A photograph that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
-from typing import Final, TypedDict, TypeVar
+from typing import Final, TypedDict
 
 from dicomwrap.cli.orders import Order
 from dicomwrap.cli.report import Outcome, Refused, Wrapped
-from dicomwrap.encoding import Part10, read_beginning
+from dicomwrap.encoding import Part10, first_uid
 from dicomwrap.errors import DicomwrapError, NotAPhotographError
-from dicomwrap.iod import encapsulated_pdf
 from dicomwrap.iod.modules import Circumstances, Reference, Wrapping, capture_moment
 from dicomwrap.photograph import CaptureFacts, Device, Photograph
 from dicomwrap.series import Place, Places
@@ -29,10 +27,7 @@ from dicomwrap.wrap import stamped, time_warnings, wrap, write
 LARGEST_FILE: Final = 1 << 30
 _FORM_SERIES: Final = 999  # behind the photographs' series
 _FILM_BOXES: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-_HEADER_ENOUGH: Final = 4096
-_SOP_INSTANCE_UID: Final = 0x00080018
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+_HEADER_ENOUGH: Final = 1024
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,20 +40,18 @@ class Study:
     form: Reference | None = None
     started: datetime | None = None
     _visit: Visit | None = None
-    _lock: Lock = field(default_factory=Lock)
 
     def visit(self, facts: CaptureFacts) -> Visit:
         """Return the visit; the first photograph's time of capture is its beginning."""
-        with self._lock:
-            if self._visit is None:
-                self._visit = Visit(
-                    study_instance_uid=self.uid,
-                    started=self.started or capture_moment(facts, self.order.now).local,
-                    description=self.order.description,
-                    operator=self.order.operator,
-                    encounter=self.order.encounter,
-                )
-            return self._visit
+        if self._visit is None:
+            self._visit = Visit(
+                study_instance_uid=self.uid,
+                started=self.started or capture_moment(facts, self.order.now).local,
+                description=self.order.description,
+                operator=self.order.operator,
+                encounter=self.order.encounter,
+            )
+        return self._visit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,35 +91,17 @@ def wrap_file(task: Task) -> tuple[Outcome, ...]:
 
 def wrap_form(study: Study, task: Task) -> Outcome:
     """Wrap the signed consent form into the study, in a series of its own."""
+    from dicomwrap.iod import encapsulated_pdf
+
     uid = task.uid_for("", 1)
     place = Place(series_instance_uid=derived_uid("form", uid), series_number=_FORM_SERIES, instance_number=1)
     about = _about(study, task.order, study.visit(CaptureFacts()), place, uid)
-    built = stamped(
-        encapsulated_pdf.consent_form(task.order.form, about), task.order.consent, uid, task.order.key
-    )
+    built = stamped(encapsulated_pdf.consent_form(task.order.form, about), task.order.consent, uid, task.order.key)
     try:
         path = _put(task, built, about, 1)
     except DicomwrapError as error:
         return _refused(task, error)
     return Wrapped(**_told(task, path, built, about), lossless=True)
-
-
-def each(work: Callable[[Given], Made], tasks: Iterable[Given], jobs: int) -> Iterator[Made]:
-    """Do the work for each task, several at a time, and yield the results in the tasks' order as they come."""
-    if jobs <= 1:
-        yield from map(work, tasks)
-        return
-    from collections import deque
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(jobs) as pool:
-        for task in tasks:
-            waiting.append(pool.submit(work, task))
-            if len(waiting) > 4 * jobs:  # a hundred thousand results never wait in memory
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _outcome(task: Task, photograph: Photograph) -> Outcome:
@@ -198,12 +173,11 @@ def make_way(path: Path, sop_instance_uid: str) -> None:
     """Remove what interrupted work left at ``path``: half a file, or the same object. Nothing else is removed."""
     try:
         with path.open("rb") as file:
-            values = read_beginning(file.read(_HEADER_ENOUGH)).values
+            there = first_uid(file.read(_HEADER_ENOUGH))
     except FileNotFoundError:
         return
-    except (OSError, ValueError):
-        values = {}
-    there = values.get(_SOP_INSTANCE_UID, b"").rstrip(b"\0").decode("ascii", "replace")
+    except OSError:
+        there = ""
     if there == sop_instance_uid or (path.is_file() and path.stat().st_size == 0):
         path.unlink()
 

@@ -178,6 +178,11 @@ def _several_frames(dataset: Dataset) -> bool:
     return (number(dataset, "NumberOfFrames") or 1) > 1
 
 
+def _is_film(dataset: Dataset) -> bool:
+    """Tell what ``dciodvfy`` takes for the condition of AnatomicRegionSequence (PS3.3 section C.8.12.1)."""
+    return "FrameTime" in dataset and "NumberOfFrames" in dataset
+
+
 def _unpaired(keyword: str, other: str) -> Callable[[Dataset], bool]:
     return lambda dataset: keyword in dataset and other not in dataset
 
@@ -203,6 +208,10 @@ _CONDITIONS: Final = (
     ("general-image", "PatientOrientation", _type_2, _unoriented, "although nothing else orients the picture"),
     ("vl-image", "WindowWidth", _type_1, _has("WindowCenter"), "but WindowCenter is there"),
     ("dermoscopic-image", "ImmersionMedia", _type_2, _says("ContactMethod", "CONTACT"), "although there was contact"),
+    ("multi-frame", "FrameTime", _type_1, _says("FrameIncrementPointer", "(0018,1063)"), "but frames are told by it"),
+    ("multi-frame", "FrameTimeVector", _type_1, _says("FrameIncrementPointer", "(0018,1065)"),
+     "but frames are told by it"),
+    ("vl-image", "AnatomicRegionSequence", _type_1, _is_film, "although the object is a film"),
     ("sc-multi-frame-image", "NumberOfFrames", _type_1, lambda _: True, "although the object is multi-frame"),
     ("sc-multi-frame-image", "FrameIncrementPointer", _type_1, _several_frames, "although there are several frames"),
     (_ANYWHERE, "TrackingUID", _type_1, _unpaired("TrackingID", "TrackingUID"), "but TrackingID is there"),
@@ -211,7 +220,7 @@ _CONDITIONS: Final = (
 )  # fmt: skip
 # of type 1 in a condition or a module that only a person knows to apply
 _FILLED_WHERE_PRESENT: Final = (
-    (_ANYWHERE, "SpecificCharacterSet"),
+    *((_ANYWHERE, keyword) for keyword in ("SpecificCharacterSet", "FrameTime", "FrameTimeVector")),
     ("image-pixel", "ICCProfile"),
     ("vl-image", "AnatomicRegionSequence"),
     ("vl-image", "ContentTime"),

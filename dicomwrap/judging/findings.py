@@ -44,6 +44,7 @@ FINDINGS: Final[dict[str, str]] = {
     "COLOUR_MODEL": "the photometric interpretation is one that readers don't expect in this transfer syntax",
     # what shouldn't be there
     "HIDDEN_METADATA": "metadata of the camera or of a program hide in the bitstream or in an opaque element",
+    "SOUND": "a film with sound",
     "GPS_ATTRIBUTE": "elements say where the picture was taken (PS3.3 section C.8.12.12)",
     "OWNER_ATTRIBUTE": "an element says whose camera it was",
     "THUMBNAIL": "a second, smaller picture is in the object; what was cut or covered may be seen in it",

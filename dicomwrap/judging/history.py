@@ -11,6 +11,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from dicomwrap import iodtables
 from dicomwrap.judging.findings import Finding, error, warning
 from dicomwrap.judging.picture import transfer_syntax_uid
 from dicomwrap.judging.values import decimals, filled, text, texts
@@ -28,7 +29,9 @@ def lossy_findings(dataset: Dataset) -> Iterator[Finding]:
     syntax = TRANSFER_SYNTAXES.get(transfer_syntax_uid(dataset))
     said = text(dataset, "LossyImageCompression")
     if syntax is not None and syntax.loss is Loss.ALWAYS and said != "01":
-        yield error("LOSSY_HISTORY", f"LossyImageCompression: must be 01, the picture is {syntax.words}")
+        denied = bool(said) or _must_say(dataset)
+        message = f"LossyImageCompression: must be 01, the picture is {syntax.words}"
+        yield (error if denied else warning)("LOSSY_HISTORY", message)
     ratios, methods = texts(dataset, "LossyImageCompressionRatio"), texts(dataset, "LossyImageCompressionMethod")
     if said == "01" or (syntax is not None and syntax.loss is Loss.ALWAYS):
         yield from _steps(dataset, ratios, methods)
@@ -41,6 +44,12 @@ def derivation_findings(dataset: Dataset) -> Iterator[Finding]:
     derived = texts(dataset, "ImageType")[:1] == ("DERIVED",)
     if derived and not any(filled(dataset, keyword) for keyword in _ORIGINS):
         yield warning("IMAGE_TYPE", "ImageType: says DERIVED, but nothing says from what or how")
+
+
+def _must_say(dataset: Dataset) -> bool:
+    """Tell whether the element is more than optional in the object's class (PS3.3 section C.8.12.1)."""
+    sop_class = iodtables.SOP_CLASSES.get(text(dataset, "SOPClassUID"))
+    return sop_class is not None and "vl-image" in sop_class.modules
 
 
 def _steps(dataset: Dataset, ratios: tuple[str, ...], methods: tuple[str, ...]) -> Iterator[Finding]:

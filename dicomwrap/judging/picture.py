@@ -11,7 +11,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from dicomwrap.bitstream.boxcarriers import box_carriers
+from dicomwrap.bitstream.boxcarriers import SOUND, box_carriers
 from dicomwrap.bitstream.codestreams import Codestream, jpeg_2000, jpeg_ls
 from dicomwrap.bitstream.encapsulation import taken_apart
 from dicomwrap.bitstream.verify import Disagreement, Point, frames, jpeg_disagreements
@@ -91,6 +91,8 @@ def _of_jpeg(disagreement: Disagreement) -> Iterator[Finding]:
         yield note("HIDDEN_METADATA", "PixelData: a JFIF header in the stream (APP0), which tells dots an inch only")
     elif point is Point.ORIENTATION:
         yield warning("ORIENTATION", said)
+    elif point is Point.TRAILER and holds:
+        yield warning("TRAILING_DATA", f"PixelData: bytes after the stream: {holds}")
     else:
         yield error(_CODES[point], f"{said}: {holds}" if holds else said)
 
@@ -153,8 +155,14 @@ def _codestream(
         yield error("HIDDEN_METADATA", f"PixelData: metadata in the stream ({name})")
     if stream.signed:
         yield note("HIDDEN_METADATA", "PixelData: the encoder's name in the stream (COM)")
-    if stream.end is not None and frame[stream.end :] not in (b"", b"\0"):
-        yield error("TRAILING_DATA", f"PixelData: {len(frame) - stream.end} bytes after the end of the stream")
+    yield from _after(b"" if stream.end is None else frame[stream.end :])
+
+
+def _after(trailer: bytes) -> Iterator[Finding]:
+    if len(trailer) == 1 and trailer != b"\0":
+        yield warning("TRAILING_DATA", "PixelData: the padding byte isn't zero")
+    elif trailer.strip(b"\0"):
+        yield error("TRAILING_DATA", f"PixelData: {len(trailer)} bytes after the end of the stream")
 
 
 def _promises(dataset: Dataset, syntax: TransferSyntax, stream: Codestream) -> Iterator[Finding]:
@@ -197,7 +205,10 @@ def _video(dataset: Dataset, syntax: TransferSyntax) -> Iterator[Finding]:
         yield error("TRANSFER_SYNTAX_STREAM", f"PixelData: no film that could be {syntax.words}")
     elif kind is Film.MP4:
         for name in box_carriers(data):
-            yield error("HIDDEN_METADATA", f"PixelData: metadata in the film ({name})")
+            if name == SOUND:
+                yield warning("SOUND", "PixelData: the film has sound; voices may tell who it is")
+            else:
+                yield error("HIDDEN_METADATA", f"PixelData: metadata in the film ({name})")
 
 
 def _native(dataset: Dataset, _: TransferSyntax) -> Iterator[Finding]:

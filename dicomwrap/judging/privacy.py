@@ -19,7 +19,7 @@ OPAQUE: Final = {0x0016002B: "MakerNote", 0x0016004B: "DeviceSettingDescription"
 ICON: Final = 0x00880200
 # The picture and documents are looked into elsewhere; profiles too.
 _ELSEWHERE: Final = frozenset({0x7FE00010, 0x00420011, 0x00282000})
-_BINARY_VRS: Final = frozenset({"OB", "OW", "UN", "OD", "OF", "OL", "OV"})
+_LONG_TEXT_VRS: Final = frozenset({"UT", "LT", "ST"})
 _ANYWHERE: Final = {b"Exif\0\0": "EXIF", b"<?xpacket": "XMP", b"<x:xmpmeta": "XMP", b"http://ns.adobe.com/xap/": "XMP"}
 _AT_START: Final = {b"II*\0": "EXIF or TIFF", b"MM\0*": "EXIF or TIFF", b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG"}
 
@@ -50,9 +50,11 @@ def _known(met: Met) -> Iterator[Finding]:
 
 
 def _carried(met: Met) -> Iterator[Finding]:
-    """Look for camera metadata in elements that are mere bytes."""
+    """Look for camera metadata in elements that are mere bytes or text."""
     value = met.element.value
-    if met.element.VR not in _BINARY_VRS or int(met.element.tag) in _ELSEWHERE or not isinstance(value, bytes):
+    if isinstance(value, str) and met.element.VR in _LONG_TEXT_VRS:
+        value = value.encode("utf-8", "replace")
+    if not isinstance(value, bytes) or int(met.element.tag) in _ELSEWHERE:
         return
     kinds = dict.fromkeys(kind for mark, kind in _ANYWHERE.items() if mark in value)
     kinds |= dict.fromkeys(kind for mark, kind in _AT_START.items() if value.startswith(mark))

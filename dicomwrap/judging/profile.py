@@ -6,6 +6,7 @@ Must not know how a profile is used. Texts are looked at, never told: they may b
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import Final
@@ -13,22 +14,24 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from dicomwrap.judging.findings import Finding, error, note, warning
+from dicomwrap.judging.picture import transfer_syntax_uid
 from dicomwrap.judging.values import binary, number
+from dicomwrap.transfersyntaxes import TRANSFER_SYNTAXES, Coding
 
 _HEADER: Final = 128
 _MOST_TAGS: Final = 200
 _LONGEST_TEXT: Final = 4096
 _TEXTS: Final = frozenset({b"desc", b"cprt", b"dmnd", b"dmdd", b"targ", b"meta", b"vued", b"scrd", b"dscm", b"pseq"})
-# Texts of the makers of colour spaces, which tell nothing of who took the picture.
-_HARMLESS: Final = tuple(
-    words.casefold()
-    for words in (
-        "sRGB", "Display P3", "Adobe RGB", "Adobe Systems", "ProPhoto", "ROMM", "Rec. 709", "Rec. 2020", "BT.709",
-        "BT.2020", "IEC http://www.iec.ch", "IEC 61966-2", "Hewlett-Packard Company", "Copyright Apple",
-        "Copyright (c) Apple", "Copyright International Color Consortium", "No copyright, use freely", "Camera profile",
-        "Google Inc.", "Public Domain", "Artifex", "Eastman Kodak", "Generic RGB", "Gray Gamma", "Dot Gain",
-    )
-)  # fmt: skip
+# Words of the makers of colour spaces. A text of these alone tells nothing of who took the picture.
+_VOCABULARY: Final = """
+    a adobe all appearance apple artifex b based beta bt built c camera ch cicp color colour company compact condition
+    consortium copyright d dci default display displayclass domain dot eastman freely g gain gamma generic google gray
+    grey hewlett http https iec icc in inc incorporated input international itu kodak lcms linear matrix no of on org p
+    packard preference profile prophoto public r rec reference reserved rgb rights romm scanner software space srgb
+    standard systems the tm to u use v viewing white www
+"""
+_WORDS: Final = frozenset(_VOCABULARY.split())
+_WORD: Final = re.compile(r"[^\W\d_]+")
 
 
 def profile_findings(dataset: Dataset) -> Iterator[Finding]:
@@ -38,7 +41,7 @@ def profile_findings(dataset: Dataset) -> Iterator[Finding]:
     samples = number(dataset, "SamplesPerPixel") or 0
     icc = binary(dataset, "ICCProfile")
     if not icc:
-        if samples > 1 and not dataset.get("OpticalPathSequence"):
+        if samples > 1 and not _has_colours_elsewhere(dataset):
             yield note("ICC_MISSING", "ICCProfile: is missing; readers will guess the colours")
         return
     if len(icc) < _HEADER or icc[36:40] != b"acsp":
@@ -47,6 +50,12 @@ def profile_findings(dataset: Dataset) -> Iterator[Finding]:
     yield from _header_findings(icc)
     for signature in texts_of(icc):
         yield warning("ICC_TEXT", f"ICCProfile: its text '{signature}' may name a device or a person")
+
+
+def _has_colours_elsewhere(dataset: Dataset) -> bool:
+    """Tell whether it is a film, whose stream tells its colours, or a slide, whose optical paths do."""
+    syntax = TRANSFER_SYNTAXES.get(transfer_syntax_uid(dataset))
+    return (syntax is not None and syntax.coding is Coding.VIDEO) or "OpticalPathSequence" in dataset
 
 
 def _header_findings(icc: bytes) -> Iterator[Finding]:
@@ -87,8 +96,7 @@ def _elements(icc: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_harmless(element: bytes) -> bool:
-    said = _words(element).casefold()
-    return not said or any(words in said for words in _HARMLESS)
+    return _WORDS.issuperset(_WORD.findall(_words(element).casefold()))
 
 
 def _words(element: bytes) -> str:

@@ -42,7 +42,7 @@ def association(
 
     def connected(event: evt.Event) -> None:
         opened.append(event)
-        _prepare(event.assoc, caller.seconds)
+        prepare(event.assoc, caller.seconds)
 
     tls = None if caller.tls is None else (caller.tls.to_call(), node.host)
     try:
@@ -65,8 +65,8 @@ def association(
             made.release()
 
 
-def _prepare(made: Association, seconds: float) -> None:
-    """Send small packets at once, and never wait for ever on a peer that stops reading.
+def prepare(made: Association, seconds: float) -> None:
+    """Send small packets at once, and never wait for ever on a peer that stops in the middle of something.
 
     Otherwise each C-STORE waits 40 ms for an acknowledgement that is waiting too (Nagle's algorithm).
     """

@@ -19,7 +19,7 @@ from pynetdicom import build_context, evt
 from dicomwrap.durable import reason_of
 from dicomwrap.errors import PeerError
 from dicomwrap.hostile import UNREADABLE
-from dicomwrap.sending.association import association, entity
+from dicomwrap.sending.association import association, entity, prepare
 from dicomwrap.sending.node import Caller, Node
 from dicomwrap.sending.parcel import Parcel
 from dicomwrap.sending.words import SUCCESS, failure_words, status_words
@@ -87,11 +87,13 @@ def listening(caller: Caller, node: Node, host: str = "", port: int = 0) -> Iter
     """
     arrived: SimpleQueue[Report] = SimpleQueue()
     own = entity(caller)
+    own.network_timeout = caller.seconds
     own.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
     tls = None if caller.tls is None else caller.tls.to_listen()
     try:
         address = host or _our_address(node)
-        server = own.start_server((address, port), block=False, ssl_context=tls, evt_handlers=_handlers(arrived))
+        handlers = [*_handlers(arrived), (evt.EVT_CONN_OPEN, _connected, [caller.seconds])]
+        server = own.start_server((address, port), block=False, ssl_context=tls, evt_handlers=handlers)
     except OSError as error:
         raise PeerError(
             f"Reports can't be listened for at {host or 'our address'}, port {port} ({reason_of(error)})",
@@ -102,7 +104,7 @@ def listening(caller: Caller, node: Node, host: str = "", port: int = 0) -> Iter
     try:
         yield Reports(host=address, port=int(server.server_address[1]), arrived=arrived)
     finally:
-        server.shutdown()
+        own.shutdown()  # and break off whoever is still there
 
 
 def commit(
@@ -150,6 +152,10 @@ def report(information: Dataset) -> Report:
 
 def _handlers(arrived: SimpleQueue[Report]) -> list[evt.EventHandlerType]:
     return [(evt.EVT_N_EVENT_REPORT, _heard, [arrived])]
+
+
+def _connected(event: evt.Event, seconds: float) -> None:
+    prepare(event.assoc, seconds)
 
 
 def _heard(event: evt.Event, arrived: SimpleQueue[Report]) -> tuple[int, None]:

@@ -6,6 +6,7 @@ RAD-130). Must not know files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from datetime import date, time
@@ -67,8 +68,8 @@ def find(question: Question, node: Node, caller: Caller, most: int = MOST_ITEMS)
     """
     asked = identifier(question)
     with association(node, caller, [build_context(MODALITY_WORKLIST)]) as made:
-        answers = tuple(_answers(made, asked, node, most))
-    return tuple(sorted((item(answer) for answer in answers), key=lambda found: found.scheduled_at))
+        found = [item(answer) for answer in _answers(made, asked, node, most)]
+    return tuple(sorted((each for each in found if fits(question, each)), key=lambda each: each.scheduled_at))
 
 
 def identifier(question: Question) -> Dataset:
@@ -92,6 +93,23 @@ def identifier(question: Question) -> Dataset:
     if not all(str(value).isascii() for value in astuple(question)):
         asked.SpecificCharacterSet = _UTF8
     return asked
+
+
+def fits(question: Question, found: WorklistItem) -> bool:
+    """Tell whether an item is what was asked for.
+
+    A server may pass over optional keys, those of an encounter among them, and answer with everybody (PS3.4 section
+    C.2.2.1.3). A number must then be known and match; a place must not be known to be another.
+    """
+    numbers = (
+        (question.patient_id, found.patient_id),
+        (question.accession, found.accession),
+        (question.admission_id, found.admission_id),
+    )
+    places = ((question.institution, found.institution), (question.department, found.department))
+    return all(_matches(*each) for each in numbers) and all(
+        not place or _matches(asked, place) for asked, place in places
+    )
 
 
 def item(answer: Dataset) -> WorklistItem:
@@ -141,6 +159,12 @@ def _answers(made: Association, asked: Dataset, node: Node, most: int) -> Iterat
             made.abort()
             raise WorklistError(f"The worklist has more than {most} items that match", _NARROW)
         yield answer
+
+
+def _matches(asked: str, value: str) -> bool:
+    """Match as DICOM does, with ``*`` and ``?``, but without regard to case."""
+    pattern = re.escape(asked.strip()).replace(r"\*", ".*").replace(r"\?", ".")
+    return not asked.strip() or re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _empty(keywords: tuple[str, ...]) -> Dataset:

@@ -55,25 +55,29 @@ def store(parcels: Sequence[Parcel], node: Node, caller: Caller) -> tuple[Stored
     """
     kinds = list(dict.fromkeys(parcel.kind for parcel in parcels))[:MOST_KINDS]
     contexts = [build_context(sop_class, syntax) for sop_class, syntax in kinds]
+    found: list[Stored] = []
     with association(node, caller, contexts) as made:
-        return tuple(_sent(made, parcel, number, caller.seconds) for number, parcel in enumerate(parcels))
+        for number, parcel in enumerate(parcels):
+            made.dimse_timeout = caller.seconds + parcel.size / _SLOWEST
+            found.append(_sent(made, parcel, number % 0xFFFF + 1))
+    return tuple(found)
 
 
-def _sent(made: Association, parcel: Parcel, number: int, seconds: float) -> Stored:
+def _sent(made: Association, parcel: Parcel, message_id: int) -> Stored:
     if not made.is_established:
         return Stored(parcel=parcel, stored=False, reason=_BROKEN)
     if not _accepted(made, parcel):
         what = f"{UID(parcel.sop_class_uid).name} as {UID(parcel.transfer_syntax_uid).name}"
         return Stored(parcel=parcel, stored=False, reason=f"not sent: the archive doesn't take {what}")
-    made.dimse_timeout = seconds + parcel.size / _SLOWEST
     try:
-        answer = made.send_c_store(parcel.path, msg_id=number % 0xFFFF + 1, priority=_MEDIUM)
+        answer = made.send_c_store(parcel.path, msg_id=message_id, priority=_MEDIUM)
     except RuntimeError:  # it was broken off this very moment
         return Stored(parcel=parcel, stored=False, reason=_BROKEN)
     except OSError as error:
         made.abort()  # half a message may be on its way
         return Stored(parcel=parcel, stored=False, reason=f"not sent: the file can't be read ({reason_of(error)})")
     if "Status" not in answer:
+        made.abort()
         return Stored(parcel=parcel, stored=False, reason="the archive broke off, or didn't answer in time")
     return _judged(parcel, int(answer.Status))
 

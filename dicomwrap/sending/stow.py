@@ -6,6 +6,7 @@ own. Must not know what becomes of the files. The photographs go straight to the
 
 from __future__ import annotations
 
+import errno
 import json
 import ssl
 from collections.abc import Iterator, Sequence
@@ -138,6 +139,8 @@ def _body(parcel: Parcel, head: bytes, tail: bytes) -> Iterator[bytes]:
         while piece := file.read(min(_CHUNK, left)):
             left -= len(piece)
             yield piece
+    if left:
+        raise OSError(errno.EIO, "it became shorter")
     yield tail
 
 

@@ -98,8 +98,13 @@ def _answer(source: mmap.mmap, target: IO[bytes], track: int) -> dict[str, objec
     }
 
 
+def _opened(source: mmap.mmap, options: dict[str, str]) -> InputContainer:
+    """Open the film as nothing but MP4 or QuickTime; its texts need not be UTF-8."""
+    return av.open(source, "r", format="mov", options=options, metadata_errors="replace", buffer_size=_BUFFER)
+
+
 def _frames(source: mmap.mmap, track: int, options: dict[str, str]) -> Iterator[_Frame]:
-    with av.open(source, "r", format="mov", options=options, buffer_size=_BUFFER) as film:
+    with _opened(source, options) as film:
         for packet in _packets(film, _stream(film, track)):
             if not packet.is_discard:
                 yield _Frame(place=packet.pos or 0, shown=packet.pts or 0)
@@ -125,7 +130,7 @@ def _packets(film: InputContainer, stream: VideoStream) -> Iterator[_Packet]:
 def _remux(source: mmap.mmap, target: IO[bytes], track: int, first: int) -> dict[str, object]:
     """Write the cleaned film, its first frame shown at zero."""
     with (
-        av.open(source, "r", format="mov", options=_WHOLE, metadata_errors="replace", buffer_size=_BUFFER) as film,
+        _opened(source, _WHOLE) as film,
         av.open(target, "w", format="mp4", container_options=_PLAIN, buffer_size=_BUFFER) as new,
     ):
         stream = _stream(film, track)

@@ -6,6 +6,7 @@ YCbCr, upright), which can be written anew without loss, and which must be decod
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -36,7 +37,6 @@ from dicomwrap.photograph import (
     Photograph,
     Reading,
 )
-from dicomwrap.source.digest import begun
 
 METHOD: Final = "ISO_10918_1"
 _SOI: Final = b"\xff\xd8\xff"
@@ -85,14 +85,13 @@ def read(data: bytes, reading: Reading | None = None, *, start: int = 0) -> Phot
         DamagedPhotographError: the stream breaks its format, lacks a table or doesn't decode.
     """
     how = reading or Reading()
-    digest = begun(data)
     stream = parse(data[start:] if start else data)
     _refuse_unsuitable(stream, how.most_pixels)
     found = _found(stream, how)
     if start:
         told = f"{start} bytes before the picture were left out"
         found = replace(found, warnings=(*found.warnings, told))
-    sha256 = digest()
+    sha256 = hashlib.sha256(data).hexdigest()
     if stream.colour not in _PHOTOMETRIC:
         return _decoded(found, sha256, how)
     if stream.frame.marker == SOF0 and found.orientation == UPRIGHT:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from dicomwrap.errors import NotAPhotographError, UnsupportedPhotographError
 from dicomwrap.photograph import Photograph, Reading
-from dicomwrap.source import decoded, jpeg
+from dicomwrap.source import jpeg
 
 JPEG_START: Final = b"\xff\xd8\xff"
 _SEARCHED: Final = 64 * 1024
@@ -83,7 +83,9 @@ def _decoding(kind: str, recognises: Callable[[bytes], bool]) -> Reader:
 
 
 def _decoded(kind: str, data: bytes, reading: Reading) -> tuple[Photograph, ...]:
-    return decoded.read(data, kind, reading)
+    from dicomwrap.source.decoded import read
+
+    return read(data, kind, reading)
 
 
 def _jpeg(data: bytes, reading: Reading) -> tuple[Photograph, ...]:

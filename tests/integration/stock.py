@@ -8,15 +8,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from demo.peers import HOST, free_ports, wait_until
 from dicomwrap.sending.node import Node
@@ -100,32 +94,3 @@ def dcmtk(command: str, folder: Path, options: Sequence[str]) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Certificate:
-    """A certificate that vouches for itself, and its key, as PEM files."""
-
-    cert: Path
-    key: Path
-
-
-def certificate(folder: Path, name: str, *, host: str = HOST) -> Certificate:
-    """Make a certificate for this machine."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    today = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    found = Certificate(cert=folder / f"{name}.crt", key=folder / f"{name}.key")
-    found.cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    found.key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return found

@@ -15,8 +15,8 @@ from pydicom import dcmread
 from demo.peers import HOST, free_ports
 from dicomwrap.cli.sending import send
 from tests.integration.archive import Archive
-from tests.integration.stock import PASSWORD, USER, Certificate, Stock, certificate, dcmtk, orthanc
-from tests.unit.dicomwrap.sendable import photographic
+from tests.integration.stock import PASSWORD, USER, Stock, dcmtk, orthanc
+from tests.unit.dicomwrap.sendable import Certificate, certificate, photographic
 
 
 @pytest.fixture(scope="module")

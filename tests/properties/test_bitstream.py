@@ -11,13 +11,14 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate
 
 from dicomwrap.bitstream.clean import cleaned, entropy_coded, hidden
+from dicomwrap.bitstream.markers import SOF0, parse
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
 from dicomwrap.source.readers import read_photographs
 from dicomwrap.wrap import encoded
 from tests.unit.dicomwrap import photos
-from tests.unit.dicomwrap.objects import wrapped
+from tests.unit.dicomwrap.objects import built, wrapped
 
 PHOTOS = (
     photos.camera_photo(),
@@ -26,7 +27,7 @@ PHOTOS = (
     photos.jpeg(progressive=True),
     photos.jpeg(photos.picture(mode="CMYK")),
 )
-OBJECT = encoded(wrapped())
+OBJECT = encoded(built())
 
 Edits = list[tuple[int, bytes]]
 
@@ -85,10 +86,13 @@ def test_a_damaged_photograph_is_read_or_refused_and_never_anything_else(
     photo: bytes, changes: Edits, insert: bool
 ) -> None:
     try:
-        photograph = read_photograph(edited(photo, changes, insert=insert))
+        read = read_photographs(edited(photo, changes, insert=insert))
     except DicomwrapError:
         return
-    assert hidden(photograph.stream) == ()
+    for photograph in read:
+        assert hidden(photograph.stream) == ()
+        frame = parse(photograph.stream).frame
+        assert (frame.marker, frame.rows, frame.columns) == (SOF0, photograph.rows, photograph.columns)
 
 
 @settings(deadline=None)
@@ -96,7 +100,7 @@ def test_a_damaged_photograph_is_read_or_refused_and_never_anything_else(
 def test_a_photograph_cut_anywhere_is_refused(cut: int) -> None:
     photo = photos.jpeg()
     with pytest.raises(DicomwrapError):
-        read_photograph(photo[: -(cut % len(photo)) or -1])
+        read_photographs(photo[: -(cut % len(photo)) or -1])
 
 
 @settings(max_examples=200, deadline=None)

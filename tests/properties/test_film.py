@@ -23,6 +23,7 @@ FILMS = (
 )
 STREAM = read_film(FILMS[0], drop_audio=False).stream
 RECORD = read_movie(STREAM).tracks[0].configuration
+APPLE = "com.apple.quicktime"
 TOLD = (0, 1, 2, 6, 7, 47, 137, 144, 147)
 CHILD = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])  # a process each
 
@@ -50,8 +51,7 @@ def sample(found: list[bytes]) -> bytes:
 def test_a_damaged_film_gives_a_clean_film_or_our_own_error(data: bytes, changes: Edits) -> None:
     try:
         film = read_film(edited(data, changes), drop_audio=True)
-    except DicomwrapError as error:
-        assert str(error).isprintable()
+    except DicomwrapError:
         return
     assert hidden(film.stream) == ()
     assert len(film.stream) % 2 == 0
@@ -165,9 +165,7 @@ def test_arbitrary_parameter_sets_are_read_or_refused(data: bytes, changes: Edit
 @settings(deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(
-            ["creation_time", "date", "com.apple.quicktime.creationdate", "make", "com.apple.quicktime.model"]
-        ),
+        st.sampled_from(["creation_time", "date", f"{APPLE}.creationdate", "make", f"{APPLE}.model"]),
         st.one_of(st.text(max_size=80), st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat())),
     )
 )

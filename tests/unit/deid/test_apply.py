@@ -27,7 +27,7 @@ from orthanc_plugin.deid.table import OURS, TABLE, WORDS, Action, action_for
 from orthanc_plugin.errors import DeidentificationError
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent, encoded, photograph, photograph_bytes
 from tests.unit.dicomwrap import photos
-from tests.unit.dicomwrap.test_wrap import ALLOWED, DCIODVFY
+from tests.unit.dicomwrap.validators import ALLOWED, DCIODVFY
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 

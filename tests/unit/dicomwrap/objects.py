@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import count
 
@@ -11,10 +12,11 @@ from dicomwrap.anatomy import body_site
 from dicomwrap.consentfile import read_consent
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import ConsentStamp
+from dicomwrap.elements import Elements, Value
 from dicomwrap.encoding import Part10
 from dicomwrap.iod.dermoscopic import Dermoscopy
 from dicomwrap.iod.modules import Circumstances, View, Wrapping, capture_moment
-from dicomwrap.photograph import Reading
+from dicomwrap.photograph import CaptureFacts, Reading
 from dicomwrap.series import Place
 from dicomwrap.source.readers import read_photographs
 from dicomwrap.subject import Patient, Visit
@@ -43,30 +45,46 @@ def counted_uids() -> UidSource:
     return lambda: f"2.25.{next(numbers)}"
 
 
+def about(facts: CaptureFacts, *, site: str = "Skin of hand", laterality: str = "L", **known: object) -> Circumstances:
+    """Return what is known of an object besides its pixels; ``known`` are fields of Circumstances, Visit and View."""
+    visit = {name: known.pop(name) for name in ("description", "operator", "encounter") if name in known}
+    view = {name: known.pop(name) for name in ("recognisable", "lesion") if name in known}
+    given = {
+        "patient": PATIENT,
+        "visit": Visit(study_instance_uid="2.25.1", started=capture_moment(facts, NOW).local, **visit),
+        "place": Place(series_instance_uid="2.25.2", series_number=1, instance_number=1),
+        "view": View(site=body_site(site), laterality=laterality, **view),
+        "wrapping": Wrapping(at=NOW, sop_instance_uid="2.25.3", version="test"),
+        **known,
+    }
+    return Circumstances(**given)
+
+
 def built(
     data: bytes | None = None,
     *,
-    patient: Patient = PATIENT,
-    site: str = "Skin of hand",
-    laterality: str = "L",
     stamp: ConsentStamp | None = None,
     reading: Reading | None = None,
     dermoscopy: Dermoscopy | None = None,
     key: bytes | None = None,
-    **view: object,
+    **known: object,
 ) -> Part10:
-    """Return a photograph wrapped at ``NOW``, as it would be written."""
+    """Return a photograph wrapped at ``NOW``, as it would be written; ``known`` is for ``about``."""
     photograph = read_photographs(camera_photo() if data is None else data, reading or Reading())[0]
-    about = Circumstances(
-        patient=patient,
-        visit=Visit(study_instance_uid="2.25.1", started=capture_moment(photograph.facts, NOW).local),
-        place=Place(series_instance_uid="2.25.2", series_number=1, instance_number=1),
-        view=View(site=body_site(site), laterality=laterality, **view),
-        wrapping=Wrapping(at=NOW, sop_instance_uid="2.25.3", version="test"),
-    )
-    return wrap(photograph, about, stamp or ConsentStamp(), dermoscopy=dermoscopy, key=key)
+    circumstances = about(photograph.facts, **known)
+    return wrap(photograph, circumstances, stamp or ConsentStamp(), dermoscopy=dermoscopy, key=key)
 
 
 def wrapped(data: bytes | None = None, **options: object) -> Dataset:
     """Return a photograph wrapped at ``NOW``, as pydicom reads it; ``options`` are those of ``built``."""
     return as_dataset(built(data, **options))
+
+
+def without(made: Part10, *keywords: str) -> Part10:
+    """Return the object without some elements."""
+    return replace(made, elements=Elements({key: value for key, value in made.elements.items() if key not in keywords}))
+
+
+def having(made: Part10, **values: Value) -> Part10:
+    """Return the object with some elements changed or added."""
+    return replace(made, elements=Elements({**made.elements, **values}))

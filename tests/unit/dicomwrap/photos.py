@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 from PIL.ExifTags import GPS, IFD, Base
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -64,6 +65,22 @@ def pixels(stream: bytes) -> bytes:
     """Return the decoded pixels of a JPEG's first picture."""
     with JpegImageFile(io.BytesIO(stream)) as image:
         return image.tobytes()
+
+
+def shown(data: bytes, mode: str = "RGB") -> Image.Image:
+    """Return a picture as a viewer that heeds the EXIF orientation shows it."""
+    with Image.open(io.BytesIO(data)) as image:
+        return ImageOps.exif_transpose(image).convert(mode)
+
+
+def jpegtran(stream: bytes, *options: str) -> bytes:
+    """Return a JPEG written anew with the same coefficients, such as with ``-arithmetic``."""
+    return subprocess.run(["jpegtran", *options], input=stream, capture_output=True, check=True).stdout
+
+
+def oriented(orientation: int, size: tuple[int, int] = (64, 48), mode: str = "RGB", **options: object) -> bytes:
+    """Return a JPEG that looks different in each of the eight ways to turn it, with an EXIF orientation."""
+    return jpeg(picture(*size, mode=mode), **{"exif": exif(orientation=orientation), "subsampling": "4:2:0", **options})
 
 
 def segment(marker: int, body: bytes) -> bytes:

@@ -6,10 +6,16 @@ import io
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread, Timer
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -147,7 +153,7 @@ def _kind(found: Dataset) -> int:
 
 @contextmanager
 def relay(node: Node, most: int, *, cut: bool) -> Iterator[Node]:
-    """Stand before ``node`` and let ``most`` bytes through; then break the connection, or fall silent and read no more."""
+    """Stand before ``node`` and let ``most`` bytes through; then break the connection, or read no more."""
     with socket.create_server((HOST, 0)) as server:
         done = Event()
         Thread(target=_relay, args=(server, node, most, cut, done), daemon=True).start()
@@ -168,9 +174,39 @@ def _relay(server: socket.socket, node: Node, most: int, cut: bool, done: Event)
             passed += len(data)
         if not cut:
             done.wait(30)
+        far.shutdown(socket.SHUT_RDWR)
 
 
 def _pour(source: socket.socket, sink: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(4096):
             sink.sendall(data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate that vouches for itself, and its key, as PEM files."""
+
+    cert: Path
+    key: Path
+
+
+def certificate(folder: Path, name: str, *, host: str = HOST) -> Certificate:
+    """Make a certificate for this machine."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    today = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    found = Certificate(cert=folder / f"{name}.crt", key=folder / f"{name}.key")
+    found.cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    found.key.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return found

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from pydicom import dcmread
 
-from dicomwrap.cli.main import Tools, main
+from dicomwrap.cli.main import main
 from dicomwrap.consenttags import read_stamp
 from tests.unit.dicomwrap import photos
-from tests.unit.dicomwrap.objects import CONSENT, NOW, counted_uids
+from tests.unit.dicomwrap.calls import PATIENT, left_behind, objects, one, put, run, run_json, statuses
+from tests.unit.dicomwrap.objects import CONSENT
+from tests.unit.dicomwrap.rasterfiles import grey_page, saved, tiff
 
-PATIENT = ("--patient-id", "P1", "--patient-name", "Doe^Jane", "--laterality", "L")
+QUIET = photos.jpeg(exif=photos.exif())
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    return put(tmp_path / "in" / "IMG_1.jpg", photos.camera_photo())
-
-
-def put(path: Path, data: bytes | str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return path
-
-
-def run(*arguments: str | Path) -> Result:
-    tools = Tools(now=lambda: NOW, new_uid=counted_uids())
-    return CliRunner().invoke(main, ["wrap", *map(str, arguments)], obj=tools, catch_exceptions=False)
-
-
-def run_json(*arguments: str | Path) -> tuple[int, dict[str, list[dict[str, object]]]]:
-    result = run(*arguments, "--json")
-    return result.exit_code, json.loads(result.stdout)
+    return put(tmp_path / "in" / "IMG_1.jpg", QUIET)
 
 
 def test_a_photo_becomes_an_object_with_patient_side_and_consent(photo: Path, tmp_path: Path) -> None:
@@ -53,35 +38,79 @@ def test_a_photo_becomes_an_object_with_patient_side_and_consent(photo: Path, tm
 
 def test_out_may_be_the_object_s_file(photo: Path, tmp_path: Path) -> None:
     assert run(photo, "--out", tmp_path / "deep" / "one.dcm", *PATIENT).exit_code == 0
-    assert (tmp_path / "deep" / "one.dcm").is_file()
+    assert left_behind(tmp_path / "deep") == ["one.dcm"]
 
 
 def test_the_answer_in_json_is_all_there_is_on_standard_output(photo: Path, tmp_path: Path) -> None:
-    code, answer = run_json(photo, "--out", tmp_path / "out", *PATIENT)
-    (wrapped,) = answer["wrapped"]
-    dataset = dcmread(str(wrapped["file"]))
-    assert (code, answer["refused"], wrapped["photo"]) == (0, [], str(photo))
-    assert wrapped["sop_instance_uid"] == dataset.SOPInstanceUID
-    assert wrapped["series_instance_uid"] == dataset.SeriesInstanceUID
-    assert wrapped["study_instance_uid"] == dataset.StudyInstanceUID
-    assert (wrapped["rows"], wrapped["columns"], len(str(wrapped["sha256"]))) == (48, 64, 64)
-    assert wrapped["warnings"] == ["no consent was given; the object says so"]
+    code, (row,) = run_json(photo, "--out", tmp_path / "out", *PATIENT)
+    dataset = dcmread(str(row["output"]))
+    assert (code, row["status"], row["input"], row["reason"]) == (0, "wrapped", str(photo), None)
+    assert row["sop_instance_uid"] == dataset.SOPInstanceUID
+    assert row["series_instance_uid"] == dataset.SeriesInstanceUID
+    assert row["study_instance_uid"] == dataset.StudyInstanceUID
+    assert (row["transfer_syntax"], row["lossless"]) == (dataset.file_meta.TransferSyntaxUID, True)
+    assert (row["rows"], row["columns"], row["page"]) == (48, 64, 1)
+    assert row["sha256"] == hashlib.sha256(QUIET).hexdigest()
+    assert row["warnings"] == ["no consent was given; the object says so"]
+
+
+def test_a_refusal_in_json_has_the_same_keys_and_its_reason(tmp_path: Path) -> None:
+    gif = put(tmp_path / "a.gif", saved(photos.picture(), "GIF"))
+    code, (row,) = run_json(gif, "--out", tmp_path / "out", *PATIENT)
+    assert (code, row["status"], row["input"], row["lossless"]) == (1, "refused", str(gif), False)
+    assert [row[key] for key in ("output", "sop_instance_uid", "transfer_syntax")] == [None] * 3
+    assert "GIF" in str(row["reason"])
+    assert "JPEG" in str(row["remedy"])
+
+
+def test_lossless_is_said_of_what_lost_nothing_here(tmp_path: Path) -> None:
+    kept = put(tmp_path / "kept.jpg", photos.oriented(6))
+    anew = put(tmp_path / "anew.jpg", photos.oriented(6, (60, 43)))
+    _, rows = run_json(kept, anew, "--out", tmp_path / "out", *PATIENT)
+    assert [row["lossless"] for row in rows] == [True, False]
 
 
 def test_photos_of_one_call_are_one_study_and_a_series_for_each_device(tmp_path: Path) -> None:
     names = [put(tmp_path / name, photos.camera_photo()) for name in ("a.jpg", "b.jpg")]
     other = put(tmp_path / "c.jpg", photos.jpeg())
-    _, answer = run_json(names[0], other, names[1], "--out", tmp_path / "out", *PATIENT)
-    objects = [dcmread(str(each["file"])) for each in answer["wrapped"]]
-    assert len({each.StudyInstanceUID for each in objects}) == len({each.StudyDate for each in objects}) == 1
-    assert [(each.SeriesNumber, each.InstanceNumber) for each in objects] == [(1, 1), (2, 1), (1, 2)]
-    assert len({each.SOPInstanceUID for each in objects}) == 3
+    _, rows = run_json(names[0], other, names[1], "--out", tmp_path / "out", *PATIENT)
+    made = objects(rows)
+    assert len({each.StudyInstanceUID for each in made}) == len({each.StudyDate for each in made}) == 1
+    assert {(each.StudyTime, each.StudyID) for each in made} == {("101530.250000", "20250301101530")}
+    assert [(each.SeriesNumber, each.InstanceNumber) for each in made] == [(1, 1), (2, 1), (1, 2)]
+    assert len({each.SOPInstanceUID for each in made}) == 3
+
+
+@pytest.mark.parametrize("jobs", ["2", "8"])
+def test_several_jobs_make_the_same_set_in_the_same_order(jobs: str, tmp_path: Path) -> None:
+    names = [put(tmp_path / f"{n:02}.jpg", photos.jpeg(quality=50 + n, exif=photos.exif())) for n in range(40)]
+    code, rows = run_json(*names, "--out", tmp_path / "out", "--jobs", jobs, *PATIENT)
+    made = objects(rows)
+    assert (code, [row["input"] for row in rows]) == (0, [str(name) for name in names])
+    assert [Path(str(row["output"])).stem for row in rows] == [name.stem for name in names]
+    assert len({each.SOPInstanceUID for each in made}) == 40
+    assert len({each.StudyInstanceUID for each in made}) == len({each.SeriesInstanceUID for each in made}) == 1
+    assert {each.InstanceNumber for each in made} == set(range(1, 41))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_every_page_of_a_tiff_becomes_an_object(jobs: str, tmp_path: Path) -> None:
+    scan = put(tmp_path / "scan.tif", tiff(grey_page(), grey_page(bytes(12)), grey_page(bytes([9]) * 12)))
+    other = put(tmp_path / "photo.jpg", photos.jpeg())
+    code, rows = run_json(scan, other, "--out", tmp_path / "out", *PATIENT, "--jobs", jobs)
+    assert (code, [row["page"] for row in rows]) == (0, [1, 2, 3, 1])
+    assert left_behind(tmp_path / "out") == ["photo.dcm", "scan-p2.dcm", "scan-p3.dcm", "scan.dcm"]
+    made = objects(rows)
+    assert [each.PixelData for each in made[:3]] == [bytes(range(12)), bytes(12), bytes([9]) * 12]
+    assert len({each.SOPInstanceUID for each in made}) == len({each.InstanceNumber for each in made}) == 4
 
 
 def test_photos_that_share_a_name_get_numbers(tmp_path: Path) -> None:
-    same = [put(tmp_path / folder / "x.jpg", photos.camera_photo()) for folder in "abc"]
+    same = [
+        put(tmp_path / folder / name, QUIET) for folder, name in zip("abcd", ("x.jpg", "x.JPEG", "X.jpg", "x-2.jpg"))
+    ]
     assert run(*same, "--out", tmp_path / "out", *PATIENT).exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["x-2.dcm", "x-3.dcm", "x.dcm"]
+    assert left_behind(tmp_path / "out") == ["X-3.dcm", "x-2-2.dcm", "x-2.dcm", "x.dcm"]
 
 
 def test_a_truncated_photograph_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
@@ -93,23 +122,22 @@ def test_a_truncated_photograph_is_refused_and_nothing_is_written(tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+def test_a_photograph_cut_short_behind_a_whole_frame_is_refused_when_it_is_proved(tmp_path: Path) -> None:
+    cut = put(tmp_path / "cut.jpg", photos.jpeg()[:-150] + b"\xff\xd9")
+    code, (row,) = run_json(cut, "--out", tmp_path / "out", "--prove", *PATIENT)
+    assert (code, row["status"]) == (1, "refused")
+    assert "too early" in str(row["reason"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_refused_photo_never_stops_the_others(photo: Path, tmp_path: Path) -> None:
     png = put(tmp_path / "b.png", b"\x89PNG\r\n\x1a\n")
-    code, answer = run_json(
-        tmp_path / "nowhere.jpg",
-        png,
-        tmp_path,
-        photo,
-        put(tmp_path / "e.jpg", b""),
-        "--out",
-        tmp_path / "out",
-        *PATIENT,
-    )
+    empty = put(tmp_path / "e.jpg", b"")
+    code, rows = run_json(tmp_path / "nowhere.jpg", png, tmp_path, photo, empty, "--out", tmp_path / "out", *PATIENT)
     assert code == 1
-    assert [Path(str(each["photo"])) for each in answer["wrapped"]] == [photo]
-    assert len(answer["refused"]) == 4
-    assert all(each["reason"] and each["remedy"] for each in answer["refused"])
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["IMG_1.dcm"]
+    assert statuses(rows) == ["refused", "refused", "refused", "wrapped", "refused"]
+    assert all(row["reason"] and row["remedy"] for row in rows if row["status"] == "refused")
+    assert left_behind(tmp_path / "out") == ["IMG_1.dcm"]
 
 
 def test_an_object_that_is_there_is_never_overwritten(photo: Path, tmp_path: Path) -> None:
@@ -124,14 +152,31 @@ def test_the_photo_itself_is_left_as_it_was(photo: Path, tmp_path: Path) -> None
     before = photo.read_bytes()
     run(photo, "--out", photo.parent, *PATIENT)
     assert photo.read_bytes() == before
-    assert sorted(path.name for path in photo.parent.iterdir()) == ["IMG_1.dcm", "IMG_1.jpg"]
+    assert left_behind(photo.parent) == ["IMG_1.dcm", "IMG_1.jpg"]
 
 
-def test_a_turned_photo_is_wrapped_with_a_warning(tmp_path: Path) -> None:
-    turned = put(tmp_path / "t.jpg", photos.camera_photo(orientation=6))
-    result = run(turned, "--out", tmp_path / "out", *PATIENT)
-    assert result.exit_code == 0
-    assert "rotate clockwise by 90 degrees; stored unrotated" in result.stderr
+TURN = {
+    "by default": ((), (0, (43, 60), "second compression")),
+    "reencode": (("--orientation", "reencode"), (0, (43, 60), "second compression")),
+    "keep": (("--orientation", "keep"), (0, (60, 43), "rotate clockwise by 90 degrees; stored unrotated")),
+    "lossless": (("--orientation", "lossless"), (1, None, "Allow --orientation reencode")),
+    "stale tag": (("--exif-orientation", "1"), (0, (60, 43), "")),
+    "another tag": (("--exif-orientation", "3"), (0, (60, 43), "second compression")),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), TURN.values(), ids=TURN)
+def test_a_person_decides_what_a_turn_may_cost(
+    arguments: tuple[str, ...], expected: tuple[int, tuple[int, int] | None, str], tmp_path: Path
+) -> None:
+    turned = put(tmp_path / "t.jpg", photos.oriented(6, (60, 43)))
+    result = run(turned, "--out", tmp_path / "out", *PATIENT, *arguments)
+    code, size, words = expected
+    assert result.exit_code == code
+    assert words in result.stderr
+    if size is not None:
+        dataset = dcmread(tmp_path / "out" / "t.dcm")
+        assert (dataset.Columns, dataset.Rows) == size
 
 
 @pytest.mark.parametrize(
@@ -156,63 +201,46 @@ def test_a_consent_that_permits_nothing_now_is_told_and_recorded(
 
 def test_the_patient_s_number_may_come_from_the_consent(photo: Path, tmp_path: Path) -> None:
     consent = put(tmp_path / "c.json", CONSENT)
-    assert run(photo, "--out", tmp_path / "out", "--consent", consent).exit_code == 0
-    dataset = dcmread(tmp_path / "out" / "IMG_1.dcm")
+    dataset = one(photo, "--consent", consent, out=tmp_path / "out")
     assert (dataset.PatientID, dataset.IssuerOfPatientID) == ("P1", "HOSP")
 
 
+def test_what_nobody_said_is_told(photo: Path, tmp_path: Path) -> None:
+    result = run(photo, "--out", tmp_path / "out")
+    assert "no patient's number was given" in result.stderr
+    assert "no side was given; written as unpaired" in result.stderr
+    assert dcmread(tmp_path / "out" / "IMG_1.dcm").ImageLaterality == "U"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (photos.jpeg(), "the time of wrapping is written"),
+        (photos.jpeg(exif=photos.exif(taken="2026:11:24 09:30:00")), "the camera's clock is ahead"),
+        (photos.camera_photo(), "bytes after the picture"),
+    ],
+    ids=["no clock", "clock ahead", "trailer"],
+)
+def test_what_is_doubtful_about_a_photograph_is_told(data: bytes, words: str, tmp_path: Path) -> None:
+    result = run(put(tmp_path / "x.jpg", data), "--out", tmp_path / "out", *PATIENT)
+    assert result.exit_code == 0
+    assert words in result.stderr
+
+
 def test_an_intimate_picture_is_marked_as_restricted(photo: Path, tmp_path: Path) -> None:
-    run(photo, "--out", tmp_path / "out", *PATIENT, "--body-site", "Skin of buttock")
-    stamp = read_stamp(dcmread(tmp_path / "out" / "IMG_1.dcm"))
+    stamp = read_stamp(one(photo, *PATIENT, "--body-site", "Skin of buttock", out=tmp_path / "out"))
     assert stamp is not None
     assert stamp.confidentiality == "R"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--sex", "X"), "--sex"),
-        (("--birth-date", "2030-01-01"), "--birth-date"),
-        (("--patient-name", "a\\b"), "--patient-name"),
-        (("--body-site", "elbow"), "did you mean"),
-        (("--laterality", "up"), "--laterality"),
-        (("--purpose", "FUN"), "allowed are DIRECT_CARE"),
-        (("--operator", "a\\b"), "--operator"),
-        (("--study-description", "a\\b"), "--study-description"),
-        (("--consent", "nowhere.json"), "can't be read"),
-        (("--consent", "{folder}"), "can't be read"),
-        (("--consent", "{garbage}"), "line 1, column 1"),
-        (("--consent", "{binary}"), "UTF-8"),
-        (("--consent", "{unknown}"), "purposes[0]: 'WALLPAPER' is unknown; allowed are DIRECT_CARE"),
-        (("--consent", "{consent}", "--patient-id", "P2"), "another patient"),
-        (("--consent", "{consent}", "--issuer", "ELSEWHERE"), "another issuer"),
-        (("--nonsense",), "No such option"),
-        (("--out", "{garbage}"), "name a folder"),
-    ],
-)
-def test_a_wrong_call_writes_nothing_and_names_the_fault(
-    arguments: tuple[str, ...], words: str, photo: Path, tmp_path: Path
-) -> None:
-    places = {
-        "folder": tmp_path,
-        "garbage": put(tmp_path / "garbage", "not json"),
-        "binary": put(tmp_path / "binary", b"\xff\xfe\0"),
-        "unknown": put(tmp_path / "unknown", CONSENT.replace("DIRECT_CARE", "WALLPAPER")),
-        "consent": put(tmp_path / "consent", CONSENT),
-    }
-    result = run(photo, "--out", tmp_path / "out", *PATIENT, *(each.format(**places) for each in arguments))
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert words in result.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_all_faults_of_a_call_are_named_at_once(photo: Path, tmp_path: Path) -> None:
-    result = run(photo, "--out", tmp_path, "--sex", "X", "--laterality", "up", "--purpose", "FUN", "--consent", "no")
-    assert all(word in result.stderr for word in ("--sex", "--laterality", "--purpose", "--consent"))
-
-
 def test_one_file_can_t_hold_several_photos(photo: Path, tmp_path: Path) -> None:
     assert run(photo, photo, "--out", tmp_path / "x.dcm").exit_code == 2
+
+
+def test_a_call_without_a_photograph_is_wrong(tmp_path: Path) -> None:
+    result = run("--out", tmp_path / "out")
+    assert (result.exit_code, left_behind(tmp_path)) == (2, [])
+    assert "name a photograph" in result.stderr
 
 
 def test_no_message_carries_the_patient_s_name(photo: Path, tmp_path: Path) -> None:
@@ -221,11 +249,14 @@ def test_no_message_carries_the_patient_s_name(photo: Path, tmp_path: Path) -> N
         assert "Secretname" not in result.output
 
 
-def test_the_help_and_the_version_need_no_dicom_library() -> None:
-    code = "import sys; from dicomwrap.cli.main import main; main(['--help'], standalone_mode=False)\n"
-    run = subprocess.run(
-        [sys.executable, "-c", f"{code}sys.exit('pydicom' in sys.modules)"], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0
-    assert "wrap" in run.stdout
+def test_a_file_name_that_is_no_text_is_shown_without_harm(tmp_path: Path) -> None:
+    name = put(tmp_path / "in" / "a\x1b[31m\udcff.jpg", photos.camera_photo()[:99])
+    result = run(name, "--out", tmp_path / "out", *PATIENT)
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    code, (row,) = run_json(name, "--out", tmp_path / "out", *PATIENT)
+    assert (code, row["status"]) == (1, "refused")
+
+
+def test_the_version_is_told() -> None:
     assert CliRunner().invoke(main, ["--version"]).output.startswith("dicomwrap, version ")

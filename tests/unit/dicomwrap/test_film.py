@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import struct
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -167,6 +168,12 @@ def test_a_device_is_told_in_clean_lines() -> None:
     assert facts.device.model.startswith("Film o Matic xxx")
     assert len(facts.device.model) == 64
     assert facts.device.manufacturer == "Ácme"
+
+
+def test_texts_that_are_no_utf_8_do_not_keep_a_film_out() -> None:
+    user = films.box(b"udta", films.box(b"\xa9mod", struct.pack(">HH", 5, 0x15C7) + b"F\xfclm\xff"))
+    facts = read(films.with_boxes(films.encoded(container="mov"), index=user)).facts
+    assert facts.device.model.startswith("F")
 
 
 def test_sound_is_left_out_when_asked_and_said_so() -> None:

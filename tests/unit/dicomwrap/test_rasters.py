@@ -123,6 +123,10 @@ def test_an_orientation_that_is_given_wins_over_the_file_s(
     assert image_of(picture).tobytes() == upright(image, orientation).tobytes()
 
 
+def test_a_format_without_exif_is_turned_when_told() -> None:
+    assert decoded(saved(marked(), "BMP"), "BMP", orientation=8).frame == upright(marked(), 8).tobytes()
+
+
 @pytest.mark.parametrize(("form", "options"), TURNING)
 @pytest.mark.parametrize("orientation", [None, 8])
 def test_a_picture_that_is_to_be_kept_is_not_turned(

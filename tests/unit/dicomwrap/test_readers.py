@@ -225,14 +225,17 @@ def test_a_collected_file_looks_as_pillow_shows_it(name: str) -> None:
     shown = _image(photograph)
     heic(NOISE)  # registers the opener
     with Image.open(io.BytesIO(data)) as original:
-        if original.mode in ("RGBA", "LA"):
-            original = Image.alpha_composite(Image.new("RGBA", original.size, "white"), original.convert("RGBA"))
-        if original.mode.startswith("I;16"):
-            original = original.convert("I").point([round(value / 257) for value in range(65536)], "L")
-        difference = ImageChops.difference(shown, original.convert(shown.mode))
-    exact = photograph.untouched
-    assert max(ImageStat.Stat(difference).mean) < (0.001 if exact else 1.5)
-    assert not exact or difference.getbbox() is None
+        difference = ImageChops.difference(shown, _opaque(original).convert(shown.mode))
+    assert max(ImageStat.Stat(difference).mean) < 2.5
+    assert not photograph.untouched or difference.getbbox() is None
+
+
+def _opaque(original: Image.Image) -> Image.Image:
+    if original.mode == "RGBA":
+        return Image.alpha_composite(Image.new("RGBA", original.size, "white"), original)
+    if original.mode == "I;16":
+        return original.convert("I").point([round(value / 257) for value in range(65536)], "L")
+    return original
 
 
 @needs_collection

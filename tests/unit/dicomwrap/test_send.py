@@ -148,8 +148,7 @@ def test_a_connection_that_fails_at_any_place_ends_in_time(
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(file)
     with relay(archive.node, most, cut=cut) as node:
-        parcel_seconds = 0.5
-        code, (told,) = run(file, "--to", node, "--timeout", parcel_seconds, "--delete-source")
+        code, (told,) = run(file, "--to", node, "--timeout", 0.5, "--delete-source")
     assert (code, told["state"], told["sop_instance_uid"], file.exists()) == (1, "not stored", "2.25.1", True)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from dicomwrap.bitstream.clean import entropy_coded, hidden
+from dicomwrap.bitstream.clean import cleaned, entropy_coded, hidden
+from dicomwrap.bitstream.markers import SOS, parse
 from dicomwrap.errors import (
     DamagedPhotographError,
     DicomwrapError,
@@ -17,29 +18,35 @@ from dicomwrap.errors import (
     UnsupportedPhotographError,
 )
 from dicomwrap.exif import capture_facts
-from dicomwrap.photograph import CaptureFacts, Device
+from dicomwrap.photograph import JPEG_BASELINE, CaptureFacts, Device, LossyStep, Photograph, Reading
 from dicomwrap.source import jpeg
 from dicomwrap.source.readers import read_photographs
 from tests.unit.dicomwrap import photos
+from tests.unit.dicomwrap.rasterfiles import saved
 
 PLAIN = photos.jpeg()
+FRAME_HEADER = photos.frame_header(PLAIN)
+NOISY = photos.jpeg(photos.picture(256, 192), quality=95)
 
 
-def saved(form: str, mode: str = "RGB") -> bytes:
-    buffer = io.BytesIO()
-    photos.picture(mode=mode).save(buffer, form)
-    return buffer.getvalue()
+def read_photograph(data: bytes, reading: Reading | None = None) -> Photograph:
+    (photograph,) = read_photographs(data, reading)
+    return photograph
 
 
 def test_a_camera_photo_is_read_with_its_bits_and_without_its_secrets() -> None:
     data = photos.camera_photo()
     photograph = read_photograph(data)
     assert (photograph.rows, photograph.columns, photograph.samples) == (48, 64, 3)
-    assert photograph.photometric == "YBR_FULL_422"
+    assert (photograph.photometric, photograph.transfer_syntax) == ("YBR_FULL_422", JPEG_BASELINE)
     assert photograph.sha256 == hashlib.sha256(data).hexdigest()
     assert hidden(photograph.stream) == ()
     assert entropy_coded(photograph.stream) == entropy_coded(data)
-    assert photograph.ratio == pytest.approx(48 * 64 * 3 / len(photograph.stream))
+    assert photograph.stream == cleaned(data)
+    assert photograph.length == len(photograph.stream)
+    ratio = pytest.approx(48 * 64 * 3 / len(photograph.stream))
+    assert photograph.lossy == (LossyStep(ratio=ratio, method="ISO_10918_1"),)
+    assert (photograph.untouched, photograph.added_loss, photograph.derivation) == (True, False, ())
 
 
 def test_a_grey_photo_is_monochrome() -> None:
@@ -54,6 +61,12 @@ def test_any_size_and_sampling_is_read(size: tuple[int, int], subsampling: str) 
     assert (photograph.columns, photograph.rows) == size
 
 
+@pytest.mark.parametrize("length", [1 << 20, 1 << 21], ids=["1 MiB", "2 MiB"])
+def test_the_digest_of_a_large_file_is_that_of_all_its_bytes(length: int) -> None:
+    data = PLAIN + bytes(length)
+    assert read_photograph(data).sha256 == hashlib.sha256(data).hexdigest()
+
+
 def test_the_camera_s_facts_are_read() -> None:
     facts = read_photograph(photos.camera_photo()).facts
     assert facts.taken_at == datetime.fromisoformat("2025-03-01T10:15:30.250")
@@ -62,16 +75,16 @@ def test_the_camera_s_facts_are_read() -> None:
         manufacturer="Acme", model="Lens-o-Matic 3", software="fw 1.2", serial_number=photos.SERIAL
     )
     exposure = facts.exposure
-    assert (exposure.sensitivity, exposure.focal_length_35mm, exposure.flash_fired) == (400, 75, True)
-    assert (exposure.exposure_time, exposure.f_number) == (pytest.approx(1 / 125), pytest.approx(2.8))
-    assert (exposure.focal_length, exposure.lens_model) == (50.0, "50 mm")
+    assert (exposure["PhotographicSensitivity"], exposure["FocalLengthIn35mmFilm"]) == (400, 75)
+    assert exposure["FlashFiringStatus"] == 1
+    assert (exposure["ExposureTimeInSeconds"], exposure["FNumber"]) == (pytest.approx(1 / 125), pytest.approx(2.8))
+    assert (exposure["FocalLength"], exposure["LensModel"]) == (50.0, "50 mm")
 
 
 def test_nobody_and_no_place_is_among_the_facts() -> None:
-    told = repr(read_photograph(photos.camera_photo()))
-    assert not [word for word in (photos.OWNER, "WGS", "secret", "51") if word in told.split("stream=")[0]]
-    assert photos.OWNER not in repr(read_photograph(photos.camera_photo()).facts)
-    assert "WGS" not in repr(read_photograph(photos.camera_photo()).facts)
+    photograph = read_photograph(photos.camera_photo())
+    told = repr((photograph.facts, photograph.warnings, photograph.derivation, photograph.profile))
+    assert not [word for word in (photos.OWNER, "WGS", "secret", "51") if word in told]
 
 
 @pytest.mark.parametrize("payload", [b"", b"Exif\0\0", b"Exif\0\0garbage", b"Exif\0\0MM\0*\xff\xff\xff\xff", bytes(99)])
@@ -101,69 +114,111 @@ def test_an_offset_is_read_or_left_unknown(said: str, offset: timedelta | None) 
     assert capture_facts(photos.exif(offset=said)).offset == offset
 
 
-@pytest.mark.parametrize("orientation", range(2, 9))
-def test_a_turned_photo_keeps_its_bits_and_says_so(orientation: int) -> None:
-    photograph = read_photograph(photos.camera_photo(orientation=orientation))
-    assert (photograph.rows, photograph.columns) == (48, 64)
-    assert photograph.facts.orientation == orientation
-    assert any("stored unrotated" in warning for warning in photograph.warnings)
+def test_an_upright_photo_without_profile_and_second_picture_has_no_warning() -> None:
+    assert read_photograph(photos.jpeg(exif=photos.exif())).warnings == ()
 
 
-def test_an_upright_photo_without_profile_has_no_warning() -> None:
-    assert read_photograph(photos.camera_photo()).warnings == ()
+def test_a_second_picture_that_is_left_out_is_told() -> None:
+    (warning,) = read_photograph(photos.camera_photo()).warnings
+    assert "after the picture" in warning
 
 
-def test_a_colour_profile_that_is_dropped_is_told() -> None:
-    assert any("colour profile" in warning for warning in read_photograph(photos.with_colour_profile()).warnings)
+def test_a_few_bytes_of_padding_after_the_picture_are_not_worth_a_word() -> None:
+    photograph = read_photograph(PLAIN + bytes(64))
+    assert (photograph.warnings, photograph.stream) == ((), cleaned(PLAIN))
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"\xff", b"HTTP/1.1 200 OK\r\n\r\n", bytes(65_533)])
+def test_bytes_before_the_picture_are_left_out_and_told(junk: bytes) -> None:
+    photograph = read_photograph(junk + PLAIN)
+    assert photograph.stream == cleaned(PLAIN)
+    assert photograph.sha256 == hashlib.sha256(junk + PLAIN).hexdigest()
+    (warning,) = photograph.warnings
+    assert warning.startswith(f"{len(junk)} bytes before the picture")
+
+
+def test_a_picture_too_far_behind_other_bytes_is_not_looked_for() -> None:
+    with pytest.raises(NotAPhotographError):
+        read_photographs(bytes(65_536) + PLAIN)
+
+
+def test_a_second_picture_of_an_mpo_is_left_out() -> None:
+    second = photos.picture(16, 16)
+    mpo = saved(photos.picture(), "MPO", save_all=True, append_images=[second])
+    photograph = read_photograph(mpo)
+    assert photograph.stream == cleaned(mpo)
+    assert (photograph.columns, photograph.rows, photograph.untouched) == (64, 48, True)
+    assert b"MPF" not in photograph.stream
+    assert photograph.stream.count(b"\xff\xd8\xff") == 1
 
 
 RGB = photos.jpeg(keep_rgb=True)
-CLEAN_RGB_NAMES = photos.with_segments(RGB, photos.segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"))
+RGB_SAYS_JFIF = photos.with_segments(RGB, photos.segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"))
 
 
 @pytest.mark.parametrize(
     ("data", "error", "words"),
     [
         (b"", NotAPhotographError, "empty"),
-        (b"hello", NotAPhotographError, "no JPEG"),
-        (saved("PNG"), UnsupportedPhotographError, "PNG"),
-        (saved("TIFF"), UnsupportedPhotographError, "TIFF"),
-        (saved("WEBP"), UnsupportedPhotographError, "WebP"),
-        (saved("GIF"), UnsupportedPhotographError, "GIF"),
-        (saved("BMP"), UnsupportedPhotographError, "BMP"),
-        (saved("PDF"), UnsupportedPhotographError, "PDF"),
-        (b"\0\0\0\x18ftypheic", UnsupportedPhotographError, "HEIC"),
-        (b"\0\0\0\x18ftypavif", UnsupportedPhotographError, "AVIF"),
+        (b"hello", NotAPhotographError, "no photograph"),
+        (saved(photos.picture(), "GIF"), UnsupportedPhotographError, "GIF"),
+        (saved(photos.picture(), "PDF"), UnsupportedPhotographError, "PDF"),
+        (saved(photos.picture(), "JPEG2000"), UnsupportedPhotographError, "JPEG 2000"),
+        (b"<?xml version='1.0'?><svg/>", UnsupportedPhotographError, "SVG"),
+        (b"\xff\x0a" + bytes(20), UnsupportedPhotographError, "JPEG XL"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(20), UnsupportedPhotographError, "raw"),
+        (b"PK\3\4" + bytes(20), UnsupportedPhotographError, "archive"),
         (bytes(128) + b"DICM", UnsupportedPhotographError, "already"),
-        (photos.jpeg(progressive=True), UnsupportedPhotographError, "progressive"),
-        (photos.jpeg(photos.picture(mode="CMYK")), UnsupportedPhotographError, "CMYK"),
-        (RGB, UnsupportedPhotographError, "RGB"),
-        (CLEAN_RGB_NAMES, UnsupportedPhotographError, "two things"),
-        (photos.patched(PLAIN, photos.frame_header(PLAIN) + 1, b"\xc1"), UnsupportedPhotographError, "sequential"),
-        (photos.patched(PLAIN, photos.frame_header(PLAIN) + 1, b"\xc3"), UnsupportedPhotographError, "lossless"),
-        (photos.patched(PLAIN, photos.frame_header(PLAIN) + 1, b"\xc9"), UnsupportedPhotographError, "arithmetic"),
-        (photos.patched(PLAIN, photos.frame_header(PLAIN) + 4, b"\x0c"), UnsupportedPhotographError, "12 bits"),
-        (
-            photos.patched(PLAIN, photos.frame_header(PLAIN) + 5, b"\xff\xff\xff\xff"),
-            UnsupportedPhotographError,
-            "limit",
-        ),
+        (PLAIN[:128] + b"DICM", UnsupportedPhotographError, "already"),
+        (RGB_SAYS_JFIF, UnsupportedPhotographError, "two things"),
+        (photos.patched(PLAIN, FRAME_HEADER + 1, b"\xc3"), UnsupportedPhotographError, "lossless"),
+        (photos.patched(PLAIN, FRAME_HEADER + 1, b"\xc5"), UnsupportedPhotographError, "hierarchical"),
+        (photos.patched(PLAIN, FRAME_HEADER + 4, b"\x0c"), UnsupportedPhotographError, "12 bits"),
+        (photos.patched(PLAIN, FRAME_HEADER + 5, b"\xff\xff\xff\xff"), UnsupportedPhotographError, "limit"),
+        (photos.patched(PLAIN, FRAME_HEADER + 5, b"\x0f\xff\x0f\xff"), TruncatedPhotographError, "too early"),
         (PLAIN[:-2], TruncatedPhotographError, "ends"),
-        (PLAIN[: len(PLAIN) * 3 // 4] + b"\xff\xd9", TruncatedPhotographError, "too early"),
-        (PLAIN[:-150] + b"\xff\xd9", TruncatedPhotographError, "too early"),
+        (NOISY[: NOISY.index(b"\xff\xda") + 250] + b"\xff\xd9", TruncatedPhotographError, "too early"),
         (PLAIN.replace(b"\xff\xc4", b"\xff\xfe"), DamagedPhotographError, "tables"),
+        (PLAIN.replace(b"\xff\xdb", b"\xff\xfe"), DamagedPhotographError, "tables"),
     ],
 )
-def test_what_cannot_be_kept_bit_for_bit_is_refused(data: bytes, error: type[DicomwrapError], words: str) -> None:
+def test_what_is_no_photograph_or_cannot_be_read_is_refused(
+    data: bytes, error: type[DicomwrapError], words: str
+) -> None:
     with pytest.raises(error, match=words) as caught:
-        read_photograph(data)
+        read_photographs(data)
     assert caught.value.remedy
+
+
+CUT_SHORT = {
+    "at three quarters": PLAIN[: len(PLAIN) * 3 // 4] + b"\xff\xd9",
+    "near the end": PLAIN[:-150] + b"\xff\xd9",
+    "behind the tables": NOISY[: NOISY.index(b"\xff\xda") + 2000] + b"\xff\xd9",
+}
+
+
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in CUT_SHORT.items()])
+def test_picture_data_that_end_early_behind_a_whole_frame_are_found_when_it_is_proved(data: bytes) -> None:
+    with pytest.raises(TruncatedPhotographError, match="too early"):
+        read_photographs(data, Reading(prove=True))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_picture_data_that_end_early_are_found_whenever_the_picture_is_written_anew(orientation: int) -> None:
+    whole = photos.jpeg(exif=photos.exif(orientation=orientation), progressive=True)
+    with pytest.raises(TruncatedPhotographError, match="too early"):
+        read_photographs(whole[:-150] + b"\xff\xd9")
+
+
+def test_a_whole_picture_passes_the_proof_with_its_bits() -> None:
+    data = photos.camera_photo()
+    assert read_photograph(data, Reading(prove=True)) == read_photograph(data)
 
 
 def test_a_photo_over_the_pixel_limit_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(UnsupportedPhotographError, match="limit"):
-        jpeg.read(PLAIN, most_pixels=64 * 48 - 1)
-    assert jpeg.read(PLAIN, most_pixels=64 * 48).rows == 48
+        read_photographs(PLAIN, Reading(most_pixels=64 * 48 - 1))
+    assert jpeg.read(PLAIN, Reading(most_pixels=64 * 48)).rows == 48
 
 
 def test_a_photo_without_exif_has_no_facts() -> None:
@@ -173,3 +228,13 @@ def test_a_photo_without_exif_has_no_facts() -> None:
 def test_the_frame_decodes_to_the_same_pixels() -> None:
     data = photos.camera_photo()
     assert photos.pixels(read_photograph(data).stream) == photos.pixels(data)
+
+
+def test_scans_one_after_the_other_are_kept(tmp_path: Path) -> None:
+    script = tmp_path / "scans.txt"
+    script.write_text("0;\n1;\n2;\n")
+    in_turn = cleaned(photos.jpegtran(PLAIN, "-scans", str(script)))
+    assert len(parse(in_turn).bodies(SOS)) == 3
+    photograph = read_photograph(in_turn)
+    assert (photograph.stream, photograph.untouched) == (in_turn, True)
+    assert photos.pixels(photograph.stream) == photos.pixels(PLAIN)

@@ -16,7 +16,16 @@ from dicomwrap.errors import DicomwrapError
 from dicomwrap.unwrap import unwrap
 from tests.unit.dicomwrap import photos
 from tests.unit.dicomwrap.judged import (
-    ROOT, describe, encapsulated, encoded, jpeg_2000, sound, srgb, uncompressed, with_frame, without_loss,
+    ROOT,
+    describe,
+    encapsulated,
+    encoded,
+    jpeg_2000,
+    sound,
+    srgb,
+    uncompressed,
+    with_frame,
+    without_loss,
 )  # fmt: skip
 from tests.unit.dicomwrap.test_verify_pictures import FTYP, film, jls
 
@@ -140,7 +149,7 @@ def document() -> Dataset:
     dataset = sound(sop_class=iodtables.ENCAPSULATED_PDF)
     del dataset.PixelData
     dataset.file_meta.TransferSyntaxUID = f"{ROOT}.1"
-    dataset.EncapsulatedDocument, dataset.EncapsulatedDocumentLength = b"%PDF-1.7\n%%EOF\0", 14
+    dataset.EncapsulatedDocument, dataset.EncapsulatedDocumentLength = b"%PDF-1.7\n%%EOF\n", 15
     return dataset
 
 
@@ -149,7 +158,7 @@ OTHERS = {
     "MP4": (".mp4", FTYP + b"\0\0\0\x08mdat", lambda: film(FTYP + b"\0\0\0\x08mdat")),
     "H.264": (".h264", b"\0\0\0\1\x67\x64\0\x1f", lambda: film(b"\0\0\0\1\x67\x64\0\x1f")),
     "HEVC": (".h265", b"\0\0\0\1\x40\1\0\0", lambda: film(b"\0\0\0\1\x40\1\0\0")),
-    "a document": (".pdf", b"%PDF-1.7\n%%EOF", document),
+    "a document": (".pdf", b"%PDF-1.7\n%%EOF\n", document),
 }
 
 

@@ -142,6 +142,7 @@ BROKEN: dict[str, tuple[Break, str, Severity]] = {
     "maker's note": (put(MakerNote=b"Nikon\0\2\0"), "HIDDEN_METADATA", Severity.ERROR),
     "exif in an element": (nested(put(EncapsulatedDocument=b"", MakerNote=b"Exif\0\0II")), "HIDDEN_METADATA",
                            Severity.ERROR),
+    "xmp in a text": (nested(put(DerivationDescription="<?xpacket begin")), "HIDDEN_METADATA", Severity.ERROR),
     "thumbnail": (put(IconImageSequence=[Dataset()]), "THUMBNAIL", Severity.WARNING),
     "foreign private elements": (private(0x0099, "ACME 1.0", SECRET), "PRIVATE_ELEMENTS", Severity.NOTE),
     "stranger in our group": (private(0x0077, "ACME 1.0", SECRET), "PRIVATE_ELEMENTS", Severity.NOTE),
@@ -152,6 +153,9 @@ BROKEN: dict[str, tuple[Break, str, Severity]] = {
     "profile left out": (drop("ICCProfile"), "ICC_MISSING", Severity.NOTE),
     "profile of one's own": (
         put(ICCProfile=srgb().replace(b"\0s\0R\0G\0B", "Jane".encode("utf-16-be"))), "ICC_TEXT", Severity.WARNING,
+    ),
+    "profile of one's own, nearly sRGB": (
+        put(ICCProfile=srgb().replace(b"u\0s\0e", b"J\0a\0n")), "ICC_TEXT", Severity.WARNING,
     ),
     "no stamp": (unstamped, "CONSENT_STAMP_MISSING", Severity.NOTE),
     "no stamp any more": (ours_unstamped, "CONSENT_STAMP_MISSING", Severity.WARNING),

@@ -11,10 +11,13 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicomwrap import iodtables
+from dicomwrap import iodtables, wrap
+from dicomwrap.bitstream.clean import entropy_coded, hidden
+from dicomwrap.unwrap import unwrap
 from dicomwrap.verify import Severity, verify, verify_file
 from tests.unit.dicomwrap import photos
 from tests.unit.dicomwrap.judged import encoded, sound
+from tests.unit.dicomwrap.objects import built
 
 DCIODVFY = Path(sys.executable).parent / "dciodvfy"
 # dciodvfy asks for a Frame of Reference module that the Dermoscopic Photography IOD hasn't (PS3.3 2024e, 2025b).
@@ -110,3 +113,21 @@ def test_a_hop_through_another_encoding_changes_nothing(option: str, tmp_path: P
     subprocess.run(["dcmconv", option, raw, second], check=True)
     assert verify_file(second).findings == verify(encoded(sound()))
     assert dcmread(second).PatientName == "Doe^Jane"
+
+
+@pytest.mark.parametrize(
+    "photo", [photos.camera_photo(orientation=6), photos.with_colour_profile()], ids=["nosy", "icc"]
+)
+@pytest.mark.parametrize("key", [b"a secret of sixteen bytes", None], ids=["keyed", "unkeyed"])
+def test_what_we_wrap_has_nothing_wrong(photo: bytes, key: bytes | None) -> None:
+    findings = verify(wrap.encoded(built(photo, key=key)), key=key)
+    assert [each.code for each in findings if each.code != "ICC_MISSING"] == ([] if key else ["CONSENT_STAMP_UNPROVEN"])
+    assert {each.severity for each in findings} <= {Severity.NOTE}
+
+
+def test_what_we_wrap_and_unwrap_is_the_same_picture(tmp_path: Path) -> None:
+    path = tmp_path / "x.dcm"
+    wrap.write(built(photos.camera_photo()), path)
+    photo = Path(unwrap(path, tmp_path)[0].photo).read_bytes()
+    assert entropy_coded(photo) == entropy_coded(photos.camera_photo())
+    assert hidden(photo) == ()

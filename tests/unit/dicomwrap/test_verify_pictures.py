@@ -38,6 +38,10 @@ def box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
+def track(handler: bytes) -> bytes:
+    return box(b"trak", box(b"mdia", box(b"hdlr", bytes(8) + handler + bytes(13))))
+
+
 def jpeg(stream: bytes, syntax: str = f"{ROOT}.4.50") -> Dataset:
     dataset = sound()
     with_frame(dataset, stream, syntax)
@@ -103,6 +107,7 @@ SOUND = {
     "extended": jpeg(PLAIN, f"{ROOT}.4.51"),
     "JPEG 2000": j2k(),
     "JPEG-LS": coded(jls(), "4.80", "RGB"),
+    "JPEG-LS with a SPIFF header": coded(jls(photos.segment(0xE8, b"SPIFF\0" + bytes(24))), "4.80", "RGB"),
     "near-lossless": coded(jls(near=2), "4.81", "RGB", loss=True),
     "RLE": coded(rle(), "5", "RGB"),
     "uncompressed": uncompressed(photos.picture()),
@@ -164,6 +169,8 @@ BROKEN: dict[str, tuple[Dataset, str]] = {
     "too short": (native(missing=2), "HEADER_BITSTREAM"),
     "too long": (native(b"hidden"), "TRAILING_DATA"),
     "film with a place": (film(FTYP + box(b"moov", UDTA)), "HIDDEN_METADATA"),
+    "film with a place in a track": (film(FTYP + box(b"moov", track(b"meta"))), "HIDDEN_METADATA"),
+    "film with sound": (film(FTYP + box(b"moov", track(b"vide") + track(b"soun"))), "SOUND"),
     "film with a filled gap": (film(FTYP + box(b"free", b"Jane Doe")), "HIDDEN_METADATA"),
     "film with a tail": (film(FTYP + b"SEFT"), "HIDDEN_METADATA"),
     "no film": (film(b"no film at all"), "TRANSFER_SYNTAX_STREAM"),
@@ -196,6 +203,28 @@ def test_fragments_where_the_transfer_syntax_has_none_are_found() -> None:
 def test_a_bare_jfif_header_is_no_fault() -> None:
     findings = [finding for finding in found(jpeg(photos.jpeg())) if finding.code == "HIDDEN_METADATA"]
     assert [finding.severity for finding in findings] == [Severity.NOTE]
+
+
+@pytest.mark.parametrize(
+    ("trailer", "severity"), [(b"\0" * 9, Severity.WARNING), (b"\xff", Severity.WARNING), (b"ab", Severity.ERROR)]
+)
+def test_padding_that_isnt_as_it_should_be_is_no_error(trailer: bytes, severity: Severity) -> None:
+    findings = {finding.code: finding.severity for finding in found(jpeg(PLAIN + trailer))}
+    assert findings["TRAILING_DATA"] is severity
+
+
+def test_the_signature_of_an_encoder_is_no_fault_unless_somebody_writes_into_it() -> None:
+    signed = photos.segment(0x64, b"\0\1Kakadu-v7.2")
+    written = photos.segment(0x64, b"\0\1Kakadu-v7.2 for Jane Doe")
+    told = [
+        {
+            each.severity
+            for each in found(j2k(CODESTREAM[:SIZ_END] + mark + CODESTREAM[SIZ_END:]))
+            if each.code == "HIDDEN_METADATA"
+        }
+        for mark in (signed, written)
+    ]
+    assert told == [{Severity.NOTE}, {Severity.NOTE, Severity.ERROR}]
 
 
 def test_of_a_thousand_faults_of_a_kind_only_so_many_are_told() -> None:

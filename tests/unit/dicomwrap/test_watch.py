@@ -1,0 +1,311 @@
+"""No photograph of a watched folder is lost, and none gets a second identity, wherever the power fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dicomwrap.errors import WatchError
+from dicomwrap.outbox import What, claimed
+from tests.unit.dicomwrap.shore import BAD, PATIENT, World
+
+MOMENTS = 73  # at which the power can fail while PHOTOGRAPHS are brought away
+PHOTOGRAPHS = {"a.jpg": b"A" * 100, "b.jpg": b"B" * 100, "copy of a.jpg": b"A" * 100, "bad.jpg": BAD}
+DONE = {"bad.jpg", "bad.jpg.refused.txt"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(folder=tmp_path / "photos")
+
+
+def filled(world: World) -> World:
+    for name, data in PHOTOGRAPHS.items():
+        world.arrive(name, data)
+    return world
+
+
+def names(world: World) -> set[str]:
+    return {path.name for path in world.folder.iterdir() if not path.name.startswith(".")}
+
+
+def objects(world: World) -> list[dict[str, object]]:
+    return [json.loads(data) for data in world.archive.held.values()]
+
+
+def test_photographs_are_wrapped_sent_vouched_for_and_deleted(world: World) -> None:
+    outbox = filled(world).run()
+    world.check()
+    assert (names(world), outbox.open, outbox.unsettled) == (DONE, 0, False)
+    assert sorted(str(each["photo"])[:2] for each in objects(world)) == ["41", "42"]
+    assert [*(world.folder / ".dicomwrap" / "objects").iterdir()] == []
+    assert world.fate.count == MOMENTS
+
+
+@pytest.mark.parametrize("at", range(1, MOMENTS + 1))
+def test_the_power_may_fail_at_every_moment(world: World, at: int) -> None:
+    assert filled(world).run_with_crash(at)
+    world.check()
+    world.run()
+    world.check()
+    assert names(world) == DONE
+    assert len(world.archive.vouched) == 2
+
+
+@pytest.mark.parametrize("first", range(1, MOMENTS + 1, 5))
+def test_the_power_may_fail_again_while_recovering(world: World, first: int) -> None:
+    second = 1
+    while filled(world).run_with_crash(first) and world.run_with_crash(second):
+        world.check()
+        second += 3
+    world.run()
+    world.check()
+    assert names(world) == DONE
+
+
+@pytest.mark.parametrize("at", range(1, 40, 3))
+def test_the_power_may_fail_every_few_moments_for_ever(world: World, at: int) -> None:
+    filled(world)
+    for _ in range(60):
+        if not world.run_with_crash(at):
+            break
+        world.check()
+    world.run()
+    assert names(world) == DONE
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("arrive"), st.sampled_from(["a", "b", "c"]), st.sampled_from([b"1", b"22", b"333", BAD])),
+    st.tuples(st.just("crash"), st.integers(1, 90)),
+    st.tuples(st.sampled_from(["up", "vouching", "refusing"]), st.booleans()),
+    st.tuples(st.just("wait"), st.integers(1, 400)),
+    st.tuples(st.just("lose"), st.sampled_from(["receipts", "objects"])),
+)
+
+
+def act(world: World, action: tuple[object, ...]) -> None:
+    match action:
+        case ("arrive", str(name), bytes(data)):
+            world.arrive(name, data)
+        case ("crash", int(at)):
+            world.run_with_crash(at, looks=4)
+        case ("up" | "vouching" | "refusing" as what, bool(value)):
+            setattr(world.archive, what, value)
+        case ("wait", int(seconds)):
+            world.run(looks=3, step=seconds)
+        case ("lose", str(what)):
+            folder = world.archive.receipts if what == "receipts" else world.folder / ".dicomwrap" / "objects"
+            for path in folder.glob("*"):
+                path.unlink()
+
+
+@given(st.lists(ACTIONS, max_size=12))
+@settings(deadline=None, max_examples=150)
+def test_whatever_happens_nothing_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[object, ...]]
+) -> None:
+    world = World(folder=tmp_path_factory.mktemp("watch") / "photos")
+    for action in actions:
+        act(world, action)
+        world.check()
+    world.archive.up, world.archive.vouching, world.archive.refusing = True, True, False
+    world.run(looks=40, step=100)
+    world.check()
+    left = [path.read_bytes() for path in world.photographs()]
+    assert all(data.startswith(BAD) for data in left)
+
+
+def test_a_photograph_that_is_still_being_written_waits(world: World) -> None:
+    outbox = world.outbox()
+    for size in range(1, 6):
+        world.arrive("a.jpg", b"A" * size)
+        outbox.look()
+        world.seconds += 3
+    assert (world.archive.stores, outbox.unsettled) == (0, True)
+    outbox.look()
+    assert (world.archive.stores, names(world)) == (1, set())
+
+
+def test_a_photograph_that_changes_while_it_is_wrapped_is_not_sent(world: World) -> None:
+    def overwrite(photo: Path) -> None:
+        if photo.read_bytes() == b"first":
+            world.arrive("a.jpg", b"second")
+
+    world.interfere = overwrite
+    world.arrive("a.jpg", b"first")
+    world.run()
+    world.check()
+    assert [bytes.fromhex(str(each["photo"])) for each in objects(world)] == [b"second"]
+
+
+def test_the_same_photograph_under_another_name_is_recognised(world: World) -> None:
+    world.arrive("a.jpg", b"A")
+    world.run()
+    world.arrive("again.jpg", b"A")
+    world.run()
+    assert (world.archive.stores, world.uids, names(world)) == (1, 1, set())
+    assert world.told[-1].reason == "It was sent before"
+
+
+def test_without_its_receipt_the_same_photograph_is_sent_again_under_its_uid(world: World) -> None:
+    world.arrive("a.jpg", b"A")
+    world.run()
+    for receipt in world.archive.receipts.iterdir():
+        receipt.unlink()
+    world.arrive("again.jpg", b"A")
+    world.run()
+    world.check()
+    assert (world.archive.stores, world.uids, names(world)) == (2, 1, set())
+    assert len([*world.archive.receipts.iterdir()]) == 1
+
+
+def test_the_same_photograph_for_another_patient_is_kept_and_not_sent(world: World) -> None:
+    world.arrive("a.jpg", b"A")
+    world.run()
+    world.details = {"patient_id": "P2"}
+    world.arrive("a.jpg", b"A")
+    world.run()
+    assert (world.archive.stores, names(world)) == (1, {"a.jpg", "a.jpg.refused.txt"})
+    assert world.told[-1].what is What.REFUSED
+
+
+def test_a_photograph_stays_that_of_the_patient_for_whom_it_arrived(world: World) -> None:
+    world.archive.up = False
+    world.arrive("a.jpg", b"A")
+    world.run()
+    world.archive.up, world.details = True, {"patient_id": "P2"}
+    world.arrive("b.jpg", b"B")
+    world.run()
+    assert [each["details"] for each in objects(world)] == [PATIENT, {"patient_id": "P2"}]
+
+
+def test_what_was_there_before_is_left_until_it_changes(world: World) -> None:
+    world.take_existing = False
+    world.arrive("old.jpg", b"old")
+    outbox = world.outbox()
+    world.arrive("new.jpg", b"new")
+    for _ in range(4):
+        outbox.look()
+        world.seconds += 3
+    assert names(world) == {"old.jpg"}
+    assert [told.what for told in world.told if told.name == "old.jpg"] == [What.LEFT]
+    world.arrive("old.jpg", b"changed")
+    for _ in range(3):
+        outbox.look()
+        world.seconds += 3
+    assert names(world) == set()
+
+
+def test_a_refused_photograph_is_told_once_and_tried_again_when_it_changes(world: World) -> None:
+    world.arrive("a.jpg", BAD)
+    outbox = world.run()
+    note = world.folder / "a.jpg.refused.txt"
+    assert note.read_text().startswith("This is no photograph. ")
+    assert [told.what for told in world.told] == [What.TAKEN, What.REFUSED]
+    before = note.stat().st_mtime_ns
+    outbox.look()
+    assert note.stat().st_mtime_ns == before
+    world.arrive("a.jpg", b"good")
+    world.run()
+    assert names(world) == set()
+
+
+def test_an_archive_that_is_down_is_tried_less_and_less_often(world: World) -> None:
+    world.archive.up = False
+    world.arrive("a.jpg", b"A")
+    outbox = world.outbox()
+    tries = 0
+    for _ in range(1000):
+        before = world.archive.fate.count
+        outbox.look()
+        tries += world.archive.fate.count > before
+        world.seconds += 1
+    assert 5 <= tries <= 12
+    assert [told.what for told in world.told] == [What.TAKEN, What.WAITING]
+    world.archive.up = True
+    world.seconds += 300
+    outbox.look()
+    assert names(world) == set()
+
+
+def test_what_the_archive_does_not_vouch_for_is_kept_and_asked_about_again(world: World) -> None:
+    world.archive.vouching = False
+    world.arrive("a.jpg", b"A")
+    outbox = world.run(looks=60, step=60)
+    assert (names(world), outbox.open) == ({"a.jpg"}, 1)
+    assert 2 <= world.archive.stores <= 5
+    world.archive.vouching = True
+    world.run(looks=10, step=60)
+    assert names(world) == set()
+
+
+def test_what_the_archive_refuses_does_not_stop_the_others(world: World) -> None:
+    world.archive.refusing = True
+    world.arrive("a.jpg", b"A")
+    outbox = world.outbox()
+    for _ in range(2):
+        outbox.look()
+        world.seconds += 3
+    world.archive.refusing = False
+    world.arrive("b.jpg", b"B")
+    outbox.look()
+    assert "doesn't take the object" in (world.folder / "a.jpg.refused.txt").read_text()
+    world.seconds += 3
+    outbox.look()
+    assert names(world) <= {"a.jpg", "a.jpg.refused.txt"}
+    world.seconds += 10
+    outbox.look()
+    assert names(world) == set()
+
+
+def test_photographs_may_be_kept(world: World) -> None:
+    world.delete = False
+    world.arrive("a.jpg", b"A")
+    outbox = world.run()
+    world.run()
+    assert (names(world), outbox.open, world.archive.stores) == ({"a.jpg"}, 0, 1)
+
+
+def test_a_folder_has_one_watcher(world: World) -> None:
+    with claimed(world.folder), pytest.raises(WatchError, match="already"), claimed(world.folder):
+        pass
+    with claimed(world.folder):
+        pass
+
+
+def test_a_task_that_can_t_be_read_stops_the_watch(world: World) -> None:
+    world.archive.up = False
+    world.arrive("a.jpg", b"A")
+    world.run()
+    (task,) = (world.folder / ".dicomwrap" / "tasks").iterdir()
+    task.write_bytes(task.read_bytes()[:-30])
+    with pytest.raises(WatchError, match="can't be read"):
+        world.run()
+    assert names(world) == {"a.jpg"}
+
+
+def test_nobody_else_reads_what_names_a_patient(world: World) -> None:
+    world.archive.up = False
+    world.arrive("a.jpg", b"A")
+    world.run()
+    own = world.folder / ".dicomwrap"
+    assert own.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in own.rglob("*") if path.name != "lock")
+
+
+def test_a_full_disk_stops_nothing_for_ever(world: World) -> None:
+    def full(_photo: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    world.interfere = full
+    world.arrive("a.jpg", b"A")
+    outbox = world.run()
+    assert (names(world), outbox.open) == ({"a.jpg"}, 1)
+    assert world.told[-1].reason == "The disk fails (No space left on device)"
+    world.interfere = lambda _photo: None
+    world.run()
+    assert names(world) == set()
