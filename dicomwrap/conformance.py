@@ -45,6 +45,7 @@ _ENCAPSULATED_PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 # Where and whose: never written by the wrapper (PS3.3 section C.8.12.12).
 _LOCATION: Final = range(0x00160070, 0x0016008F)
 _NEVER: Final = {0x0016004D: "CameraOwnerName", 0x0016002B: "MakerNote", 0x00160003: "BatteryLevel"}
+_STILL: Final = (EXPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE)
 _UNCOMPRESSED: Final = (("MONOCHROME2", 1), ("RGB", 3))
 _PHOTOMETRIC: Final = {ColourModel.GREY: "MONOCHROME2", ColourModel.YCBCR: "YBR_FULL_422"}
 
@@ -81,9 +82,7 @@ def _shortcomings(beginning: Beginning, data: bytes, total: int) -> Iterator[str
     filled = (*_COMMON, *_PDF) if document else FILLED
     if sop_class == _DERMOSCOPIC_PHOTOGRAPHY:
         filled = (*filled, *_DERMOSCOPIC)
-    for keyword in filled:
-        if not _is_filled(values, keyword):
-            yield f"{keyword}: is missing or empty"
+    yield from (f"{keyword}: is missing or empty" for keyword in filled if not _is_filled(values, keyword))
     yield from (f"{keyword}: is missing" for keyword in _present(document) if DICTIONARY[keyword][0] not in values)
     yield from (f"({tag >> 16:04X},{tag & 0xFFFF:04X}): must never be written" for tag in values if tag in _LOCATION)
     yield from (f"{name}: must never be written" for tag, name in _NEVER.items() if tag in values)
@@ -119,6 +118,8 @@ def _layout_problems(values: Mapping[int, bytes], samples: int) -> Iterator[str]
     expected = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
     if samples > 1:
         expected["PlanarConfiguration"] = 0
+    if _text(values, "NumberOfFrames") not in ("", "1") and _transfer_syntax(values) in _STILL:
+        yield "NumberOfFrames: must be 1"
     for keyword, value in expected.items():
         if len(values.get(DICTIONARY[keyword][0], b"")) != 2 or _number(values, keyword) != value:
             yield f"{keyword}: must be {value}"

@@ -16,8 +16,10 @@ from typing import Final
 from dicomwrap.elements import DICTIONARY, Elements, Scalar, Value
 
 PREAMBLE: Final = bytes(128) + b"DICM"
-_LONG: Final = frozenset({"OB", "OW", "SQ", "UT", "UN"})
-_TEXT_SPACED: Final = frozenset({"AE", "CS", "DA", "DT", "IS", "LO", "PN", "SH", "ST", "TM", "UT"})
+_LONG: Final = frozenset({b"OB", b"OW", b"SQ", b"UT", b"UN"})
+_VRS: Final = frozenset({*_LONG, *(vr.encode() for _, vr in DICTIONARY.values()), b"CS", b"LO", b"DT"})
+_SHORT_HEAD: Final = struct.Struct("<HH2sH")
+_LENGTH: Final = struct.Struct("<I")
 _ITEM: Final = 0xFFFEE000
 _SEQUENCE_END: Final = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 _PIXEL_DATA: Final = 0x7FE00010
@@ -90,8 +92,7 @@ def encode(elements: Elements) -> bytes:
     Raises:
         ValueError: a value that its VR can't hold.
     """
-    tagged = sorted((*_tag(keyword), value) for keyword, value in elements.items() if keyword != "PixelData")
-    return b"".join([_element(tag, vr, value) for tag, vr, value in tagged])
+    return b"".join([body for _, body in sorted([_element(*element) for element in elements.items()])])
 
 
 def decimal(number: float) -> str:
@@ -117,11 +118,12 @@ def read_beginning(data: bytes) -> Beginning:
     at = len(PREAMBLE)
     try:
         while at < len(data):
-            group, element, vr, short = struct.unpack_from("<HH2sH", data, at)
+            group, element, vr, length = _SHORT_HEAD.unpack_from(data, at)
             tag, at = group << 16 | element, at + 8
-            length = short
-            if vr.decode("ascii") in _LONG:
-                (length,) = struct.unpack_from("<I", data, at)
+            if vr not in _VRS:
+                raise ValueError("an element without a value representation")
+            if vr in _LONG:
+                (length,) = _LENGTH.unpack_from(data, at)
                 at += 4
             if tag == _PIXEL_DATA:
                 table = int.from_bytes(data[at + 4 : at + 8], "little")
@@ -141,10 +143,9 @@ def first_uid(data: bytes) -> str:
 
 
 def _head(meta: Elements) -> bytes:
-    body = _element(0x00020001, "OB", b"\0\1") + b"".join(
-        _element(tag, vr, meta[keyword]) for keyword, (tag, vr) in _META.items() if keyword in meta
-    )
-    return PREAMBLE + _element(0x00020000, "UL", len(body)) + body
+    version = _element_head(0x00020001, "OB", 2) + b"\0\1"
+    body = version + encode(meta)
+    return PREAMBLE + _element_head(0x00020000, "UL", 4) + _LENGTH.pack(len(body)) + body
 
 
 _META: Final[dict[str, tuple[int, str]]] = {
@@ -156,31 +157,38 @@ _META: Final[dict[str, tuple[int, str]]] = {
 }
 
 
-def _tag(keyword: str) -> tuple[int, str]:
-    known = DICTIONARY.get(keyword)
-    return known if known is not None else (int(keyword[:8], 16), keyword[8:])
-
-
-def _element(tag: int, vr: str, value: Value) -> bytes:
-    if vr not in ("SQ", "OB"):
-        return _text_element(tag, vr, value)  # type: ignore[arg-type]
-    body = b"".join([_item(item) for item in value]) if vr == "SQ" else _body(vr, value)  # type: ignore[union-attr]
-    return _element_head(tag, vr, len(body)) + body
+def _element(keyword: str, value: Value) -> tuple[int, bytes]:
+    """Return an element's tag and its bytes."""
+    if isinstance(value, list):
+        return _whole(keyword, b"".join([_item(item) for item in value]))
+    if isinstance(value, bytes):
+        return _whole(keyword, _padded(value, b"\0"))
+    return _text_element(keyword, value)
 
 
 # The photographs of a batch share most of their values; an encoded element is small.
 @lru_cache(maxsize=4096)
-def _text_element(tag: int, vr: str, value: Scalar | tuple[Scalar, ...]) -> bytes:
-    body = _padded(value.encode(), b" ") if type(value) is str and vr in _TEXT_SPACED else _body(vr, value)
-    return _element_head(tag, vr, len(body)) + body
+def _text_element(keyword: str, value: str | float | tuple[Scalar, ...]) -> tuple[int, bytes]:
+    return _whole(keyword, _body(_tag(keyword)[1], value))
+
+
+def _whole(keyword: str, body: bytes) -> tuple[int, bytes]:
+    tag, vr = _tag(keyword)
+    return tag, _element_head(tag, vr, len(body)) + body
+
+
+def _tag(keyword: str) -> tuple[int, str]:
+    known = DICTIONARY.get(keyword) or _META.get(keyword)
+    return known if known is not None else (int(keyword[:8], 16), keyword[8:])
 
 
 def _element_head(tag: int, vr: str, length: int) -> bytes:
-    if vr in _LONG:
-        return struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length)
+    coded = vr.encode()
+    if coded in _LONG:
+        return struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, coded, 0, length)
     if length > 0xFFFF:
         raise ValueError(f"the value of ({tag >> 16:04X},{tag & 0xFFFF:04X}) is too long")
-    return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), length)
+    return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, coded, length)
 
 
 def _item(item: Scalar | Elements) -> bytes:
@@ -197,8 +205,6 @@ def _item_head(length: int) -> bytes:
 def _body(vr: str, value: Value) -> bytes:
     values = value if isinstance(value, tuple) else (value,)
     match vr:
-        case "OB":
-            return _padded(b"".join(_bytes(each) for each in values), b"\0")
         case "US":
             return b"".join(struct.pack("<H", each) for each in values)
         case "UL":
@@ -211,12 +217,6 @@ def _body(vr: str, value: Value) -> bytes:
             return _padded("\\".join(_decimal(each) for each in values).encode(), b" ")
         case _:
             return _padded("\\".join(str(each) for each in values).encode(), b" ")
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise ValueError("a value of OB is no bytes")
-    return value
 
 
 def _decimal(value: object) -> str:

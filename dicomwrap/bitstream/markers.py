@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final, NamedTuple
 
+from dicomwrap.bitstream.tables import check_baseline_scan, check_table
 from dicomwrap.errors import (
     DamagedPhotographError,
     NotAPhotographError,
@@ -208,6 +209,8 @@ class _Parser:
         piece = self._piece_at(self.pieces[-1].end)
         if piece.marker in FRAME_MARKERS:
             self._enter_frame(piece)
+        elif piece.marker not in APPLICATION_MARKERS:
+            check_table(piece.marker, self.data[piece.body : piece.end])
         self.pieces.append(piece)
         if piece.marker == SOS:
             self._enter_scan(piece)
@@ -242,7 +245,13 @@ class _Parser:
     def _enter_scan(self, piece: Piece) -> None:
         if self.frame is None:
             raise DamagedPhotographError("The JPEG has a scan before its frame header")
-        self.scanned |= _scan_components(self.data[piece.body : piece.end], self.frame)
+        body = self.data[piece.body : piece.end]
+        components = _scan_components(body, self.frame)
+        if self.frame.marker in (SOF0, SOF1):
+            check_baseline_scan(body)
+            if components & self.scanned:
+                raise DamagedPhotographError("The JPEG has two scans of one colour component")
+        self.scanned |= components
         end = self._scan_end(piece.end)
         self.pieces.append(Piece(marker=SCAN_DATA, start=piece.end, body=piece.end, end=end))
 

@@ -54,15 +54,19 @@ def turned(stream: bytes, orientation: int) -> bytes | None:
     return _accepted(done)
 
 
-def prove(stream: bytes) -> None:
-    """Read a stream to its end, in the child, and throw the result away.
+def proven(stream: bytes) -> bytes:
+    """Return the stream, once it was read to its end without a complaint.
+
+    One that has bytes besides the picture in its picture data is returned without them, written anew.
 
     Raises:
         TruncatedPhotographError: its picture data end too early.
-        DamagedPhotographError: it can't be read without a complaint.
+        DamagedPhotographError: it can't be read without another complaint.
         UnsupportedPhotographError: jpegtran is not installed.
     """
-    _accepted(_jpegtran(stream))
+    done = _jpegtran(stream)
+    written = _accepted(done)
+    return stream if done.returncode == 0 else written
 
 
 def _jpegtran(stream: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:

@@ -149,7 +149,7 @@ def send(
     order = send_order(no_commit=no_commit, **options)  # type: ignore[arg-type]
     now: Callable[[], datetime] = getattr(context.obj, "now", clock.now)
     new_uid: UidSource = getattr(context.obj, "new_uid", fresh_uid)
-    terms = Terms(now=now, version=program_version(), receipts=receipts, delete_source=delete_source)
+    terms = Terms(moment=now, version=program_version(), receipts=receipts, delete_source=delete_source)
     try:
         with route(order, new_uid) as way:
             outcomes = deliver(files, way, terms)

@@ -250,7 +250,8 @@ def da(day: date | None) -> str:
 
 def tm(moment: datetime) -> str:
     """Return a time of day as TM has it."""
-    return moment.strftime("%H%M%S.%f") if moment.microsecond else moment.strftime("%H%M%S")
+    whole = f"{moment.hour:02}{moment.minute:02}{moment.second:02}"
+    return f"{whole}.{moment.microsecond:06}" if moment.microsecond else whole
 
 
 def dt(moment: Moment) -> str:

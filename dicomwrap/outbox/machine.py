@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from dicomwrap.durable import PART, Disk, digest, reason_of
-from dicomwrap.errors import ArchiveRefusedError, DicomwrapError, OutputError, PeerError, WatchError
+from dicomwrap.errors import ArchiveRefusedError, DicomwrapError, OutputError, PeerError, ReceiptError, WatchError
 from dicomwrap.outbox.arrivals import NOTE, Arrivals, Signature
 from dicomwrap.outbox.ports import Archive, Told, What, Wrap
 from dicomwrap.outbox.task import State, Task, TaskBook, Uids
@@ -60,7 +60,7 @@ class Outbox:
         wrap: makes the object of a photograph by its task at the path given last, or raises DicomwrapError.
         archive: where objects go.
         assign: gives the identifiers of a new photograph.
-        now: the clock, for the task.
+        moment: the clock as a date and time, for the task.
         clock: seconds that only go forward.
         tell: is told what happens.
         details: what the wrapper needs to know about photographs that arrive now.
@@ -75,7 +75,7 @@ class Outbox:
     wrap: Wrap
     archive: Archive
     assign: Callable[[], Uids]
-    now: Callable[[], datetime]
+    moment: Callable[[], datetime]
     clock: Callable[[], float]
     tell: Callable[[Told], None]
     details: Mapping[str, str]
@@ -156,7 +156,7 @@ class Outbox:
         else:
             name, number = photos[0].name, self._book.next_number()
             task = Task(
-                sha256=sha256, name=name, number=number, uids=self.assign(), at=self.now(), details=self.details
+                sha256=sha256, name=name, number=number, uids=self.assign(), at=self.moment(), details=self.details
             )
             self._book.add(task)
             self._say(sha256, Told(name=name, what=What.TAKEN))
@@ -193,9 +193,7 @@ class Outbox:
         return self._book.write(replace(task, state=State.WRAPPED, object_sha256=object_sha256))
 
     def _store(self, task: Task, photos: Photos) -> Task | None:
-        if not self._object_is_whole(task):
-            return self._book.write(replace(task, state=State.ASSIGNED))
-        if self.clock() < self._peer.until:
+        if not self._is_ready(task):
             return None
         try:
             self.archive.store(self._object(task), task)
@@ -204,12 +202,10 @@ class Outbox:
             raise
         self._peer = _Wait()
         self._say(task.sha256, Told(name=task.name, what=What.STORED))
-        return self._book.write(replace(task, state=State.STORED, stored_at=self.now()))
+        return self._book.write(replace(task, state=State.STORED, stored_at=self.moment()))
 
     def _commit(self, task: Task, _photos: Photos) -> Task | None:
-        if not self._object_is_whole(task):
-            return self._book.write(replace(task, state=State.ASSIGNED))
-        if self.clock() < self._peer.until:
+        if not self._is_ready(task):
             return None
         try:
             receipt = self.archive.commit(self._object(task), task)
@@ -226,7 +222,8 @@ class Outbox:
             self._remove_object(task)
             return None
         if not _has_receipt(task):
-            return self._book.write(replace(task, state=State.STORED, receipt=""))
+            self._book.write(replace(task, state=State.STORED, receipt=""))
+            raise ReceiptError("Its receipt is gone from the disk", "The archive is asked again; nothing is deleted.")
         self._delete(task, photos)
         self._remove_object(task)
         self._say(task.sha256, Told(name=task.name, what=What.DELETED))
@@ -276,9 +273,13 @@ class Outbox:
     def _object(self, task: Task) -> Path:
         return self._own / "objects" / f"{task.sha256}.dcm"
 
-    def _object_is_whole(self, task: Task) -> bool:
+    def _is_ready(self, task: Task) -> bool:
+        """Tell whether the archive can be asked about an object now; a missing one is made again at the next look."""
         file = self._object(task)
-        return file.is_file() and digest(file)[0] == task.object_sha256
+        if not file.is_file() or digest(file)[0] != task.object_sha256:
+            self._book.write(replace(task, state=State.ASSIGNED))
+            return False
+        return self.clock() >= self._peer.until
 
     def _remove_object(self, task: Task) -> None:
         if self._object(task).exists():

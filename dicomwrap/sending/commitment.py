@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from threading import Condition
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -61,19 +61,39 @@ class Committed:
     reasons: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    """Where reports arrive.
+    """Where reports arrive, and what we wait for.
 
     Attributes:
         host: address we listen on.
         port: port we listen on.
-        arrived: reports that were heard and not yet looked at.
     """
 
-    host: str
-    port: int
-    arrived: SimpleQueue[Report]
+    def __init__(self) -> None:
+        self.host, self.port = "", 0
+        self._changed = Condition()
+        self._asked: dict[str, frozenset[str]] = {}
+        self._heard: dict[frozenset[str], Report] = {}
+
+    def expect(self, transaction_uid: str, uids: frozenset[str]) -> None:
+        """Remember that we ask about these instances."""
+        with self._changed:
+            self._asked[transaction_uid] = uids
+
+    def take(self, found: Report) -> bool:
+        """Keep a report; tell whether we ever asked for it."""
+        with self._changed:
+            uids = self._asked.pop(found.transaction_uid, None)
+            if uids is not None:
+                self._heard[uids] = found
+                self._changed.notify_all()
+            return uids is not None
+
+    def wait(self, uids: frozenset[str], seconds: float) -> Report | None:
+        """Return the report on these instances, be it a late one on an earlier question; None when none comes."""
+        with self._changed:
+            self._changed.wait_for(lambda: uids in self._heard, seconds)
+            return self._heard.pop(uids, None)
 
 
 @contextmanager
@@ -85,15 +105,15 @@ def listening(caller: Caller, node: Node, host: str = "", port: int = 0) -> Iter
     Raises:
         PeerError: the address can't be listened on.
     """
-    arrived: SimpleQueue[Report] = SimpleQueue()
+    reports = Reports()
     own = entity(caller)
     own.network_timeout = caller.seconds
     own.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
     tls = None if caller.tls is None else caller.tls.to_listen()
     try:
-        address = host or _our_address(node)
-        handlers = [*_handlers(arrived), (evt.EVT_CONN_OPEN, _connected, [caller.seconds])]
-        server = own.start_server((address, port), block=False, ssl_context=tls, evt_handlers=handlers)
+        reports.host = host or _our_address(node)
+        handlers = [*_handlers(reports), (evt.EVT_CONN_OPEN, _connected, [caller.seconds])]
+        server = own.start_server((reports.host, port), block=False, ssl_context=tls, evt_handlers=handlers)
     except OSError as error:
         raise PeerError(
             f"Reports can't be listened for at {host or 'our address'}, port {port} ({reason_of(error)})",
@@ -101,8 +121,9 @@ def listening(caller: Caller, node: Node, host: str = "", port: int = 0) -> Iter
         ) from error
     if server is None:
         raise RuntimeError("a server that does not block is always returned")
+    reports.port = int(server.server_address[1])
     try:
-        yield Reports(host=address, port=int(server.server_address[1]), arrived=arrived)
+        yield reports
     finally:
         own.shutdown()  # and break off whoever is still there
 
@@ -123,19 +144,21 @@ def commit(
     Raises:
         PeerError: the archive can't be asked, says no, or doesn't report in time.
     """
-    with association(node, caller, [build_context(PUSH_MODEL)], _handlers(reports.arrived)) as made:
+    asked = frozenset(parcel.sop_instance_uid for parcel in parcels)
+    reports.expect(transaction_uid, asked)
+    with association(node, caller, [build_context(PUSH_MODEL)], _handlers(reports)) as made:
         try:
             answer, _ = made.send_n_action(_request(parcels, transaction_uid), _REQUEST, PUSH_MODEL, _INSTANCE)
         except (RuntimeError, ValueError) as error:
             raise PeerError(f"{node} broke off when asked for storage commitment") from error
         _check(answer, node)
-        found = _awaited(reports, transaction_uid, seconds)
+        found = reports.wait(asked, seconds)
     if found is None:
         raise PeerError(
             f"{node} took the request for storage commitment and didn't report in {seconds:g} seconds",
             f"The archive must know {caller.aet} at {reports.host}, port {reports.port}; give that port as --listen.",
         )
-    return _compared(parcels, found)
+    return _compared(asked, found)
 
 
 def report(information: Dataset) -> Report:
@@ -150,21 +173,21 @@ def report(information: Dataset) -> Report:
     )
 
 
-def _handlers(arrived: SimpleQueue[Report]) -> list[evt.EventHandlerType]:
-    return [(evt.EVT_N_EVENT_REPORT, _heard, [arrived])]
+def _handlers(reports: Reports) -> list[evt.EventHandlerType]:
+    return [(evt.EVT_N_EVENT_REPORT, _heard, [reports])]
 
 
 def _connected(event: evt.Event, seconds: float) -> None:
     prepare(event.assoc, seconds)
 
 
-def _heard(event: evt.Event, arrived: SimpleQueue[Report]) -> tuple[int, None]:
+def _heard(event: evt.Event, reports: Reports) -> tuple[int, None]:
     """Take an N-EVENT-REPORT and return the status that answers it."""
     try:
-        arrived.put(report(event.event_information))
+        known = reports.take(report(event.event_information))
     except UNREADABLE:
-        return _PROCESSING_FAILURE, None
-    return SUCCESS, None
+        known = False
+    return (SUCCESS if known else _PROCESSING_FAILURE), None
 
 
 def _request(parcels: Sequence[Parcel], transaction_uid: str) -> Dataset:
@@ -186,22 +209,10 @@ def _check(answer: Dataset, node: Node) -> None:
         raise PeerError(f"{node} refuses the request for storage commitment: {status_words(int(answer.Status))}")
 
 
-def _awaited(reports: Reports, transaction_uid: str, seconds: float) -> Report | None:
-    """Return the report on our transaction; one on another, such as an earlier one's, starts the wait again."""
-    while True:
-        try:
-            found = reports.arrived.get(timeout=seconds)
-        except Empty:
-            return None
-        if found.transaction_uid == transaction_uid:
-            return found
-
-
-def _compared(parcels: Sequence[Parcel], found: Report) -> Committed:
-    asked = {parcel.sop_instance_uid for parcel in parcels}
+def _compared(asked: frozenset[str], found: Report) -> Committed:
     return Committed(
         transaction_uid=found.transaction_uid,
-        uids=frozenset(asked & found.committed),
+        uids=asked & found.committed,
         reasons={uid: found.failed.get(uid, _UNMENTIONED) for uid in asked - found.committed},
     )
 

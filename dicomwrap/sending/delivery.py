@@ -57,14 +57,14 @@ class Terms:
     """What is to happen around the sending.
 
     Attributes:
-        now: the clock.
+        moment: the clock, as a date and time.
         version: dicomwrap's, for the receipt.
         receipts: folder for receipts; None puts each beside its file.
         delete_source: whether a file goes once its receipt is on the disk.
         disk: makes the changes.
     """
 
-    now: Callable[[], datetime]
+    moment: Callable[[], datetime]
     version: str
     receipts: Path | None = None
     delete_source: bool = False
@@ -101,14 +101,16 @@ def deliver(files: Sequence[Path], route: Route, terms: Terms) -> tuple[Outcome,
     outcomes: dict[Path, Outcome] = {}
     parcels = _parcels(list(dict.fromkeys(files)), outcomes)
     stored = _stored(parcels, route, outcomes)
-    sent_at = terms.now()
+    sent_at = terms.moment()
     if stored and route.commit is not None:
         _commit(stored, route, terms, sent_at, outcomes)
     return tuple(outcomes[file] for file in dict.fromkeys(files))
 
 
-def receipt_for(sent: Parcel, committed: Committed, route: Route, terms: Terms, sent_at: datetime) -> Receipt:
-    """Return the receipt of an object that the archive vouches for.
+def receipt_for(
+    sent: Parcel, committed: Committed, route: Route, terms: Terms, sent_at: datetime, photograph_sha256: str = ""
+) -> Receipt:
+    """Return the receipt of an object that the archive vouches for, made from that photograph where it is known.
 
     Raises:
         ReceiptError: nobody was asked.
@@ -126,8 +128,9 @@ def receipt_for(sent: Parcel, committed: Committed, route: Route, terms: Terms, 
         peer_port=route.voucher.port,
         sent_by=route.sent_by,
         sent_at=sent_at,
-        committed_at=terms.now(),
+        committed_at=terms.moment(),
         version=terms.version,
+        photograph_sha256=photograph_sha256,
     )
 
 

@@ -119,9 +119,12 @@ def _untouched(found: _Found, sha256: str, how: Reading) -> Photograph:
     """Return the camera's own bits."""
     pieces = found.picture.buffers()
     if how.prove:
-        from dicomwrap.bitstream.rewrite import prove
+        from dicomwrap.bitstream.rewrite import proven
 
-        prove(b"".join(pieces))
+        stream = b"".join(pieces)
+        written = proven(stream)
+        if written is not stream:
+            return _photograph(found, sha256, (written,), parse(written), untouched=False)
     return _photograph(found, sha256, pieces, found.stream, untouched=True)
 
 

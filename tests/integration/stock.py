@@ -31,6 +31,11 @@ class Stock:
         found = httpx.get(f"{self.url}/instances?expand", auth=(USER, PASSWORD), trust_env=False).json()
         return [each["MainDicomTags"]["SOPInstanceUID"] for each in found]
 
+    def patients(self) -> list[str]:
+        """Return the patient's name of each instance that it holds."""
+        found = httpx.get(f"{self.url}/studies?expand", auth=(USER, PASSWORD), trust_env=False).json()
+        return [each["PatientMainDicomTags"]["PatientName"] for each in found]
+
     def file(self, uid: str) -> bytes:
         """Return the DICOM file of an instance."""
         client = httpx.Client(base_url=self.url, auth=(USER, PASSWORD), trust_env=False)

@@ -34,7 +34,7 @@ def run(*arguments: str | Path, command: str = "wrap") -> Result:
 def run_json(*arguments: str | Path) -> tuple[int, list[dict[str, object]]]:
     """Call ``wrap --json`` and return exit code and rows."""
     result = run(*arguments, "--json")
-    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+    return result.exit_code, [json.loads(line) for line in result.stdout.split("\n") if line]
 
 
 def statuses(rows: Iterable[dict[str, object]]) -> list[object]:

@@ -83,6 +83,7 @@ class Archive:
     Attributes:
         held: the objects by SOP instance UID.
         vouched: the UIDs that it has vouched for.
+        losing: whether its receipts vanish at once.
         offers: every UID that it was ever sent, with the photograph's digest.
         stores: how often it was sent something.
     """
@@ -92,6 +93,7 @@ class Archive:
     up: bool = True
     vouching: bool = True
     refusing: bool = False
+    losing: bool = False
     held: dict[str, bytes] = field(default_factory=dict)
     vouched: set[str] = field(default_factory=set)
     offers: set[tuple[str, str]] = field(default_factory=set)
@@ -126,7 +128,10 @@ class Archive:
             peer_aet="ARCHIVE", peer_host="h", peer_port=104, sent_by="C-STORE", sent_at=NOW, committed_at=NOW,
             version="1", photograph_sha256=task.sha256,
         )  # fmt: skip
-        return keep(made, file, self.receipts, FragileDisk(self.fate))
+        path = keep(made, file, self.receipts, FragileDisk(self.fate))
+        if self.losing:
+            path.unlink()
+        return path
 
 
 @dataclass
@@ -184,7 +189,7 @@ class World:
         """Start anew, as after a crash."""
         self.archive.fate = self.fate
         return Outbox(
-            folder=self.folder, wrap=self._wrap, archive=self.archive, assign=self._assign, now=lambda: NOW,
+            folder=self.folder, wrap=self._wrap, archive=self.archive, assign=self._assign, moment=lambda: NOW,
             clock=lambda: self.seconds, tell=self.told.append, details=self.details, settle=self.settle,
             delete=self.delete, take_existing=self.take_existing, disk=FragileDisk(self.fate),
         )  # fmt: skip

@@ -69,12 +69,17 @@ def test_fill_bytes_before_a_marker_are_understood() -> None:
 
 
 def test_metadata_between_scans_goes_too() -> None:
-    second = PLAIN.index(b"\xff\xda")
-    end = len(PLAIN) - 2
-    between = PLAIN[:end] + photos.segment(0xFE, b"between") + PLAIN[second:]
-    assert len(parse(between).bodies(SCAN_DATA)) == 2
+    progressive = photos.jpeg(progressive=True)
+    second = progressive.index(b"\xff\xda", progressive.index(b"\xff\xda") + 2)
+    between = progressive[:second] + photos.segment(0xFE, b"between") + progressive[second:]
+    assert len(parse(between).bodies(SCAN_DATA)) > 1
     assert b"between" not in cleaned(between)
     assert entropy_coded(cleaned(between)) == entropy_coded(between)
+
+
+def test_a_second_scan_of_a_component_is_no_picture_of_a_baseline_stream() -> None:
+    with pytest.raises(DamagedPhotographError, match="two scans"):
+        parse(PLAIN[:-2] + PLAIN[PLAIN.index(b"\xff\xda") :])
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,7 @@ def test_every_page_of_a_tiff_becomes_an_object(jobs: str, tmp_path: Path) -> No
 
 
 def test_photos_that_share_a_name_get_numbers(tmp_path: Path) -> None:
-    same = [
-        put(tmp_path / folder / name, QUIET) for folder, name in zip("abcd", ("x.jpg", "x.JPEG", "X.jpg", "x-2.jpg"))
-    ]
+    same = [put(tmp_path / name, QUIET) for name in ("a/x.jpg", "b/x.JPEG", "c/X.jpg", "d/x-2.jpg")]
     assert run(*same, "--out", tmp_path / "out", *PATIENT).exit_code == 0
     assert left_behind(tmp_path / "out") == ["X-3.dcm", "x-2-2.dcm", "x-2.dcm", "x.dcm"]
 

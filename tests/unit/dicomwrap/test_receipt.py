@@ -148,7 +148,7 @@ def sent(file: Path, **changes: object) -> Outcome:
         sent_by="C-STORE",
     )
     kept = {name: changes.pop(name) for name in ("store", "commit") if name in changes}
-    terms = Terms(now=lambda: NOW, version="1.0", delete_source=True)
+    terms = Terms(moment=lambda: NOW, version="1.0", delete_source=True)
     route, terms = replace(route, **kept), replace(terms, **changes)  # type: ignore[arg-type]
     (outcome,) = deliver([file], route, terms)
     return outcome

@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from dicomwrap.errors import WatchError
+from dicomwrap.errors import NotAPhotographError, WatchError
 from dicomwrap.outbox import What, claimed
 from tests.unit.dicomwrap.shore import BAD, PATIENT, World
 
@@ -44,79 +42,6 @@ def test_photographs_are_wrapped_sent_vouched_for_and_deleted(world: World) -> N
     assert sorted(str(each["photo"])[:2] for each in objects(world)) == ["41", "42"]
     assert [*(world.folder / ".dicomwrap" / "objects").iterdir()] == []
     assert world.fate.count == MOMENTS
-
-
-@pytest.mark.parametrize("at", range(1, MOMENTS + 1))
-def test_the_power_may_fail_at_every_moment(world: World, at: int) -> None:
-    assert filled(world).run_with_crash(at)
-    world.check()
-    world.run()
-    world.check()
-    assert names(world) == DONE
-    assert len(world.archive.vouched) == 2
-
-
-@pytest.mark.parametrize("first", range(1, MOMENTS + 1, 5))
-def test_the_power_may_fail_again_while_recovering(world: World, first: int) -> None:
-    second = 1
-    while filled(world).run_with_crash(first) and world.run_with_crash(second):
-        world.check()
-        second += 3
-    world.run()
-    world.check()
-    assert names(world) == DONE
-
-
-@pytest.mark.parametrize("at", range(1, 40, 3))
-def test_the_power_may_fail_every_few_moments_for_ever(world: World, at: int) -> None:
-    filled(world)
-    for _ in range(60):
-        if not world.run_with_crash(at):
-            break
-        world.check()
-    world.run()
-    assert names(world) == DONE
-
-
-ACTIONS = st.one_of(
-    st.tuples(st.just("arrive"), st.sampled_from(["a", "b", "c"]), st.sampled_from([b"1", b"22", b"333", BAD])),
-    st.tuples(st.just("crash"), st.integers(1, 90)),
-    st.tuples(st.sampled_from(["up", "vouching", "refusing"]), st.booleans()),
-    st.tuples(st.just("wait"), st.integers(1, 400)),
-    st.tuples(st.just("lose"), st.sampled_from(["receipts", "objects"])),
-)
-
-
-def act(world: World, action: tuple[object, ...]) -> None:
-    match action:
-        case ("arrive", str(name), bytes(data)):
-            world.arrive(name, data)
-        case ("crash", int(at)):
-            world.run_with_crash(at, looks=4)
-        case ("up" | "vouching" | "refusing" as what, bool(value)):
-            setattr(world.archive, what, value)
-        case ("wait", int(seconds)):
-            world.run(looks=3, step=seconds)
-        case ("lose", str(what)):
-            folder = world.archive.receipts if what == "receipts" else world.folder / ".dicomwrap" / "objects"
-            for path in folder.glob("*"):
-                path.unlink()
-
-
-@given(st.lists(ACTIONS, max_size=12))
-@settings(deadline=None, max_examples=150)
-def test_whatever_happens_nothing_is_lost(
-    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[object, ...]]
-) -> None:
-    world = World(folder=tmp_path_factory.mktemp("watch") / "photos")
-    for action in actions:
-        act(world, action)
-        world.check()
-    world.archive.up, world.archive.vouching, world.archive.refusing = True, True, False
-    world.run(looks=40, step=100)
-    world.check()
-    left = [path.read_bytes() for path in world.photographs()]
-    assert all(data.startswith(BAD) for data in left)
 
 
 def test_a_photograph_that_is_still_being_written_waits(world: World) -> None:
@@ -161,6 +86,51 @@ def test_without_its_receipt_the_same_photograph_is_sent_again_under_its_uid(wor
     world.check()
     assert (world.archive.stores, world.uids, names(world)) == (2, 1, set())
     assert len([*world.archive.receipts.iterdir()]) == 1
+
+
+def test_without_a_receipt_on_the_disk_nothing_is_deleted(world: World) -> None:
+    world.archive.losing = True
+    world.arrive("a.jpg", b"A")
+    world.run()
+    assert names(world) == {"a.jpg"}
+    assert world.told[-1].reason == "Its receipt is gone from the disk"
+    world.archive.losing = False
+    world.run(step=60)
+    assert (names(world), world.archive.stores) == (set(), 1)
+
+
+def lose_objects(world: World) -> None:
+    for path in (world.folder / ".dicomwrap" / "objects").iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("state", ["wrapped", "stored"])
+def test_an_object_that_is_lost_is_made_again_under_its_uid(world: World, state: str) -> None:
+    world.archive.up, world.archive.vouching = state == "stored", False
+    world.arrive("a.jpg", b"A")
+    world.run(looks=2)
+    lose_objects(world)
+    world.archive.up = world.archive.vouching = True
+    world.run()
+    world.check()
+    assert (names(world), world.uids) == (set(), 1)
+
+
+def test_a_photograph_that_was_sent_and_is_then_refused_keeps_its_uid(world: World) -> None:
+    def refuse(_photo: Path) -> None:
+        raise NotAPhotographError("It is refused now")
+
+    world.archive.vouching = False
+    world.arrive("a.jpg", b"A")
+    world.run(looks=2)
+    lose_objects(world)
+    world.archive.vouching, world.interfere = True, refuse
+    world.run()
+    assert "It is refused now" in (world.folder / "a.jpg.refused.txt").read_text()
+    world.interfere = lambda _photo: None
+    world.run()
+    world.check()
+    assert (names(world), world.uids) == (set(), 1)
 
 
 def test_the_same_photograph_for_another_patient_is_kept_and_not_sent(world: World) -> None:
