@@ -17,15 +17,15 @@ from dicomwrap.cli import clock
 from dicomwrap.uids import UidSource, fresh_uid
 from dicomwrap.version import VERSION
 
-# command: module of dicomwrap.cli and the name in it
+# command: module of dicomwrap.cli, the name in it, and what the command is for
 COMMANDS: Final = {
-    "wrap": ("wrapcommand", "wrap_command"),
-    "unwrap": ("judging", "unwrap"),
-    "inspect": ("judging", "inspect"),
-    "verify": ("judging", "verify"),
-    "worklist": ("worklists", "worklist"),
-    "send": ("sending", "send"),
-    "watch": ("watchcommand", "watch_command"),
+    "wrap": ("wrapcommand", "wrap_command", "Turn photographs into DICOM objects."),
+    "unwrap": ("judging", "unwrap", "Take the photograph out of an object again."),
+    "inspect": ("judging", "inspect", "Show what an object says."),
+    "verify": ("judging", "verify", "Judge DICOM photographs, from whatever program."),
+    "worklist": ("worklists", "worklist", "Ask a worklist whose photographs are to be taken."),
+    "send": ("sending", "send", "Send objects, and be told what may be deleted."),
+    "watch": ("watchcommand", "watch_command", "Wrap, send and delete what a camera puts into a folder."),
 }
 
 
@@ -48,9 +48,14 @@ class LazyCommands(click.Group):
         """Return a command, or None when there is none of that name."""
         if name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[name]
+        module, attribute, _ = COMMANDS[name]
         command: click.Command = getattr(import_module(f"dicomwrap.cli.{module}"), attribute)
         return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})

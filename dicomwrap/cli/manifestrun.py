@@ -15,12 +15,14 @@ import click
 from dicomwrap.cli import report
 from dicomwrap.cli.details import Details
 from dicomwrap.cli.jobs import each
-from dicomwrap.cli.manifest import Results, Row, by_patient, read_manifest, wrap_row
+from dicomwrap.cli.manifest import Row, by_patient, read_manifest
 from dicomwrap.cli.orders import Settings, UsageProblemsError
 from dicomwrap.cli.papers import Papers
 from dicomwrap.cli.report import Outcome, Refused
+from dicomwrap.cli.results import Entry, Results, keyed, namespace
+from dicomwrap.cli.rows import Import, wrap_row
 
-Done: TypeAlias = tuple[int, tuple[Outcome, ...], list[dict[str, object]]]
+Done: TypeAlias = tuple[tuple[Outcome, ...], list[Entry]]
 
 
 def run(
@@ -32,26 +34,26 @@ def run(
         DicomwrapError: the manifest as a whole can't be used.
         UsageProblemsError: the output folder can't be made.
     """
-    rows = read_manifest(manifest, defaults)
-    _make_folders(out, results)
-    noted = Results(results)
-    noted.load()
     papers = Papers(folder=manifest.parent)
+    rows = tuple(keyed(row, papers) for row in read_manifest(manifest, defaults))
+    _make_folders(out, results)
+    noted = Results(results, manifest.parent)
+    noted.load()
+    whole = Import(out=out, settings=settings, papers=papers, studies=noted.studies, namespace=namespace(out))
     left = tuple(row for row in rows if not noted.is_done(row))
     refused = 0
 
     def work(group: tuple[Row, ...]) -> list[Done]:
-        return [_done(row, wrap_row(row, out, settings, papers, noted.studies), noted) for row in group]
+        return [_done(row, wrap_row(row, whole), noted) for row in group]
 
     results_of_groups = each(work, by_patient(left), jobs)
     done = (result for group in results_of_groups for result in group)
-    for number, outcomes, entries in _with_progress(done, len(rows), len(rows) - len(left)):
-        noted.append(number, entries)
+    for outcomes, entries in _with_progress(done, len(rows), len(rows) - len(left)):
+        noted.append(entries)
         refused += any(isinstance(outcome, Refused) for outcome in outcomes)
         for outcome in outcomes:
             _tell(outcome, as_json=as_json)
-    noted.keep({row.number for row in rows})
-    noted.settle()
+    noted.settle(rows)
     click.echo(
         f"{len(rows)} rows: {len(rows) - refused} wrapped ({len(rows) - len(left)} of them before), {refused} refused; "
         f"{report.safe(str(results))} has a row for each",
@@ -61,7 +63,7 @@ def run(
 
 
 def _done(row: Row, outcomes: tuple[Outcome, ...], noted: Results) -> Done:
-    return row.number, outcomes, noted.entries(row, outcomes)
+    return outcomes, noted.entries(row, outcomes)
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:

@@ -22,10 +22,11 @@ from dicomwrap.subject import Encounter, Patient, Request, name_problem, patient
 from dicomwrap.uids import derived_uid, is_uid
 
 _LONGEST_SH: Final = 16
+_LONGEST_REASON: Final = 1024
 YES_NO: Final = {"": None, "yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _ORIENTING: Final = {each.value: each for each in Orienting}
 _LO: Final = (
-    "study_description", "admission_issuer", "institution", "department", "service", "reason", "procedure", "step",
+    "study_description", "admission_issuer", "institution", "department", "service", "procedure", "step",
     "manufacturer", "model", "serial_number", "software", "lesion", "admission_id",
 )  # fmt: skip
 _DERMOSCOPIC: Final = ("dermoscopy", "polarised", "contact", "immersion", "magnification", "colour_temperature")
@@ -126,7 +127,7 @@ def order(details: Details, settings: Settings, papers: Papers) -> Order:
         form=form,
         key=settings.key,
         drop_audio=settings.drop_audio,
-        warnings=(*_patient_warnings(patient, details), *stamp_warnings(record, consent, view, settings.now)),
+        warnings=(*_patient_warnings(patient, details, view), *stamp_warnings(record, consent, view, settings.now)),
     )
 
 
@@ -142,6 +143,7 @@ class Faults:
             self.text(name, name_problem(getattr(details, name)))
         for name in _LO:
             self.text(name, text_problem(getattr(details, name)))
+        self.text("reason", text_problem(details.reason, _LONGEST_REASON))
         for name in _SH:
             self.text(name, text_problem(getattr(details, name), _LONGEST_SH))
         uid = details.study_uid.strip()
@@ -218,7 +220,7 @@ def _identity(record: ConsentRecord | None, patient_id: str, issuer: str) -> tup
 
 def _view(faults: Faults, details: Details, patient: Patient) -> View:
     lesion = details.lesion.strip()
-    if lesion and not patient.id:
+    if lesion and not patient.id and not details.patient_id.strip():
         faults.text("lesion", "needs --patient-id; a lesion is one patient's")
     return View(
         site=faults.told(lambda: body_site(details.body_site), body_site(None)),
@@ -283,7 +285,10 @@ def _device(details: Details) -> Device:
     )
 
 
-def _patient_warnings(patient: Patient, details: Details) -> tuple[str, ...]:
-    nobody = "no patient's number was given; an archive can't tell whose photograph this is"
-    sideless = "no side was given; written as unpaired"
-    return (*(() if patient.id else (nobody,)), *(() if details.laterality.strip() else (sideless,)))
+def _patient_warnings(patient: Patient, details: Details, view: View) -> tuple[str, ...]:
+    doubts = {
+        "no patient's number was given; an archive can't tell whose photograph this is": not patient.id,
+        "no side was given; written as unpaired": not details.laterality.strip(),
+        "without --issuer the lesion's UID can be another patient's elsewhere": view.lesion and not patient.issuer,
+    }
+    return tuple(words for words, doubtful in doubts.items() if doubtful)

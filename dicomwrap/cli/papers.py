@@ -5,10 +5,13 @@ Knows files and how they are refused. Must not know what a consent means.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dicomwrap.cli.details import Details
 from dicomwrap.errors import PatientDetailsError, ProblemsError
 
 if TYPE_CHECKING:
@@ -36,6 +39,11 @@ class Papers:
             self._consents[name] = _consent(self.folder / name)
         return self._consents.get(name)
 
+    def digest(self, details: Details) -> str:
+        """Return a digest of what the named papers hold, so that another paper is another saying."""
+        parts = [_digest(self.folder / name) if name else "" for name in (details.consent, details.consent_form)]
+        return " ".join(parts)
+
     def form(self, name: str) -> bytes:
         """Return the bytes of a signed form; b"" when no file is named.
 
@@ -45,6 +53,14 @@ class Papers:
         if name and name not in self._forms:
             self._forms[name] = _form(self.folder / name)
         return self._forms.get(name, b"")
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.stat().st_size <= LARGEST_FORM else ""
+    except OSError:
+        return ""
 
 
 def _read(path: Path, option: str, largest: int) -> bytes:

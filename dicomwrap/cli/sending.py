@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
@@ -27,6 +26,7 @@ from dicomwrap.sending.parcel import Parcel
 from dicomwrap.sending.storescu import store
 from dicomwrap.sending.stow import Service, stow
 from dicomwrap.uids import UidSource, fresh_uid
+from dicomwrap.version import VERSION
 
 send_options = stacked(
     click.option("--to", type=node, metavar="AET@HOST:PORT", help="The archive, by C-STORE."),
@@ -149,7 +149,7 @@ def send(
     order = send_order(no_commit=no_commit, **options)  # type: ignore[arg-type]
     now: Callable[[], datetime] = getattr(context.obj, "now", clock.now)
     new_uid: UidSource = getattr(context.obj, "new_uid", fresh_uid)
-    terms = Terms(moment=now, version=program_version(), receipts=receipts, delete_source=delete_source)
+    terms = Terms(moment=now, version=VERSION, receipts=receipts, delete_source=delete_source)
     try:
         with route(order, new_uid) as way:
             outcomes = deliver(files, way, terms)
@@ -167,14 +167,6 @@ def show(outcomes: Sequence[Outcome], terms: Terms, *, as_json: bool, commit: bo
     wanted = State.COMMITTED if commit else State.STORED
     good = all(each.state is wanted and (each.deleted or not terms.delete_source) for each in outcomes)
     return 0 if good else 1
-
-
-def program_version() -> str:
-    """Return the version of this program."""
-    try:
-        return version("consentgate")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from dicomwrap.photograph import MOST_PIXELS
 
 _MEGA: Final = 1_000_000
 _SHORTEST_KEY: Final = 16
-_FILE: Final = click.Path(path_type=Path)
+_FILE: Final = click.Path(path_type=Path, readable=False)  # one that can't be read doesn't stop the others
 
 
 @click.command("wrap")

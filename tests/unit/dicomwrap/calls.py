@@ -11,6 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicomwrap.cli.main import Tools, main
+from dicomwrap.cli.results import NAMESPACE
 from dicomwrap.uids import fresh_uid
 from tests.unit.dicomwrap.objects import NOW, counted_uids
 
@@ -56,4 +57,4 @@ def one(*arguments: str | Path, out: Path) -> Dataset:
 
 def left_behind(folder: Path) -> list[str]:
     """Return the names of everything below a folder."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.name != NAMESPACE)

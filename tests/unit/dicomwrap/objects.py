@@ -16,7 +16,7 @@ from dicomwrap.elements import Elements, Value
 from dicomwrap.encoding import Part10
 from dicomwrap.iod.dermoscopic import Dermoscopy
 from dicomwrap.iod.modules import Circumstances, View, Wrapping, capture_moment
-from dicomwrap.photograph import CaptureFacts, Reading
+from dicomwrap.photograph import CaptureFacts, Photograph, Reading
 from dicomwrap.series import Place
 from dicomwrap.source.readers import read_photographs
 from dicomwrap.subject import Patient, Visit
@@ -73,6 +73,11 @@ def built(
     photograph = read_photographs(camera_photo() if data is None else data, reading or Reading())[0]
     circumstances = about(photograph.facts, **known)
     return wrap(photograph, circumstances, stamp or ConsentStamp(), dermoscopy=dermoscopy, key=key)
+
+
+def wrap_photograph(photograph: Photograph) -> Part10:
+    """Return a photograph that was read, wrapped at ``NOW``."""
+    return wrap(photograph, about(photograph.facts), ConsentStamp())
 
 
 def wrapped(data: bytes | None = None, **options: object) -> Dataset:

@@ -126,6 +126,17 @@ def test_the_object_tells_both_compressions() -> None:
     assert dataset.LossyImageCompression == "01"
 
 
+@pytest.mark.parametrize("options", [("-arithmetic",), ("-progressive",)], ids=["arithmetic", "progressive"])
+def test_a_large_picture_of_another_coding_pays_the_same_price(options: tuple[str, ...]) -> None:
+    data = photos.oriented(6, (700, 501), quality=95)
+    coded = photos.jpegtran(data, *options, "-copy", "all")
+    assert len(coded) > 1 << 17
+    photograph = read(coded)
+    difference = ImageChops.difference(photos.shown(photograph.stream), photos.shown(data))
+    assert photograph.added_loss
+    assert max(ImageStat.Stat(difference).mean) < 4
+
+
 @pytest.mark.parametrize("orientation", [2, 6])
 def test_who_wants_no_loss_is_refused_with_the_way_out(orientation: int) -> None:
     with pytest.raises(UnsupportedPhotographError, match="isn't possible without loss") as caught:

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Timer
@@ -14,6 +13,7 @@ from threading import Event, Timer
 import pytest
 from pydicom.dataset import Dataset
 
+from demo.peers import wait_until
 from dicomwrap.cli.sending import SendOrder, route
 from dicomwrap.cli.watching import Courier, show, stopped_by_signals, watch
 from dicomwrap.errors import ArchiveRefusedError, PeerError
@@ -70,19 +70,21 @@ def test_nobody_can_report_on_what_we_never_asked_or_twice() -> None:
     assert not reports.take(answer("2.25.1"))
 
 
+def that_keep_us() -> set[threading.Thread]:
+    """Return the threads that a program must wait for before it can end."""
+    return {thread for thread in threading.enumerate() if not thread.daemon}
+
+
 def test_a_stranger_who_stalls_at_our_door_keeps_nobody_waiting(archive: Archive, tmp_path: Path) -> None:
     sent = parcel(photographic(tmp_path / "a.dcm", UID))
     archive.held[UID] = b""
+    before = that_keep_us()
     caller = Caller(seconds=2)
     with listening(caller, archive.node, HOST) as reports, socket.create_connection((HOST, reports.port)) as stranger:
         stranger.sendall(b"\x01\x00\x00\x00")
         committed = commit([sent], archive.node, caller, reports, transaction_uid="2.25.5", seconds=2)
     assert committed.uids == {UID}
-    end = time.monotonic() + 5
-    while time.monotonic() < end and any("AcceptorThread" in thread.name for thread in threading.enumerate()):
-        time.sleep(0.1)
-    ours = [thread for thread in threading.enumerate() if getattr(thread, "_server", None) is not None]
-    assert [thread for thread in ours if thread.is_alive() and not thread.daemon] == []
+    assert wait_until(lambda: that_keep_us() <= before, 5)
 
 
 def courier(node: Node, seconds: float = 5) -> tuple[SendOrder, Terms]:
