@@ -14,7 +14,7 @@ from typing import Final, TypedDict
 from dicomwrap.cli.orders import Order
 from dicomwrap.cli.report import Outcome, Refused, Wrapped
 from dicomwrap.encoding import Part10, first_uid
-from dicomwrap.errors import DicomwrapError, NotAPhotographError
+from dicomwrap.errors import DicomwrapError, NotAPhotographError, UnsupportedPhotographError
 from dicomwrap.iod.modules import Circumstances, Reference, Wrapping, capture_moment
 from dicomwrap.photograph import CaptureFacts, Device, Photograph
 from dicomwrap.series import Place, Places
@@ -89,6 +89,24 @@ def wrap_file(task: Task) -> tuple[Outcome, ...]:
     return tuple(_outcome(task, photograph) for photograph in photographs)
 
 
+def wrap_single(task: Task) -> Wrapped:
+    """Wrap the one picture of a file.
+
+    Raises:
+        DicomwrapError: it can't be wrapped, or the file holds several pictures.
+    """
+    data = file_bytes(task.source)
+    if data[4:8] in _FILM_BOXES and _is_film(data):
+        return _film(task, data)
+    photographs = read_photographs(data, task.order.reading)
+    if len(photographs) > 1:
+        raise UnsupportedPhotographError(
+            f"The file holds {len(photographs)} pictures",
+            "Wrap it with 'dicomwrap wrap', which makes an object of each.",
+        )
+    return _wrapped(task, photographs[0])
+
+
 def wrap_form(study: Study, task: Task) -> Outcome:
     """Wrap the signed consent form into the study, in a series of its own."""
     from dicomwrap.iod import encapsulated_pdf
@@ -134,7 +152,7 @@ def _is_film(data: bytes) -> bool:
     return is_film(data)
 
 
-def _film(task: Task, data: bytes) -> Outcome:
+def _film(task: Task, data: bytes) -> Wrapped:
     from dicomwrap.iod.video_photographic import video_photographic
     from dicomwrap.source.film import read_film
 

@@ -84,10 +84,20 @@ def test_the_result_file_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 def test_what_the_options_say_holds_where_a_row_says_nothing(tmp_path: Path) -> None:
-    table = ({"photo": "a.jpg", "patient_id": "P1", "laterality": ""}, {"photo": "b.jpg", "laterality": "R"})
-    _, rows = listed(tmp_path, table, "--patient-id", "P0", "--laterality", "L", "--institution", "St Elsewhere")
-    assert [(each.PatientID, each.ImageLaterality) for each in objects(rows)] == [("P1", "L"), ("P0", "R")]
+    table = ({"photo": "a.jpg", "laterality": ""}, {"photo": "b.jpg", "laterality": "R"})
+    _, rows = listed(tmp_path, table, "--patient-id", "P1", "--laterality", "L", "--institution", "St Elsewhere")
+    assert [(each.PatientID, each.ImageLaterality) for each in objects(rows)] == [("P1", "L"), ("P1", "R")]
     assert {each.InstitutionName for each in objects(rows)} == {"St Elsewhere"}
+
+
+def test_a_row_of_another_patient_takes_nothing_of_the_patient_in_the_options(tmp_path: Path) -> None:
+    table = ({"photo": "a.jpg", "patient_id": "P2"}, {"photo": "b.jpg", "patient_id": ""})
+    whose = ("--patient-id", "P1", "--issuer", "H", "--patient-name", "Doe^Jane", "--birth-date", "1980-06-15")
+    _, rows = listed(tmp_path, table, *whose, "--sex", "F", "--study-uid", "2.25.9", "--accession", "A1")
+    other, same = objects(rows)
+    assert (other.PatientID, str(other.PatientName), other.PatientBirthDate, other.PatientSex) == ("P2", "", "", "")
+    assert (other.StudyInstanceUID == "2.25.9", other.AccessionNumber) == (False, "")
+    assert (same.PatientID, same.PatientName, same.StudyInstanceUID) == ("P1", "Doe^Jane", "2.25.9")
 
 
 def test_columns_may_be_written_as_people_write_them(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is typed about a patient and a view: accepted in DICOM's form, or refused all at once."""
+"""What is typed about a patient: accepted in DICOM's form, or refused all at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import date
 
 import pytest
 
-from dicomwrap.anatomy import body_site, laterality_from_text
 from dicomwrap.errors import PatientDetailsError
 from dicomwrap.subject import Patient, patient_from_text
 
@@ -63,38 +62,3 @@ def test_all_wrong_details_are_told_at_once() -> None:
 
 def test_nothing_typed_is_nothing_known() -> None:
     assert patient_from_text(today=TODAY) == Patient()
-
-
-@pytest.mark.parametrize("typed", ["73897004", "SkinOfFace", "skin of face", "SKIN OF FACE"])
-def test_a_site_is_found_by_code_keyword_or_meaning(typed: str) -> None:
-    site = body_site(typed)
-    assert (site.value, site.scheme, site.meaning) == ("73897004", "SCT", "Skin of face")
-    assert site.recognisable
-    assert not site.intimate
-
-
-@pytest.mark.parametrize("typed", [None, "", "skin"])
-def test_no_site_is_the_skin_and_claims_nothing(typed: str | None) -> None:
-    site = body_site(typed)
-    assert (site.value, site.recognisable, site.intimate) == ("39937001", False, False)
-
-
-def test_an_ear_is_recognisable_and_a_breast_is_intimate() -> None:
-    assert body_site("Skin of superior antihelix of ear").recognisable
-    assert body_site("61423").intimate
-    assert not body_site("Skin of hand").intimate
-
-
-def test_an_unknown_site_brings_suggestions() -> None:
-    with pytest.raises(PatientDetailsError, match="Skin of posterior surface of elbow"):
-        body_site("elbow")
-
-
-@pytest.mark.parametrize(("typed", "term"), [("l", "L"), ("Right", "R"), ("both", "B"), ("U", "U")])
-def test_a_side_may_be_a_letter_or_a_word(typed: str, term: str) -> None:
-    assert laterality_from_text(typed) == term
-
-
-def test_an_unknown_side_is_refused() -> None:
-    with pytest.raises(PatientDetailsError, match="laterality"):
-        laterality_from_text("up")
