@@ -71,7 +71,7 @@ def body_site(text: str | None) -> BodySite:
         PatientDetailsError: no such site in CID 4029; the nearest ones are named.
     """
     sites = _sites()
-    wanted = " ".join((text or UNSPECIFIED).split()).casefold()
+    wanted = " ".join((text or "").split()).casefold() or UNSPECIFIED
     for name in (wanted, f"skin of {wanted}"):
         if name in sites:
             return sites[name]

@@ -18,6 +18,7 @@ from dicomwrap.photograph import UPRIGHT
 SECONDS: Final = 60
 MEMORY_BYTES: Final = 2 * 1024**3
 WARNED: Final = 2
+_NOT_FOUND: Final = 127
 # Bytes between the last block and the end marker: what is written anew does not have them.
 _EXTRANEOUS: Final = re.compile(rb"Corrupt JPEG data: \d+ extraneous bytes before marker 0x[0-9a-f]{2}")
 _ENDS_EARLY: Final = re.compile(rb"Premature end of JPEG file|premature end of data segment")
@@ -71,15 +72,20 @@ def proven(stream: bytes) -> bytes:
 
 def _jpegtran(stream: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(  # noqa: S603 - a fixed command
+        done = subprocess.run(  # noqa: S603 - a fixed command
             (*COMMAND, *options), input=stream, capture_output=True, check=False, timeout=SECONDS
         )
     except FileNotFoundError as error:
-        raise UnsupportedPhotographError(
-            "jpegtran is not installed.", "Install the Debian package libjpeg-turbo-progs."
-        ) from error
+        raise _not_installed("prlimit", "util-linux") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DamagedPhotographError("The stream could not be written anew.", "Keep the original.") from error
+    if done.returncode == _NOT_FOUND:
+        raise _not_installed("jpegtran", "libjpeg-turbo-progs")
+    return done
+
+
+def _not_installed(command: str, package: str) -> UnsupportedPhotographError:
+    return UnsupportedPhotographError(f"{command} is not installed.", f"Install the Debian package {package}.")
 
 
 def _accepted(done: subprocess.CompletedProcess[bytes]) -> bytes:

@@ -63,5 +63,23 @@ class Details:
         """Return the details with what ``said`` says in place of these, where it says anything."""
         return replace(self, **{name: value for name, value in said.items() if value})
 
+    def for_row(self, said: Mapping[str, str]) -> Details:
+        """Return the details with what a row says; a row of another patient takes nothing of this one's.
 
+        Who issued numbers stays where no patient is named here.
+        """
+        other = said.get("patient_id", "").strip() not in ("", self.patient_id.strip())
+        other = other or said.get("issuer", "").strip() not in ("", self.issuer.strip())
+        if not other:
+            return self.overridden(said)
+        dropped = [name for name in OF_A_PATIENT if name != "issuer" or self.patient_id]
+        return replace(self, **dict.fromkeys(dropped, "")).overridden(said)
+
+
+# What is one patient's, or one visit's: never another patient's too.
+OF_A_PATIENT: tuple[str, ...] = (
+    "patient_id", "issuer", "patient_name", "birth_date", "sex", "recognisable", "lesion", "consent", "consent_form",
+    "study_uid", "study_description", "accession", "admission_id", "admission_issuer", "reason", "referrer",
+    "procedure_id", "procedure", "step_id", "step",
+)  # fmt: skip
 FIELDS: frozenset[str] = frozenset(field.name for field in fields(Details))

@@ -119,7 +119,7 @@ def _row(number: int, cells: Mapping[str, object], defaults: Details) -> Row:
         problem = f"The row has fields that nobody knows: {', '.join(unknown)[:200]}"
     elif not photo:
         problem = f"The row names no photograph ('{INPUT}')"
-    details = defaults if problem else defaults.overridden(named)
+    details = defaults if problem else defaults.for_row(named)
     return Row(number=number, photo=photo, details=details, problem=problem)
 
 

@@ -5,7 +5,7 @@ Knows which field of an entry is which detail. Must not know DICOM's network.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ _FIELDS: Final = {
     "reason": "reason",
     "operator": "operator",
 }
+_SEXES: Final = ("M", "F", "O")
 _WHO: Final = ("patient_id", "issuer")
 
 
@@ -58,4 +59,6 @@ def merged(path: Path, said: Details, number: int | None) -> Details:
 
 
 def _details(item: WorklistItem) -> Details:
-    return Details(**{detail: getattr(item, name) for name, detail in _FIELDS.items()})
+    found = Details(**{detail: getattr(item, name) for name, detail in _FIELDS.items()})
+    # worklists also say U and other words, which a photograph leaves open
+    return found if found.sex in _SEXES else replace(found, sex="")

@@ -157,6 +157,12 @@ def _decoded(found: _Found, sha256: str, how: Reading) -> Photograph:
     from dicomwrap.source.decoded import reencode_jpeg
 
     source = _for_decoder(found)
+    if (
+        found.stream.frame.marker in _ARITHMETIC
+    ):  # decoders that are fed in pieces can't read it; as Huffman codes they can
+        from dicomwrap.bitstream.rewrite import turned
+
+        source = turned(source, UPRIGHT) or source
     result = reencode_jpeg(source, orientation=found.orientation, most_pixels=how.most_pixels)
     written = parse(result.frame)
     profile, warnings = _profile(found.stream) if len(found.stream.frame.components) != 4 else (None, ())

@@ -17,7 +17,8 @@ ITEM = WorklistItem(
     patient_id="P1", issuer="HOSP", patient_name="Müller^Zoë", birth_date="1980-06-15", sex="F", accession="A1",
     study_uid="2.25.77", admission_id="V1", admission_issuer="ADT", institution="St Elsewhere", department="Skin",
     requested_procedure_id="RP1", requested_procedure="Photograph", scheduled_step_id="S1", scheduled_step="Take it",
-    scheduled_at="2026-11-22T09:30", station_aet="CAM", referring_physician="Grün^Max", reason="mole", operator="Lee^Ann",
+    scheduled_at="2026-11-22T09:30", station_aet="CAM", referring_physician="Grün^Max", reason="mole",
+    operator="Lee^Ann",
 )  # fmt: skip
 OTHER = WorklistItem(patient_id="P2", patient_name="Roe^Jim")
 

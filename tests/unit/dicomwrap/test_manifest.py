@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,13 @@ def made(folder: Path) -> list[Dataset]:
     return [dcmread(path) for path in sorted((folder / "out").glob("*.dcm"))]
 
 
+def names(folder: Path) -> list[str]:
+    """Return the names of the objects in the output folder, without the part that is made of what the row says."""
+    found = left_behind(folder / "out")
+    found.remove("results.jsonl")
+    return sorted(re.sub(r"-[0-9a-f]{8}(?=(-p\d+)?\.dcm$)", "", name) for name in found)
+
+
 TWO = (
     {"photo": "a.jpg", "patient_id": "P1", "body_site": "hand", "laterality": "L"},
     {"photo": "deep/b.jpg", "patient_id": "P2", "body_site": "face", "laterality": "R"},
@@ -62,7 +70,7 @@ def test_each_row_becomes_an_object_with_its_own_details(form: str, tmp_path: Pa
     code, rows = listed(tmp_path, TWO, form=form)
     assert (code, statuses(rows)) == (0, ["wrapped"] * 2)
     assert [(each.PatientID, each.ImageLaterality) for each in objects(rows)] == [("P1", "L"), ("P2", "R")]
-    assert left_behind(tmp_path / "out") == ["000001-a.dcm", "000002-b.dcm", "results.jsonl"]
+    assert names(tmp_path) == ["a.dcm", "b.dcm"]
 
 
 def test_the_result_file_has_a_line_for_each_row(tmp_path: Path) -> None:
@@ -149,7 +157,22 @@ def test_a_bad_row_is_refused_and_the_others_go_on(change: dict[str, str], words
     assert words in str(noted[1]["reason"])
     assert noted[1]["remedy"]
     assert sorted(map(str, statuses(rows))) == ["refused", "wrapped", "wrapped"]
-    assert left_behind(tmp_path / "out") == ["000001-a.dcm", "000003-c.dcm", "results.jsonl"]
+    assert names(tmp_path) == ["a.dcm", "c.dcm"]
+
+
+def test_a_row_that_is_there_twice_is_wrapped_once(tmp_path: Path) -> None:
+    row = {"photo": "a.jpg", "patient_id": "P1"}
+    code, _ = listed(tmp_path, (row, {**row, "laterality": "R"}, row))
+    noted = results(tmp_path)
+    assert (code, statuses(noted)) == (1, ["wrapped", "wrapped", "refused"])
+    assert "Row 1 says the same" in str(noted[2]["reason"])
+    assert names(tmp_path) == ["a.dcm", "a.dcm"]
+
+
+def test_two_photographs_of_one_name_lie_side_by_side(tmp_path: Path) -> None:
+    table = [{"photo": f"{folder}/a.jpg", "patient_id": "P1"} for folder in "xyz"]
+    assert listed(tmp_path, table)[0] == 0
+    assert names(tmp_path) == ["a.dcm"] * 3
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from pydicom import dcmread
 
 from tests.unit.dicomwrap import photos
 from tests.unit.dicomwrap.calls import PDF, left_behind, put, run
+from tests.unit.dicomwrap.objects import CONSENT
 from tests.unit.dicomwrap.test_manifest import Table, csv_of, listed, results
 
+BOTH = ("one", "many")
 ROWS: Table = [{"photo": f"{n}.jpg", "patient_id": f"P{n % 3}", "body_site": "hand"} for n in range(9)]
 
 
@@ -22,6 +24,11 @@ def uids(folder: Path) -> dict[str, str]:
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "out").glob("*.dcm")}
+
+
+def output(folder: Path, row: int) -> Path:
+    """Return the path of the object that a row became."""
+    return next(Path(str(each["output"])) for each in results(folder) if each["row"] == row)
 
 
 def results_file(folder: Path) -> Path:
@@ -112,7 +119,7 @@ def test_results_that_are_lost_give_the_same_objects_again(lost: list[int], tmp_
 def test_objects_that_are_lost_or_damaged_are_made_again(damage: str, tmp_path: Path) -> None:
     listed(tmp_path, ROWS)
     before = bytes_of(tmp_path)
-    path = tmp_path / "out" / "000003-2.dcm"
+    path = output(tmp_path, 3)
     data = path.read_bytes()
     path.unlink()
     if damage != "removed":
@@ -123,7 +130,8 @@ def test_objects_that_are_lost_or_damaged_are_made_again(damage: str, tmp_path: 
 
 
 def test_something_else_in_an_object_s_place_is_never_replaced(tmp_path: Path) -> None:
-    precious = put(tmp_path / "out" / "000003-2.dcm", b"precious")
+    listed(tmp_path, ROWS)
+    precious = put(output(tmp_path, 3), b"precious")
     code, _ = listed(tmp_path, ROWS)
     noted = results(tmp_path)
     assert (code, noted[2]["status"], precious.read_bytes()) == (1, "refused", b"precious")
@@ -144,11 +152,53 @@ def test_an_object_is_known_again_however_long_its_header_is(length: int, tmp_pa
 @pytest.mark.parametrize("change", [{"laterality": "R"}, {"patient_name": "Doe^Jane"}, {"body_site": "face"}])
 def test_a_row_that_says_something_else_is_another_object(change: dict[str, str], tmp_path: Path) -> None:
     listed(tmp_path, ROWS)
-    before = uids(tmp_path)
+    before = bytes_of(tmp_path)
     code, rows = listed(tmp_path, [*ROWS[:2], {**ROWS[2], **change}, *ROWS[3:]])
-    # the place is taken by an object that says something else, which is never overwritten
-    assert (code, [row["status"] for row in rows]) == (1, ["refused"])
-    assert uids(tmp_path) == before
+    assert (code, [row["status"] for row in rows]) == (0, ["wrapped"])
+    assert before.items() <= bytes_of(tmp_path).items()
+    assert len(set(uids(tmp_path).values())) == len(ROWS) + 1
+    assert len(results(tmp_path)) == len(ROWS)
+
+
+def test_another_photograph_under_the_same_name_is_another_object(tmp_path: Path) -> None:
+    listed(tmp_path, ROWS)
+    before = uids(tmp_path)
+    first = output(tmp_path, 1)
+    first.unlink()
+    put(tmp_path / "0.jpg", photos.jpeg(photos.picture(80, 48)))
+    code, (row,) = listed(tmp_path, ROWS)
+    assert (code, row["status"], row["columns"]) == (0, "wrapped", 80)
+    assert row["sop_instance_uid"] not in before.values()
+
+
+def test_a_photograph_that_is_gone_once_it_was_wrapped_is_not_missed(tmp_path: Path) -> None:
+    listed(tmp_path, ROWS)
+    before = bytes_of(tmp_path)
+    (tmp_path / "0.jpg").unlink()
+    assert listed_without_making(tmp_path) == 0
+    assert bytes_of(tmp_path) == before
+
+
+def test_a_consent_that_says_something_else_makes_another_object(tmp_path: Path) -> None:
+    table: Table = [{"photo": "a.jpg", "consent": "c.json"}]
+    put(tmp_path / "c.json", CONSENT)
+    listed(tmp_path, table)
+    before = uids(tmp_path)
+    put(tmp_path / "c.json", CONSENT.replace("TEACHING", "RESEARCH"))
+    code, rows = listed(tmp_path, table)
+    assert (code, len(rows)) == (0, 1)
+    assert rows[0]["sop_instance_uid"] not in before.values()
+
+
+@pytest.mark.parametrize("place", [0, 4])
+def test_rows_that_are_put_in_between_leave_the_others_alone(place: int, tmp_path: Path) -> None:
+    listed(tmp_path, ROWS)
+    before = bytes_of(tmp_path)
+    code, rows = listed(tmp_path, [*ROWS[:place], {"photo": "new.jpg", "patient_id": "P9"}, *ROWS[place:]])
+    assert (code, [row["input"] for row in rows]) == (0, ["new.jpg"])
+    assert before.items() <= bytes_of(tmp_path).items()
+    assert [each["row"] for each in results(tmp_path)] == list(range(1, len(ROWS) + 2))
+    assert len(bytes_of(tmp_path)) == len(ROWS) + 1
 
 
 def test_a_corrected_row_is_wrapped_in_the_next_run(tmp_path: Path) -> None:
@@ -176,23 +226,41 @@ def test_rows_that_are_gone_are_gone_from_the_results(tmp_path: Path) -> None:
     assert (code, rows, [each["row"] for each in results(tmp_path)]) == (0, [], [1, 2, 3, 4, 5])
 
 
-def test_another_folder_gets_the_same_objects(tmp_path: Path) -> None:
+def test_two_imports_share_no_uid(tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        listed(tmp_path / folder, ROWS)
+    every = [dcmread(path) for path in tmp_path.glob("*/out/*.dcm")]
+    assert len(every) == 2 * len(ROWS)
+    assert len({each.SOPInstanceUID for each in every}) == len(every)
+    assert len({each.StudyInstanceUID for each in every}) == len({each.SeriesInstanceUID for each in every}) == 6
+
+
+def share_namespace(folder: Path, *others: Path) -> None:
+    for other in others:
+        put(other / "out" / "uid-namespace", (folder / "out" / "uid-namespace").read_bytes())
+
+
+def test_another_folder_with_the_same_name_space_gets_the_same_objects(tmp_path: Path) -> None:
     listed(tmp_path / "one", ROWS)
+    share_namespace(tmp_path / "one", tmp_path / "other")
     listed(tmp_path / "other", ROWS)
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
 
 
 @pytest.mark.parametrize("jobs", ["2", "5"])
 def test_several_jobs_make_the_same_objects(jobs: str, tmp_path: Path) -> None:
-    for folder in ("one", "many"):
+    for folder in BOTH:
         put(tmp_path / folder / "f.pdf", PDF)
     table: Table = [{**row, "consent_form": "f.pdf"} for row in ROWS]
     listed(tmp_path / "one", table)
+    share_namespace(tmp_path / "one", tmp_path / "many")
     code, rows = listed(tmp_path / "many", table, "--jobs", jobs)
     assert code == 0, rows
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "many")
-    strip = [{**each, "output": ""} for each in results(tmp_path / "one")]
-    assert [{**each, "output": ""} for each in results(tmp_path / "many")] == strip
+    one, many = (
+        [{**each, "output": "", "source": ""} for each in results(tmp_path / name)] for name in ("one", "many")
+    )
+    assert one == many
 
 
 def test_the_study_s_beginning_is_remembered_from_run_to_run(tmp_path: Path) -> None:
