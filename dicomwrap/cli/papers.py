@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ class Papers:
     folder: Path = field(default_factory=Path)
     _consents: dict[str, ConsentRecord] = field(default_factory=dict)
     _forms: dict[str, bytes] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
 
     def consent(self, name: str) -> ConsentRecord | None:
         """Return the consent in a file; None when no file is named.
@@ -41,8 +41,12 @@ class Papers:
 
     def digest(self, details: Details) -> str:
         """Return a digest of what the named papers hold, so that another paper is another saying."""
-        parts = [_digest(self.folder / name) if name else "" for name in (details.consent, details.consent_form)]
-        return " ".join(parts)
+        return " ".join(self._digest(name) for name in (details.consent, details.consent_form))
+
+    def _digest(self, name: str) -> str:
+        if name and name not in self._digests:
+            self._digests[name] = _digest(self.folder / name)
+        return self._digests.get(name, "")
 
     def form(self, name: str) -> bytes:
         """Return the bytes of a signed form; b"" when no file is named.
@@ -55,7 +59,6 @@ class Papers:
         return self._forms.get(name, b"")
 
 
-@lru_cache(maxsize=4096)
 def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.stat().st_size <= LARGEST_FORM else ""
