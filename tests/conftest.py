@@ -7,8 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.fakes import orthanc
+
+# Code under test starts programs, so time says nothing; 'minutes' is for a long look: --hypothesis-profile=minutes.
+settings.register_profile("default", deadline=None)
+settings.register_profile("minutes", deadline=None, max_examples=20_000)
+settings.load_profile("default")
 
 sys.modules["orthanc"] = orthanc  # the module that Orthanc's Python plugin brings; here its double
 
