@@ -14,6 +14,17 @@ from typing import Final
 from dicomwrap.errors import PatientDetailsError
 
 UNSPECIFIED: Final = "39937001"
+# Plain words that stand for one site only; those that could stand for several are asked back.
+_PLAIN: Final = {
+    "arm": "Skin of upper extremity", "leg": "Skin of lower extremity", "finger": "Skin of digit of hand",
+    "chest": "Skin of anterior surface of thorax", "groin": "Skin of inguinal region", "armpit": "Skin of axilla",
+    "genitals": "Skin of external genitalia", "genitalia": "Skin of external genitalia", "belly": "Skin of abdomen",
+    "eye": "Skin of eye region", "tongue": "Mucosa of tongue", "mouth": "Oral mucosa", "palm": "Skin of palm of hand",
+    "shin": "Skin of anterior surface of lower leg", "calf": "Skin of posterior surface of lower leg",
+    "knee": "Skin of anterior surface of knee", "elbow": "Skin of posterior surface of elbow",
+    "nape": "Skin of nuchal region", "navel": "Skin of umbilicus", "temple": "Skin of temporal region",
+    "sternum": "Sternal skin",
+}  # fmt: skip
 _TABLE: Final = Path(__file__).with_name("cid4029.txt")
 _FACE: Final = frozenset({
     ("SCT", "73897004"), ("SCT", "68698007"), ("SCT", "36141000"), ("SCT", "23747009"), ("SCT", "113179006"),
@@ -72,7 +83,7 @@ def body_site(text: str | None) -> BodySite:
     """
     sites = _sites()
     wanted = " ".join((text or "").split()).casefold() or UNSPECIFIED
-    for name in (wanted, f"skin of {wanted}"):
+    for name in (wanted, f"skin of {wanted}", _PLAIN.get(wanted, "").casefold()):
         if name in sites:
             return sites[name]
     raise PatientDetailsError(

@@ -13,7 +13,7 @@ from dicomwrap.photograph import Device
 from dicomwrap.uids import UidSource, derived_uid
 
 _SERIES_NUMBERS: Final = 900
-_PAGE_STEP: Final = 100_000
+_PAGE_STEP: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class SeriesBook:
 class DerivedPlace:
     """The place that a photograph has by its own number: the same however often the work is begun again.
 
-    The further pages of a file follow in steps that no number of a photograph reaches.
+    The further pages of a file follow in steps beyond the numbers of most visits' photographs.
     """
 
     study_instance_uid: str

@@ -207,7 +207,7 @@ def _take_name(descriptor: int, temporary: Path | None, path: Path) -> None:
         # naming a directory, though the path is absolute, makes Python follow the link: linkat(AT_SYMLINK_FOLLOW)
         os.link(temporary or f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
     except OSError as error:
-        if isinstance(error, FileExistsError) or path.exists():
+        if isinstance(error, FileExistsError) or path.exists() or path.is_symlink():
             taken = OutputError(f"{path} is already there", "Choose another --out; nothing is ever overwritten.")
             raise taken from error
         if temporary is None:

@@ -37,6 +37,7 @@ SUFFIXES: Final = frozenset({
     ".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".gif", ".jxl", ".jp2",
     ".psd",
 })  # fmt: skip
+_NUMBERS: Final = 999  # as many as an anonymised copy may keep
 _VISITS: Final = Path(".dicomwrap", "visits")
 
 
@@ -118,7 +119,9 @@ def wrapper(settings: orders.Settings, visits: Visits) -> Callable[[Path, Photo,
         study = Study(
             order=order,
             uid=task.uids.study_instance_uid,
-            places=DerivedPlace(study_instance_uid=task.uids.study_instance_uid, number=task.number),
+            places=DerivedPlace(
+                study_instance_uid=task.uids.study_instance_uid, number=(task.number - 1) % _NUMBERS + 1
+            ),
             started=visits.started(task.uids.study_instance_uid, task.at.replace(tzinfo=None)),
         )
         wrap_single(

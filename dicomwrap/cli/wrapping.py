@@ -14,7 +14,7 @@ from typing import Final, TypedDict
 from dicomwrap.cli.orders import Order
 from dicomwrap.cli.report import Outcome, Refused, Wrapped
 from dicomwrap.encoding import Part10, first_uid
-from dicomwrap.errors import DicomwrapError, NotAPhotographError, UnsupportedPhotographError
+from dicomwrap.errors import DicomwrapError, NotAPhotographError, UnsupportedFilmError, UnsupportedPhotographError
 from dicomwrap.iod.modules import Circumstances, Reference, Wrapping, capture_moment
 from dicomwrap.photograph import CaptureFacts, Device, Photograph
 from dicomwrap.series import Place, Places
@@ -157,6 +157,11 @@ def _film(task: Task, data: bytes) -> Wrapped:
     from dicomwrap.source.film import read_film
 
     order = task.order
+    if order.dermoscopy is not None or order.reading.orientation is not None:
+        raise UnsupportedFilmError(
+            "DICOM has no dermoscopic film, and no place for a film's orientation",
+            "Wrap it without --dermoscopy and --exif-orientation.",
+        )
     film = read_film(data, drop_audio=order.drop_audio, orienting=order.reading.orienting)
     named = replace(film, facts=_with_device(film.facts, order.device))
     about = _circumstances(task, named.facts, named.sha256, 1)

@@ -29,7 +29,7 @@ VALUES: Final[dict[str, re.Pattern[str]]] = {
         "ImageType": "ORIGINAL|DERIVED|PRIMARY|SECONDARY",
         "Modality": "XC",
         "SeriesNumber": r"[0-9]{0,3}",
-        "InstanceNumber": r"[0-9]{0,6}",
+        "InstanceNumber": r"[0-9]{0,3}",
         "PatientOrientation": "[APLRHF]{0,3}",
         "Laterality": "[RL]?",
         "ImageLaterality": "[RLUB]",

@@ -70,7 +70,7 @@ def test_other_parts_are_neither(word: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "suggestion"),
     [
-        ("elbow", "Skin of posterior surface of elbow"),
+        ("forearm", "Skin of anterior surface of forearm"),
         ("breast", "breast"),
         ("skin of hnad", "Skin of hand"),
         ("nail", "Nail unit"),

@@ -25,7 +25,7 @@ def photo(tmp_path: Path) -> Path:
         (("--sex", "X"), "--sex"),
         (("--birth-date", "2030-01-01"), "--birth-date"),
         (("--patient-name", "a\\b"), "--patient-name"),
-        (("--body-site", "elbow"), "did you mean"),
+        (("--body-site", "forearm"), "did you mean"),
         (("--laterality", "up"), "--laterality"),
         (("--purpose", "FUN"), "allowed are DIRECT_CARE"),
         (("--operator", "a\\b"), "--operator"),
