@@ -120,6 +120,7 @@ class Photograph:
         untouched: whether the entropy-coded data, or the samples, are the file's own, bit for bit.
         derivation: what was done to the pixels, a sentence each; empty when they are the camera's (turned or not).
         profile: the colour profile.
+        left_out: what the file holds besides this picture, a sentence; "" when that is nothing of a picture.
         page: which picture of the file, from 1.
         warnings: sentences for a person.
     """
@@ -137,6 +138,7 @@ class Photograph:
     untouched: bool = False
     derivation: tuple[str, ...] = ()
     profile: ColourProfile | None = None
+    left_out: str = ""
     page: int = 1
     warnings: tuple[str, ...] = ()
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 from pydicom.dataset import Dataset
 
 from dicomwrap.hostile import UNREADABLE
-from dicomwrap.judging import attributes, consent, enumerated, history, picture, privacy, profile
+from dicomwrap.judging import attributes, consent, enumerated, history, picture, privacy, profile, proof
 from dicomwrap.judging.findings import FINDINGS, Finding, Severity, error
 from dicomwrap.judging.opening import UnfitFileError, file_findings, opened, order_findings, read
 from dicomwrap.judging.walk import Walk, walked
@@ -86,6 +86,7 @@ def _judgements(dataset: Dataset, walk: Walk, key: bytes | None) -> Iterator[Fin
     yield from _completed("the history", history.lossy_findings(dataset))
     yield from _completed("the derivation", history.derivation_findings(dataset))
     yield from _completed("the picture", picture.picture_findings(dataset))
+    yield from _completed("the picture data", proof.proof_findings(dataset))
     yield from _completed("the document", attributes.document_findings(dataset))
     yield from _completed("the hidden data", privacy.privacy_findings(walk))
     yield from _completed("the colour profile", profile.profile_findings(dataset))

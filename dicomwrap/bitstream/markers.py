@@ -44,6 +44,7 @@ _HIERARCHICAL: Final = frozenset({0xDE, 0xDF})
 # Where entropy-coded data end: an FF that no stuffed zero, restart marker or other FF follows (T.81 B.1.1.5).
 # The pattern begins with one fixed byte, so the search runs at the speed of memory.
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_AFTER_SCAN_WITHOUT_RESTARTS: Final = re.compile(rb"\xff[^\x00\xff]")
 _FILL: Final = re.compile(rb"\xff++")
 
 
@@ -75,11 +76,12 @@ class Piece(NamedTuple):
 
 
 class Component(NamedTuple):
-    """One component of the frame: its identifier and sampling factors."""
+    """One component of the frame: its identifier, sampling factors and quantisation table."""
 
     id: int
     horizontal: int
     vertical: int
+    table: int
 
 
 class Frame(NamedTuple):
@@ -183,6 +185,7 @@ class _Parser:
         self.pieces = [Piece(marker=SOI, start=0, body=2, end=2)]
         self.frame: Frame | None = None
         self.scanned: set[int] = set()
+        self.restarts = False
 
     def stream(self) -> Stream:
         """Return the whole stream taken apart."""
@@ -210,7 +213,10 @@ class _Parser:
         if piece.marker in FRAME_MARKERS:
             self._enter_frame(piece)
         elif piece.marker not in APPLICATION_MARKERS:
-            check_table(piece.marker, self.data[piece.body : piece.end])
+            body = self.data[piece.body : piece.end]
+            check_table(piece.marker, body)
+            if piece.marker == DRI:
+                self.restarts = body != b"\0\0"
         self.pieces.append(piece)
         if piece.marker == SOS:
             self._enter_scan(piece)
@@ -256,7 +262,8 @@ class _Parser:
         self.pieces.append(Piece(marker=SCAN_DATA, start=piece.end, body=piece.end, end=end))
 
     def _scan_end(self, start: int) -> int:
-        match = _AFTER_SCAN.search(self.data, start)
+        pattern = _AFTER_SCAN if self.restarts else _AFTER_SCAN_WITHOUT_RESTARTS
+        match = pattern.search(self.data, start)
         end = len(self.data) if match is None else match.start()
         while end > start and self.data[end - 1] == 0xFF:
             end -= 1  # fill bytes belong to the marker that follows
@@ -302,7 +309,7 @@ def _component(entry: bytes) -> Component:
     horizontal, vertical = divmod(entry[1], 16)
     if not (1 <= horizontal <= 4 and 1 <= vertical <= 4):
         raise DamagedPhotographError("The JPEG has a sampling factor outside 1 to 4")
-    return Component(id=entry[0], horizontal=horizontal, vertical=vertical)
+    return Component(id=entry[0], horizontal=horizontal, vertical=vertical, table=entry[2])
 
 
 def _scan_components(body: bytes, frame: Frame) -> frozenset[int]:

@@ -13,6 +13,7 @@ from dicomwrap.errors import DamagedPhotographError
 _DHT, _DAC, _DQT, _DRI = 0xC4, 0xCC, 0xDB, 0xDD
 _QUANTISERS, _LENGTHS = 64, 16
 _MOST_CODES = 256
+_LARGEST_DC = 16
 
 
 @lru_cache(maxsize=256)  # cameras write the same tables into every picture
@@ -52,6 +53,8 @@ def _are_quantisation_tables(body: bytes) -> bool:
         precision, number = divmod(body[at], 16)
         if precision > 1 or number > 3:
             return False
+        if 0 in body[at + 1 : at + 1 + _QUANTISERS] and not precision:
+            return False
         at += 1 + _QUANTISERS * (1 + precision)
     return at == len(body) and at > 0
 
@@ -62,10 +65,21 @@ def _are_huffman_tables(body: bytes) -> bool:
         kind, number = divmod(body[at], 16)
         counts = body[at + 1 : at + 1 + _LENGTHS]
         codes = sum(counts)
-        if kind > 1 or number > 3 or codes > _MOST_CODES or not _is_a_tree(counts):
+        symbols = body[at + 1 + _LENGTHS : at + 1 + _LENGTHS + codes]
+        if kind > 1 or number > 3 or codes > _MOST_CODES or not _is_a_tree(counts) or not _are_symbols(kind, symbols):
             return False
         at += 1 + _LENGTHS + codes
     return at == len(body) and at > 0
+
+
+def _are_symbols(kind: int, symbols: bytes) -> bool:
+    """Tell whether each symbol stands once, and is a size (T.81 F.1.2.1) or a run and a size (T.81 F.1.2.2).
+
+    A text would repeat a letter before long.
+    """
+    if len(set(symbols)) != len(symbols):
+        return False
+    return all(symbol <= _LARGEST_DC for symbol in symbols) if kind == 0 else 0xF not in {s & 0xF for s in symbols}
 
 
 def _is_a_tree(counts: bytes) -> bool:

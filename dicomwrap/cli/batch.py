@@ -40,7 +40,7 @@ def wrap_each(
             source=photo,
             order=order,
             study_for=_study_for(study, number, jobs),
-            path_for=names.for_photo(photo),
+            path_for=_by_page(names.for_photo(photo)),
             uid_for=lambda _, __: new_uid(),
         )
         for number, photo in enumerate(photos, start=1)
@@ -51,7 +51,7 @@ def wrap_each(
         yield from outcomes
     if order.form and wrapped:  # a form without a photograph is filed by other means
         form = replace(
-            tasks[0], source=Path(form_name), path_for=lambda _: names.for_form(), uid_for=lambda _, __: form_uid
+            tasks[0], source=Path(form_name), path_for=lambda _, __: names.for_form(), uid_for=lambda _, __: form_uid
         )
         yield wrap_form(study, form)
 
@@ -60,6 +60,10 @@ def _form(uid: str) -> Reference:
     from dicomwrap.iod.encapsulated_pdf import SOP_CLASS_UID
 
     return Reference(sop_class_uid=SOP_CLASS_UID, sop_instance_uid=uid)
+
+
+def _by_page(path_for: Callable[[int], Path]) -> Callable[[str, int], Path]:
+    return lambda _, page: path_for(page)
 
 
 def _study_for(study: Study, number: int, jobs: int) -> Callable[[CaptureFacts], Study]:

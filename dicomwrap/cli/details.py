@@ -66,14 +66,13 @@ class Details:
     def for_row(self, said: Mapping[str, str]) -> Details:
         """Return the details with what a row says; a row of another patient takes nothing of this one's.
 
-        Who issued numbers stays where no patient is named here.
+        A row that names, in any field, somebody else than is named here is another patient's.
         """
-        other = said.get("patient_id", "").strip() not in ("", self.patient_id.strip())
-        other = other or said.get("issuer", "").strip() not in ("", self.issuer.strip())
-        if not other:
+        named = bool(self.patient_id or self.patient_name)
+        other = any(said.get(name, "").strip() not in ("", getattr(self, name).strip()) for name in _PERSON)
+        if not (named and other):
             return self.overridden(said)
-        dropped = [name for name in OF_A_PATIENT if name != "issuer" or self.patient_id]
-        return replace(self, **dict.fromkeys(dropped, "")).overridden(said)
+        return replace(self, **dict.fromkeys(OF_A_PATIENT, "")).overridden(said)
 
 
 # What is one patient's, or one visit's: never another patient's too.
@@ -82,4 +81,5 @@ OF_A_PATIENT: tuple[str, ...] = (
     "study_uid", "study_description", "accession", "admission_id", "admission_issuer", "reason", "referrer",
     "procedure_id", "procedure", "step_id", "step",
 )  # fmt: skip
+_PERSON: tuple[str, ...] = ("patient_id", "issuer", "patient_name", "birth_date", "sex")
 FIELDS: frozenset[str] = frozenset(field.name for field in fields(Details))

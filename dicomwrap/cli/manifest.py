@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from dicomwrap.cli.details import FIELDS, Details
+from dicomwrap.cli.plainfiles import read_plain
 from dicomwrap.errors import DicomwrapError
 
 INPUT: Final = "photo"
+_PERSON: Final = ("patient_name", "birth_date", "sex")
+_KNOWN: Final = f"Begin with a line of column names, of: {INPUT}, {', '.join(sorted(FIELDS))}."
 _ALIASES: Final = {"input": INPUT, "file": INPUT, "path": INPUT}
 
 
@@ -46,18 +49,20 @@ def read_manifest(path: Path, defaults: Details) -> tuple[Row, ...]:
         ManifestError: it can't be read, lacks the photographs' column or has columns that nobody knows.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ManifestError(f"The manifest can't be read ({error.strerror})") from error
+        text = read_plain(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError("The manifest is no text in UTF-8") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise ManifestError(f"The manifest can't be read ({reason})") from error
     lines = _json_lines(text) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(text)
     rows = tuple(_row(number, cells, defaults) for number, cells in enumerate(lines, start=1))
     if not rows:
         raise ManifestError("The manifest has no rows")
     counts: Counter[tuple[str, str]] = Counter()
     seen: dict[tuple[str, Details], int] = {}
-    return tuple(_counted(_single(each, seen), counts) for each in rows)
+    single = tuple(_single(each, seen) for each in rows)
+    return tuple(_counted(each, counts) for each in _reconciled(single))
 
 
 def by_patient(rows: tuple[Row, ...]) -> tuple[tuple[Row, ...], ...]:
@@ -83,7 +88,7 @@ def _json_lines(text: str) -> Iterator[Mapping[str, object]]:
             continue
         try:
             cells = json.loads(line)
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise ManifestError(f"The manifest is no JSON Lines: line {number}") from error
         if not isinstance(cells, dict):
             raise ManifestError(f"The manifest's line {number} is no JSON object")
@@ -92,9 +97,9 @@ def _json_lines(text: str) -> Iterator[Mapping[str, object]]:
 
 def _check_columns(names: Iterable[str]) -> None:
     known = [_column(name) for name in names]
-    unknown = sorted({name for name in known if name not in FIELDS and name != INPUT})
-    if unknown:
-        raise ManifestError(f"The manifest has columns that nobody knows: {', '.join(unknown)[:200]}")
+    unknown = sum(name not in FIELDS and name != INPUT for name in known)
+    if unknown:  # never their words: where the header line is missing, they are a patient's
+        raise ManifestError(f"The manifest's first line has {unknown} columns that nobody knows", _KNOWN)
     if INPUT not in known:
         raise ManifestError(f"The manifest has no column '{INPUT}' with the photographs' paths")
     twice = [name for name, count in Counter(known).items() if count > 1]
@@ -116,7 +121,7 @@ def _row(number: int, cells: Mapping[str, object], defaults: Details) -> Row:
     if "" in cells:
         problem = "The row has more cells than the header has columns"
     elif unknown:
-        problem = f"The row has fields that nobody knows: {', '.join(unknown)[:200]}"
+        problem = f"The row has {len(unknown)} fields that nobody knows"
     elif not photo:
         problem = f"The row names no photograph ('{INPUT}')"
     details = defaults if problem else defaults.for_row(named)
@@ -128,6 +133,36 @@ def _counted(each: Row, counts: Counter[tuple[str, str]]) -> Row:
     patient = (each.details.issuer, each.details.patient_id)
     counts[patient] += 1
     return replace(each, ordinal=counts[patient])
+
+
+def _reconciled(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Return the rows, those with a problem that contradict each other about a patient or about whose a study is."""
+    persons: dict[tuple[str, str], dict[str, set[str]]] = {}
+    owners: dict[str, set[tuple[str, str]]] = {}
+    for each in rows:
+        said, number = each.details, (each.details.issuer, each.details.patient_id)
+        for name in _PERSON:
+            if said.patient_id and getattr(said, name):
+                persons.setdefault(number, {}).setdefault(name, set()).add(getattr(said, name).casefold())
+        if said.study_uid:
+            owners.setdefault(said.study_uid, set()).add(number)
+    return tuple(_contradicted(each, persons, owners) for each in rows)
+
+
+def _contradicted(
+    each: Row, persons: Mapping[tuple[str, str], Mapping[str, set[str]]], owners: Mapping[str, set[tuple[str, str]]]
+) -> Row:
+    said = each.details
+    known = persons.get((said.issuer, said.patient_id), {})
+    told = [name for name, values in known.items() if len(values) > 1]
+    if each.problem:
+        return each
+    if told:
+        words = ", ".join(name.replace("_", " ") for name in told)
+        return replace(each, problem=f"Rows say different things of the patient of this number ({words})")
+    if len(owners.get(said.study_uid, ())) > 1:
+        return replace(each, problem="Rows put different patients into this study")
+    return each
 
 
 def _single(each: Row, seen: dict[tuple[str, Details], int]) -> Row:

@@ -28,7 +28,7 @@ Done: TypeAlias = tuple[tuple[Outcome, ...], list[Entry]]
 def run(
     manifest: Path, out: Path, *, results: Path, defaults: Details, settings: Settings, jobs: int, as_json: bool
 ) -> int:
-    """Wrap every row that isn't done yet and return the exit code: 0, or 1 when any row stands refused.
+    """Wrap every row that isn't done yet and return the exit code: 0, or 1 when a row is refused or an object outdated.
 
     Raises:
         DicomwrapError: the manifest as a whole can't be used.
@@ -53,13 +53,17 @@ def run(
         refused += any(isinstance(outcome, Refused) for outcome in outcomes)
         for outcome in outcomes:
             _tell(outcome, as_json=as_json)
-    noted.settle(rows)
+    superseded = noted.settle(rows)
+    for file in superseded:
+        click.echo(
+            f"{report.safe(file)}: made for a row that says something else now; remove it if that was wrong", err=True
+        )
     click.echo(
         f"{len(rows)} rows: {len(rows) - refused} wrapped ({len(rows) - len(left)} of them before), {refused} refused; "
         f"{report.safe(str(results))} has a row for each",
         err=True,
     )
-    return 1 if refused else 0
+    return 1 if refused or superseded else 0
 
 
 def _done(row: Row, outcomes: tuple[Outcome, ...], noted: Results) -> Done:

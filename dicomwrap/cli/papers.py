@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dicomwrap.cli.details import Details
+from dicomwrap.cli.plainfiles import read_plain
 from dicomwrap.errors import PatientDetailsError, ProblemsError
 
 if TYPE_CHECKING:
@@ -61,18 +62,17 @@ class Papers:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.stat().st_size <= LARGEST_FORM else ""
-    except OSError:
+        return hashlib.sha256(read_plain(path, LARGEST_FORM)).hexdigest()
+    except (OSError, ValueError):
         return ""
 
 
 def _read(path: Path, option: str, largest: int) -> bytes:
     try:
-        if path.stat().st_size > largest:
-            raise PatientDetailsError((f"{option}: the file is too large",))
-        return path.read_bytes()
-    except OSError as error:
-        raise PatientDetailsError((f"{option}: can't be read ({error.strerror})",)) from error
+        return read_plain(path, largest)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise PatientDetailsError((f"{option}: can't be read ({reason})",)) from error
 
 
 def _consent(path: Path) -> ConsentRecord:

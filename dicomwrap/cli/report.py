@@ -28,6 +28,7 @@ class Wrapped:
     sha256: str = ""
     rows: int = 0
     columns: int = 0
+    left_out: str = ""
     warnings: tuple[str, ...] = ()
 
 

@@ -17,10 +17,15 @@ from typing import Final
 
 from dicomwrap.cli.manifest import ManifestError, Row
 from dicomwrap.cli.papers import Papers
+from dicomwrap.cli.plainfiles import read_plain
 from dicomwrap.cli.report import Outcome, Wrapped, row
 from dicomwrap.durable import Disk
 
 NAMESPACE: Final = "uid-namespace"
+_NAMESPACE_LENGTH: Final = 32
+_BEGINNING: Final = '{"row"'
+_OTHER_FILE: Final = "Name another file with --results; this one is left as it is."
+_SUPERSEDED: Final = "No row of the manifest says this any more"
 Entry = dict[str, object]
 
 
@@ -56,17 +61,28 @@ class Results:
     photos: Path
     studies: Studies = field(default_factory=Studies)
     done: dict[str, list[Entry]] = field(default_factory=dict)
+    superseded: list[Entry] = field(default_factory=list)
 
     def load(self) -> None:
-        """Remember what earlier runs did; a line that a crash left half is passed over."""
+        """Remember what earlier runs did; a line that a crash left half is passed over.
+
+        Raises:
+            ManifestError: the file is no result file; it would be replaced.
+        """
         if not self.path.exists():
             return
-        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines = read_plain(self.path).decode("utf-8", "replace").splitlines()
+        except OSError as error:
+            raise ManifestError(f"{self.path} can't be read ({error.strerror})", _OTHER_FILE) from error
+        results = [text for text in lines if text.startswith(_BEGINNING)]
+        if not results and not _BEGINNING.startswith("".join(lines).strip()):
+            raise ManifestError(f"{self.path} is no result file", _OTHER_FILE)
+        for text in results:
             with suppress(ValueError):
                 entry = json.loads(text)
-                if isinstance(entry, dict) and isinstance(entry.get("key"), str):
-                    self.studies.remember(entry)
-                    self.done.setdefault(entry["key"], []).append(entry)
+                self.studies.remember(entry)
+                self.done.setdefault(str(entry.get("key")), []).append(entry)
 
     def is_done(self, each: Row) -> bool:
         """Tell whether a row was wrapped before, from the same file, and its objects are still there, whole."""
@@ -92,18 +108,29 @@ class Results:
 
     def append(self, entries: list[Entry]) -> None:
         """Note how a row fared."""
-        self.done[str(entries[0]["key"])] = entries
+        key = str(entries[0]["key"])
+        self.superseded += self.done.get(key, [])
+        self.done[key] = entries
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(entry)}\n" for entry in entries)
 
-    def settle(self, rows: tuple[Row, ...]) -> None:
-        """Write the file anew, durably: the lines of each row of the manifest, in its order, and no others."""
-        lines = []
-        for each in rows:
-            entries = self.done.get(each.key, [])
-            lines += [json.dumps({**entry, "row": each.number}) + "\n" for entry in entries]
-        Disk().put(self.path, "".join(lines).encode())
+    def settle(self, rows: tuple[Row, ...]) -> tuple[str, ...]:
+        """Write the file anew, durably: the lines of each row of the manifest, in its order.
+
+        Objects of earlier runs that no row stands for any more come last, as ``superseded``; their files are returned.
+        """
+        known = {each.key for each in rows}
+        lines = [{**entry, "row": each.number} for each in rows for entry in self.done.get(each.key, [])]
+        current = {entry.get("output") for entry in lines}
+        gone = [entry for key, entries in self.done.items() if key not in known for entry in entries]
+        old = [
+            {**entry, "row": 0, "status": "superseded", "reason": _SUPERSEDED}
+            for entry in (*self.superseded, *gone)
+            if entry.get("output") not in current and _size(str(entry.get("output"))) > 0
+        ]
+        Disk().put(self.path, "".join(f"{json.dumps(entry)}\n" for entry in (*lines, *old)).encode())
+        return tuple(str(entry["output"]) for entry in old)
 
 
 def keyed(each: Row, papers: Papers) -> Row:
@@ -114,7 +141,7 @@ def keyed(each: Row, papers: Papers) -> Row:
     parts = [each.photo, json.dumps(asdict(each.details), sort_keys=True), papers.digest(each.details)]
     if each.problem:
         parts.append(str(each.number))
-    key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return replace(each, key=key)
 
 
@@ -128,9 +155,14 @@ def namespace(out: Path) -> str:
     try:
         with suppress(FileExistsError):
             Disk().put_new(path, os.urandom(16).hex().encode())
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} can't be read or written", "Make --out a folder you may write to.") from error
+        found = read_plain(path, _NAMESPACE_LENGTH).decode("ascii")
+        if len(found) != _NAMESPACE_LENGTH:
+            raise ValueError("too short")
+        return found
+    except (OSError, ValueError) as error:
+        raise ManifestError(
+            f"{path} can't be read or written, or is damaged", "Make --out a folder you may write to, or a new one."
+        ) from error
 
 
 def _size(path: str) -> int:

@@ -46,17 +46,26 @@ def wrap_row(each: Row, whole: Import) -> tuple[Outcome, ...]:
         found = order(each.details, whole.settings, whole.papers)
     except UsageProblemsError as error:
         return (_refusal(each, "; ".join(error.problems)),)
-    stem = f"{Path(each.photo).stem}-{each.key[:8]}"
+    stem = Path(each.photo).stem
     task = Task(
         source=whole.papers.folder / each.photo,
         order=found,
         study_for=_once(lambda facts: _study(found, each, facts, whole)),
-        path_for=lambda page: whole.out / (f"{stem}.dcm" if page == 1 else f"{stem}-p{page}.dcm"),
+        path_for=lambda sha256, page: whole.out / f"{stem}-{_short(each.key, sha256)}{_page(page)}.dcm",
         uid_for=lambda sha256, page: derived_uid("instance", whole.namespace, each.key, sha256, str(page)),
         again=True,
     )
     outcomes = wrap_file(task)
     return tuple(replace(outcome, input=each.photo) for outcome in (*outcomes, *_form(task, outcomes, each, whole)))
+
+
+def _short(*parts: str) -> str:
+    """Return letters that tell the objects of one photograph's name apart: of other words, or of other bytes."""
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:8]
+
+
+def _page(page: int) -> str:
+    return "" if page == 1 else f"-p{page}"
 
 
 def _once(make: Callable[[CaptureFacts], Study]) -> Callable[[CaptureFacts], Study]:
@@ -113,7 +122,7 @@ def _form(task: Task, outcomes: tuple[Outcome, ...], each: Row, whole: Import) -
     path = whole.out / f"consent-form-{reference.sop_instance_uid}.dcm"
     if path.exists() and path.stat().st_size > len(task.order.form):  # an earlier row of the study wrote it
         return ()
-    form = replace(task, path_for=lambda _: path, uid_for=lambda _, __: reference.sop_instance_uid)
+    form = replace(task, path_for=lambda _, __: path, uid_for=lambda _, __: reference.sop_instance_uid)
     return (wrap_form(study, form),)
 
 

@@ -24,8 +24,8 @@ from dicomwrap.cli.watching import Courier, show, stopped_by_signals, watch, wat
 from dicomwrap.cli.wrapcommand import stamp_key
 from dicomwrap.cli.wrapping import Study, Task, wrap_single
 from dicomwrap.errors import DicomwrapError, OutputError
+from dicomwrap.outbox import Made, Uids
 from dicomwrap.outbox import Task as Photo
-from dicomwrap.outbox import Uids
 from dicomwrap.sending.delivery import Terms
 from dicomwrap.series import DerivedPlace
 from dicomwrap.version import VERSION
@@ -58,15 +58,19 @@ def watch_command(
     every: float,
     once: bool,
     keep: bool,
+    delete_all: bool,
     take_existing: bool,
     **options: object,
 ) -> None:
     """Wrap each photograph that a camera puts into FOLDER, send it, and delete it when the archive vouches for it.
 
+    A file of which something is left out, such as a second picture, is kept unless --delete-all is given.
+
     After a crash start it again: nothing is lost, and nothing is sent twice. What is refused stays, with the reason in
     a text file beside it. With --once, photographs that are there already are taken, and the command ends.
 
-    Exit code 0: nothing is left on its way. 1: something is; start the watch again. 2: the call itself is wrong.
+    Exit code 0: nothing is left on its way. 1: something is (start the watch again), or was refused. 2: the call itself
+    is wrong.
     """
     tools = context.find_object(Tools) or Tools()
     said = details(options)
@@ -104,6 +108,7 @@ def watch_command(
                 every=every,
                 once=once,
                 delete=not keep,
+                delete_all=delete_all,
                 take_existing=take_existing or once,
             )
     except DicomwrapError as error:
@@ -111,10 +116,10 @@ def watch_command(
     sys.exit(1 if left else 0)
 
 
-def wrapper(settings: orders.Settings, visits: Visits) -> Callable[[Path, Photo, Path], None]:
+def wrapper(settings: orders.Settings, visits: Visits) -> Callable[[Path, Photo, Path], Made]:
     """Return what makes the object of a photograph: by its task alone, so that doing it again gives the same object."""
 
-    def wrap_one(photo: Path, task: Photo, target: Path) -> None:
+    def wrap_one(photo: Path, task: Photo, target: Path) -> Made:
         order = _order(Details(**task.details), replace(settings, now=task.at))
         study = Study(
             order=order,
@@ -124,16 +129,17 @@ def wrapper(settings: orders.Settings, visits: Visits) -> Callable[[Path, Photo,
             ),
             started=visits.started(task.uids.study_instance_uid, task.at.replace(tzinfo=None)),
         )
-        wrap_single(
+        made = wrap_single(
             Task(
                 source=photo,
                 order=order,
                 study_for=lambda _: study,
-                path_for=lambda _: target,
+                path_for=lambda _, __: target,
                 uid_for=lambda _, __: task.uids.sop_instance_uid,
                 durable=True,
             )
         )
+        return Made(warnings=made.warnings, left_out=made.left_out)
 
     return wrap_one
 

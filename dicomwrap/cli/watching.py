@@ -40,6 +40,11 @@ watch_options = stacked(
     click.option("--once", is_flag=True, help="Stop when every photograph has been tried."),
     click.option("--keep", is_flag=True, help="Don't delete the photographs."),
     click.option(
+        "--delete-all",
+        is_flag=True,
+        help="Delete also photographs of which something is left out, such as a second picture in the file.",
+    ),
+    click.option(
         "--take-existing",
         is_flag=True,
         help="Take also photographs that were in the folder before; they are then of this patient.",
@@ -106,9 +111,10 @@ def watch(
     every: float = 1.0,
     once: bool = False,
     delete: bool = True,
+    delete_all: bool = False,
     take_existing: bool = False,
 ) -> int:
-    """Bring photographs away until ``stop`` is set, and return how many are left on their way.
+    """Bring photographs away until ``stop`` is set, and return how many are left on their way, or were refused.
 
     Args:
         folder: where photographs arrive.
@@ -124,6 +130,7 @@ def watch(
         every: seconds between looks.
         once: end when every photograph has been tried.
         delete: whether photographs are deleted when the archive vouches for them.
+        delete_all: also those of which something isn't in the object.
         take_existing: take also what was there before.
 
     Raises:
@@ -141,11 +148,12 @@ def watch(
             details=details,
             settle=settle,
             delete=delete,
+            delete_all=delete_all,
             take_existing=take_existing,
             wanted=wanted,
         )
         _look_on(outbox, stop, every=every, once=once, tell=tell)
-        return outbox.open
+        return outbox.open + outbox.refused
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Final
 
 from dicomwrap.cli.details import Details
 from dicomwrap.cli.orders import UsageProblemsError
+from dicomwrap.cli.plainfiles import read_plain
 from dicomwrap.worklist import WorklistItem, read_item
 
 # field of the entry: detail
@@ -35,6 +36,7 @@ _FIELDS: Final = {
     "operator": "operator",
 }
 _SEXES: Final = ("M", "F", "O")
+_LARGEST: Final = 64 << 20
 _WHO: Final = ("patient_id", "issuer")
 
 
@@ -46,8 +48,8 @@ def merged(path: Path, said: Details, number: int | None) -> Details:
         WorklistError: it holds no entry, or several and none was chosen.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_plain(path, _LARGEST).decode("utf-8")
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "is no text in UTF-8"
         raise UsageProblemsError([f"--from-worklist: can't be read ({reason})"]) from error
     found = _details(read_item(text, number))

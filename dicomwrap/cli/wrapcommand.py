@@ -16,11 +16,13 @@ from dicomwrap.cli.details import Details
 from dicomwrap.cli.main import Tools
 from dicomwrap.cli.options import detail_options, details
 from dicomwrap.cli.papers import Papers
+from dicomwrap.cli.plainfiles import read_plain
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.photograph import MOST_PIXELS
 
 _MEGA: Final = 1_000_000
 _SHORTEST_KEY: Final = 16
+_LONGEST_KEY: Final = 1 << 16
 _FILE: Final = click.Path(path_type=Path, readable=False)  # one that can't be read doesn't stop the others
 
 
@@ -91,9 +93,10 @@ def stamp_key(path: object) -> bytes | None:
     if not isinstance(path, Path):
         return None
     try:
-        key = path.read_bytes()
-    except OSError as error:
-        raise orders.UsageProblemsError([f"--stamp-key: can't be read ({error.strerror})"]) from error
+        key = read_plain(path, _LONGEST_KEY)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise orders.UsageProblemsError([f"--stamp-key: can't be read ({reason})"]) from error
     if len(key) < _SHORTEST_KEY:
         raise orders.UsageProblemsError([f"--stamp-key: needs {_SHORTEST_KEY} bytes at least"])
     return key

@@ -62,7 +62,7 @@ class Task:
         source: the file.
         order: what was said about it.
         study_for: gives the study by what the camera said.
-        path_for: where the object of a page goes.
+        path_for: where the object goes, by the digest of the file and the page.
         uid_for: the SOP Instance UID, by the digest of the file and the page.
         durable: whether the object must be safe on the disk before it is told.
         again: whether an object of the same UID, or half a file, may be in the way of work that is repeated.
@@ -71,7 +71,7 @@ class Task:
     source: Path
     order: Order
     study_for: Callable[[CaptureFacts], Study]
-    path_for: Callable[[int], Path]
+    path_for: Callable[[str, int], Path]
     uid_for: Callable[[str, int], str]
     durable: bool = False
     again: bool = False
@@ -116,7 +116,7 @@ def wrap_form(study: Study, task: Task) -> Outcome:
     about = _about(study, task.order, study.visit(CaptureFacts()), place, uid)
     built = stamped(encapsulated_pdf.consent_form(task.order.form, about), task.order.consent, uid, task.order.key)
     try:
-        path = _put(task, built, about, 1)
+        path = _put(task, built, about, "", 1)
     except DicomwrapError as error:
         return _refused(task, error)
     return Wrapped(**_told(task, path, built, about), lossless=True)
@@ -134,7 +134,7 @@ def _wrapped(task: Task, photograph: Photograph) -> Wrapped:
     named = replace(photograph, facts=_with_device(photograph.facts, order.device))
     about = _circumstances(task, named.facts, named.sha256, named.page)
     built = wrap(named, about, order.consent, dermoscopy=order.dermoscopy, key=order.key)
-    path = _put(task, built, about, named.page)
+    path = _put(task, built, about, named.sha256, named.page)
     return Wrapped(
         **_told(task, path, built, about),
         lossless=not named.added_loss,
@@ -142,6 +142,7 @@ def _wrapped(task: Task, photograph: Photograph) -> Wrapped:
         sha256=named.sha256,
         rows=named.rows,
         columns=named.columns,
+        left_out=named.left_out,
         warnings=(*named.warnings, *time_warnings(named.facts, order.now), *order.warnings),
     )
 
@@ -167,7 +168,7 @@ def _film(task: Task, data: bytes) -> Wrapped:
     about = _circumstances(task, named.facts, named.sha256, 1)
     uid = about.wrapping.sop_instance_uid
     built = stamped(video_photographic(named, about), order.consent, uid, order.key)
-    path = _put(task, built, about, 1)
+    path = _put(task, built, about, named.sha256, 1)
     return Wrapped(
         **_told(task, path, built, about),
         lossless=True,
@@ -184,8 +185,8 @@ def _circumstances(task: Task, facts: CaptureFacts, sha256: str, page: int) -> C
     return _about(study, task.order, study.visit(facts), place, task.uid_for(sha256, page))
 
 
-def _put(task: Task, built: Part10, about: Circumstances, page: int) -> Path:
-    path = task.path_for(page)
+def _put(task: Task, built: Part10, about: Circumstances, sha256: str, page: int) -> Path:
+    path = task.path_for(sha256, page)
     if task.again:
         make_way(path, about.wrapping.sop_instance_uid)
     write(built, path, durable=task.durable)

@@ -41,6 +41,8 @@ FINDINGS: Final[dict[str, str]] = {
     "RETIRED_TRANSFER_SYNTAX": "the transfer syntax is retired; readers needn't know it (PS3.6 table A-1)",
     "UNKNOWN_TRANSFER_SYNTAX": "the transfer syntax isn't known here; the bitstream wasn't looked at",
     "ENCAPSULATION": "fragments or offset table break the rules (PS3.5 section A.4)",
+    "PICTURE_DATA": "a decoder can't read the picture data to their end without a complaint",
+    "SURPLUS": "the stream has tables or bytes that its picture doesn't need, where words could hide",
     "COLOUR_MODEL": "the photometric interpretation is one that readers don't expect in this transfer syntax",
     # what shouldn't be there
     "HIDDEN_METADATA": "metadata of the camera or of a program hide in the bitstream or in an opaque element",

@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 from dicomwrap.durable import PART, Disk, digest, reason_of
 from dicomwrap.errors import ArchiveRefusedError, DicomwrapError, OutputError, PeerError, ReceiptError, WatchError
 from dicomwrap.outbox.arrivals import NOTE, Arrivals, Signature
-from dicomwrap.outbox.ports import Archive, Told, What, Wrap
+from dicomwrap.outbox.ports import Archive, Made, Told, What, Wrap
 from dicomwrap.outbox.task import State, Task, TaskBook, Uids
 from dicomwrap.receipt import read_receipt
 
@@ -30,6 +30,7 @@ _OFFER_AGAIN: Final = 5  # an archive that has been asked so often without vouch
 
 _LEFT: Final = "It was there before the watch began"
 _TAKE: Final = "If it is of the same patient and visit, start the watch with --take-existing."
+_KEPT_REMEDY: Final = "Delete it by hand, or start the watch with --delete-all, when nobody needs that."
 _OTHERWISE: Final = "This very photograph was sent before, with other details than those given now"
 _OTHERWISE_REMEDY: Final = (
     "Delete it if it is here by mistake; if it was sent for the wrong patient, have that corrected."
@@ -66,6 +67,7 @@ class Outbox:
         details: what the wrapper needs to know about photographs that arrive now.
         settle: seconds for which a file must not change before it has arrived.
         delete: whether photographs are deleted when the archive vouches for them.
+        delete_all: also those of which something isn't in the object.
         take_existing: whether photographs that were there before, of which nothing is known, are of ``details`` too.
         wanted: tells by its name whether a file is a photograph.
         disk: makes the changes.
@@ -81,6 +83,7 @@ class Outbox:
     details: Mapping[str, str]
     settle: float = 2.0
     delete: bool = True
+    delete_all: bool = False
     take_existing: bool = False
     wanted: Callable[[str], bool] = lambda _name: True
     disk: Disk = field(default_factory=Disk)
@@ -108,7 +111,12 @@ class Outbox:
     def open(self) -> int:
         """How many photographs are on their way."""
         end = (State.DELETED,) if self.delete else (State.DELETED, State.COMMITTED)
-        return sum(task.state not in end for task in self._book)
+        return sum(task.state not in end and not self._is_at_its_end(task) for task in self._book)
+
+    @property
+    def refused(self) -> int:
+        """How many photographs were refused since the start."""
+        return len(self._refused)
 
     def look(self) -> None:
         """Look at the folder once, and bring each photograph as far as it will go now.
@@ -180,7 +188,7 @@ class Outbox:
         part = self._object(task).with_suffix(PART)
         part.unlink(missing_ok=True)
         try:
-            self.wrap(photos[0], task, part)
+            made = self.wrap(photos[0], task, part) or Made()
         except OutputError:
             raise
         except DicomwrapError as error:
@@ -190,7 +198,10 @@ class Outbox:
             return None  # it was changed under our hands, and will be seen as another one
         object_sha256, _ = digest(part)
         self.disk.promote(part, self._object(task))
-        return self._book.write(replace(task, state=State.WRAPPED, object_sha256=object_sha256))
+        for warning in made.warnings:
+            self.tell(Told(name=photos[0].name, what=What.WARNED, reason=warning))
+        wrapped = replace(task, state=State.WRAPPED, object_sha256=object_sha256, left_out=made.left_out)
+        return self._book.write(wrapped)
 
     def _store(self, task: Task, photos: Photos) -> Task | None:
         if not self._is_ready(task):
@@ -221,6 +232,13 @@ class Outbox:
         if not self.delete:
             self._remove_object(task)
             return None
+        if not photos and self.unsettled:
+            return None  # it may lie there still, and not have arrived again yet
+        if self._is_kept(task):
+            self._note(photos, f"Kept: {task.left_out}. {_KEPT_REMEDY}")
+            self._remove_object(task)
+            self._say(task.sha256, Told(name=task.name, what=What.KEPT, reason=task.left_out, remedy=_KEPT_REMEDY))
+            return None
         if not _has_receipt(task):
             self._book.write(replace(task, state=State.STORED, receipt=""))
             raise ReceiptError("Its receipt is gone from the disk", "The archive is asked again; nothing is deleted.")
@@ -229,6 +247,12 @@ class Outbox:
         self._say(task.sha256, Told(name=task.name, what=What.DELETED))
         self._book.write(replace(task, state=State.DELETED))
         return None
+
+    def _is_kept(self, task: Task) -> bool:
+        return bool(task.left_out) and not self.delete_all
+
+    def _is_at_its_end(self, task: Task) -> bool:
+        return task.state is State.COMMITTED and self._is_kept(task)
 
     def _seen_again(self, task: Task, photos: Photos) -> Task | None:
         """Deal with a photograph that was sent and deleted, and is there again."""

@@ -13,8 +13,22 @@ from typing import Protocol, TypeAlias
 
 from dicomwrap.outbox.task import Task
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What there is to say of an object that was made.
+
+    Attributes:
+        warnings: sentences for a person.
+        left_out: what of the photograph isn't in the object; "" when nothing is.
+    """
+
+    warnings: tuple[str, ...] = ()
+    left_out: str = ""
+
+
 # Makes the object of a photograph by its task at the path given last.
-Wrap: TypeAlias = Callable[[Path, Task, Path], None]
+Wrap: TypeAlias = Callable[[Path, Task, Path], Made | None]
 
 
 class Archive(Protocol):
@@ -44,6 +58,8 @@ class What(StrEnum):
 
     TAKEN = "taken"
     LEFT = "left"
+    WARNED = "warning"
+    KEPT = "kept"
     REFUSED = "refused"
     STORED = "stored"
     COMMITTED = "committed"

@@ -56,6 +56,7 @@ class Task:
         object_sha256: digest of the object; "" until it is wrapped.
         stored_at: when the archive took it.
         receipt: path of the deletion receipt; "" until there is one.
+        left_out: what of the photograph isn't in its object, so that it must not be deleted; "" when nothing is.
     """
 
     sha256: str
@@ -68,6 +69,7 @@ class Task:
     object_sha256: str = ""
     stored_at: datetime | None = None
     receipt: str = ""
+    left_out: str = ""
 
 
 class TaskBook:
@@ -126,7 +128,7 @@ class TaskBook:
 def _text(task: Task) -> bytes:
     stored_at = None if task.stored_at is None else task.stored_at.isoformat()
     found = asdict(task) | {"details": dict(task.details), "at": task.at.isoformat(), "stored_at": stored_at}
-    return json.dumps({"schema": SCHEMA, **found}, ensure_ascii=False, indent=1).encode()
+    return json.dumps({"schema": SCHEMA, **found}, indent=1).encode()  # a name that is no UTF-8 is escaped
 
 
 def _read(path: Path) -> Task:

@@ -24,6 +24,9 @@ from dicomwrap.photograph import LossyStep
 MOST_SIDE: Final = 65_535  # Rows and Columns are US (PS3.5 section 6.2)
 MOST_PAGES: Final = 500
 MOST_FRAME: Final = 2 * 1024**3
+OTHERS: Final = (
+    "the file holds other pictures as well (a burst, a second view or depth); only its main picture was taken"
+)
 MOST_METADATA: Final = 16 * 1024**2
 _MOST_HEADER: Final = 64 * 1024
 _MOST_SENTENCES: Final = 32

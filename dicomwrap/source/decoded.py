@@ -26,7 +26,7 @@ from dicomwrap.photograph import (
     Photograph,
     Reading,
 )
-from dicomwrap.source.answer import MOST_FRAME, Decoded, unpacked
+from dicomwrap.source.answer import MOST_FRAME, OTHERS, Decoded, unpacked
 from dicomwrap.source.limits import Limits, run_limited
 
 # 200 megapixels of RGB are 800 MB in the decoder, and as much again to turn, convert or compress them.
@@ -153,6 +153,7 @@ def _photograph(decoded: Decoded, sha256: str) -> Photograph:
         derivation=decoded.derivation,
         profile=profile,
         page=decoded.page,
+        left_out=OTHERS if OTHERS in decoded.warnings else "",
         warnings=(*facts.warnings, *decoded.warnings, *lost),
     )
 

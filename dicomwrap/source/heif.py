@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dicomwrap.errors import DamagedPhotographError, UnsupportedPhotographError
 from dicomwrap.photograph import LossyStep
+from dicomwrap.source.answer import OTHERS
 from dicomwrap.source.cicp import colour_warnings
 from dicomwrap.source.items import primary
 from dicomwrap.source.rasters import Page, Wanted, block, reduction, refuse_size
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from pillow_heif import HeifFile, HeifImage
 
 _METHOD: Final = "ISO_23008_2"
-_OTHERS: Final = (
-    "the file holds other pictures as well (a burst, a second view or depth); only its main picture was taken"
-)
 
 
 def pages(data: bytes, wanted: Wanted) -> Iterator[Page]:
@@ -39,7 +37,7 @@ def pages(data: bytes, wanted: Wanted) -> Iterator[Page]:
     image = picture.to_pillow()
     refuse_size(*image.size, wanted.most_pixels, "HEIC")
     ratio = image.width * image.height * (1 if image.mode[0] == "L" else 3) / len(data)
-    others = (_OTHERS,) if len(file) > 1 or picture.info.get("depth_images") else ()
+    others = (OTHERS,) if len(file) > 1 or picture.info.get("depth_images") else ()
     yield Page(
         image=image,
         codec="HEIC (HEVC)",

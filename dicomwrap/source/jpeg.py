@@ -25,6 +25,7 @@ from dicomwrap.bitstream.markers import (
     Stream,
     parse,
 )
+from dicomwrap.bitstream.surplus import has_surplus
 from dicomwrap.errors import DamagedPhotographError, TruncatedPhotographError, UnsupportedPhotographError
 from dicomwrap.exif import EXIF_HEADER, capture_facts, without_places
 from dicomwrap.photograph import (
@@ -62,6 +63,7 @@ class _Found:
 
     stream: Stream
     picture: Stream
+    left_out: str
     facts: CaptureFacts
     orientation: int
     warnings: tuple[str, ...]
@@ -94,7 +96,7 @@ def read(data: bytes, reading: Reading | None = None, *, start: int = 0) -> Phot
     sha256 = hashlib.sha256(data).hexdigest()
     if stream.colour not in _PHOTOMETRIC:
         return _decoded(found, sha256, how)
-    if stream.frame.marker == SOF0 and found.orientation == UPRIGHT:
+    if stream.frame.marker == SOF0 and found.orientation == UPRIGHT and not has_surplus(found.picture):
         return _untouched(found, sha256, how)
     return _without_loss(found, sha256) or _at_a_price(found, sha256, how)
 
@@ -104,7 +106,8 @@ def _found(stream: Stream, how: Reading) -> _Found:
     if picture.colour != stream.colour:
         raise UnsupportedPhotographError("The JPEG says two things about its colours")
     believed = how.orientation or facts.orientation or UPRIGHT
-    warnings = [*facts.warnings, *_left_out(stream)]
+    left_out = _left_out(stream)
+    warnings = [*facts.warnings, *filter(None, [left_out])]
     if how.orienting is Orienting.KEEP and believed != UPRIGHT:
         warnings.append(
             f"the camera says {_ORIENTATIONS[believed]}; stored unrotated, viewers will show it as the sensor saw it"
@@ -112,7 +115,9 @@ def _found(stream: Stream, how: Reading) -> _Found:
         believed = UPRIGHT
     if believed != UPRIGHT:
         facts = without_places(facts)
-    return _Found(stream=stream, picture=picture, facts=facts, orientation=believed, warnings=tuple(warnings))
+    return _Found(
+        stream=stream, picture=picture, left_out=left_out, facts=facts, orientation=believed, warnings=tuple(warnings)
+    )
 
 
 def _untouched(found: _Found, sha256: str, how: Reading) -> Photograph:
@@ -179,6 +184,7 @@ def _decoded(found: _Found, sha256: str, how: Reading) -> Photograph:
         added_loss=True,
         derivation=result.derivation,
         profile=profile,
+        left_out=found.left_out,
         warnings=(*found.warnings, *result.warnings, *warnings),
     )
 
@@ -202,6 +208,7 @@ def _photograph(
         lossy=(LossyStep(ratio=frame.rows * frame.columns * samples / length, method=METHOD),),
         untouched=untouched,
         profile=profile,
+        left_out=found.left_out,
         warnings=(*found.warnings, *warnings),
     )
 
@@ -274,8 +281,8 @@ def _profile(stream: Stream) -> tuple[ColourProfile | None, tuple[str, ...]]:
     return profile, ()
 
 
-def _left_out(stream: Stream) -> tuple[str, ...]:
+def _left_out(stream: Stream) -> str:
     length = len(stream.data) - stream.end
     if length <= _TRAILER_TOLD:
-        return ()
-    return (f"{length} bytes after the picture (a second picture, a film or the like) were left out",)
+        return ""
+    return f"{length} bytes after the picture (a second picture, a film or the like) were left out"

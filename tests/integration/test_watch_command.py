@@ -69,8 +69,8 @@ def test_photographs_arrive_are_vouched_for_and_deleted_and_what_is_refused_stay
     (folder / "b.jpg").write_bytes(turned)
     (folder / "c.gif").write_bytes(b"GIF89a" + bytes(20))
     (folder / "notes.txt").write_text("not a photograph")
-    code, said = finished(started(folder, stock, "--once"))
-    assert code == 0, said
+    code, said = finished(started(folder, stock, "--once", "--delete-all"))
+    assert code == 1, said  # for the one that is refused
     assert left(folder) == {"c.gif", "c.gif.refused.txt", "notes.txt"}
     assert "GIF" in (folder / "c.gif.refused.txt").read_text()
     found = held(stock)
@@ -84,6 +84,18 @@ def test_photographs_arrive_are_vouched_for_and_deleted_and_what_is_refused_stay
     for uid in stock.instances():
         assert [each for each in verify(stock.file(uid)) if each.severity == "error"] == []
     assert len([*(folder / ".dicomwrap" / "receipts").iterdir()]) == 2
+
+
+def test_a_photograph_with_a_second_picture_in_its_file_is_sent_and_kept(stock: Stock, tmp_path: Path) -> None:
+    folder = tmp_path / "camera"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(photos.camera_photo())
+    code, said = finished(started(folder, stock, "--once"))
+    assert (code, len(held(stock))) == (0, 1), said
+    assert left(folder) == {"a.jpg", "a.jpg.refused.txt"}
+    assert "after the picture" in said
+    code, said = finished(started(folder, stock, "--once", "--delete-all"))
+    assert (code, left(folder), len(held(stock))) == (0, set(), 1), said
 
 
 def test_the_next_start_of_the_day_goes_on_with_the_study(stock: Stock, tmp_path: Path) -> None:

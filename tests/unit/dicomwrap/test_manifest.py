@@ -193,7 +193,7 @@ WRONG = {
     "column twice": ("m.csv", "photo,sex,sex\na.jpg,F,M\n", "column twice"),
     "column twice by another name": ("m.csv", "photo,input\na.jpg,b.jpg\n", "column twice"),
     "no photographs": ("m.csv", "patient_id\nP1\n", "no column 'photo'"),
-    "semicolons": ("m.csv", "photo;patient_id\na.jpg;P1\n", "photo;patient_id"),
+    "semicolons": ("m.csv", "photo;patient_id\na.jpg;P1\n", "1 columns that nobody knows"),
     "no rows": ("m.csv", "photo,patient_id\n", "no rows"),
     "nothing": ("m.csv", "", "photo"),
     "open quote": ("m.csv", 'photo,reason\na.jpg,"never ends\n', "no CSV"),

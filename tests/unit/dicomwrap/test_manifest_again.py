@@ -154,9 +154,12 @@ def test_a_row_that_says_something_else_is_another_object(change: dict[str, str]
     listed(tmp_path, ROWS)
     before = bytes_of(tmp_path)
     code, rows = listed(tmp_path, [*ROWS[:2], {**ROWS[2], **change}, *ROWS[3:]])
-    assert (code, [row["status"] for row in rows]) == (0, ["wrapped"])
+    assert (code, [row["status"] for row in rows]) == (1, ["wrapped"])  # the first object is still there, and told
     assert before.items() <= bytes_of(tmp_path).items()
     assert len(set(uids(tmp_path).values())) == len(ROWS) + 1
+    assert [each["status"] for each in results(tmp_path)] == ["wrapped"] * len(ROWS) + ["superseded"]
+    Path(str(results(tmp_path)[-1]["output"])).unlink()
+    assert listed(tmp_path, [*ROWS[:2], {**ROWS[2], **change}, *ROWS[3:]])[0] == 0
     assert len(results(tmp_path)) == len(ROWS)
 
 
@@ -186,7 +189,7 @@ def test_a_consent_that_says_something_else_makes_another_object(tmp_path: Path)
     before = uids(tmp_path)
     put(tmp_path / "c.json", CONSENT.replace("TEACHING", "RESEARCH"))
     code, rows = listed(tmp_path, table)
-    assert (code, len(rows)) == (0, 1)
+    assert (code, len(rows)) == (1, 1)
     assert rows[0]["sop_instance_uid"] not in before.values()
 
 
@@ -220,10 +223,17 @@ def test_rows_that_are_added_at_the_end_leave_the_others_alone(tmp_path: Path) -
     clean(tmp_path)
 
 
-def test_rows_that_are_gone_are_gone_from_the_results(tmp_path: Path) -> None:
+def test_objects_of_rows_that_are_gone_are_told_until_they_are_gone_too(tmp_path: Path) -> None:
     listed(tmp_path, ROWS)
     code, rows = listed(tmp_path, ROWS[:5])
-    assert (code, rows, [each["row"] for each in results(tmp_path)]) == (0, [], [1, 2, 3, 4, 5])
+    noted = results(tmp_path)
+    assert (code, rows, [each["row"] for each in noted][:5]) == (1, [], [1, 2, 3, 4, 5])
+    old = [each for each in noted if each["status"] == "superseded"]
+    assert len(old) == len(ROWS) - 5
+    for each in old:
+        Path(str(each["output"])).unlink()
+    assert listed(tmp_path, ROWS[:5])[0] == 0
+    assert len(results(tmp_path)) == 5
 
 
 def test_two_imports_share_no_uid(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ GOOD = {
     "one of 16 bits": (DQT, b"\x10" + QUANTISERS * 2),
     "one Huffman table": (DHT, ONE_CODE),
     "two of them": (DHT, ONE_CODE + b"\x11" + ONE_CODE[1:]),
-    "a full tree": (DHT, b"\x13" + bytes([0, 4]) + bytes(14) + bytes(4)),
+    "a full tree": (DHT, b"\x13" + bytes([0, 4]) + bytes(14) + bytes(range(1, 5))),
     "a restart interval": (DRI, b"\0\x08"),
     "arithmetic conditions": (DAC, b"\0\x10\x11\5"),
 }
@@ -100,3 +100,9 @@ def test_a_second_scan_of_the_same_component_is_refused() -> None:
 def test_what_encoders_write_passes(options: dict[str, object]) -> None:
     assert parse(photos.jpeg(**options)).frame.rows == 48
     assert parse(photos.jpegtran(photos.jpeg(**options), "-arithmetic")).frame.rows == 48
+
+
+def test_symbols_that_stand_twice_or_are_no_sizes_are_no_table() -> None:
+    for symbols in (b"\1\1\2\3", b"\x0f\1\2\3"):
+        with pytest.raises(DamagedPhotographError):
+            check_table(DHT, b"\x13" + bytes([0, 4]) + bytes(14) + symbols)
