@@ -20,6 +20,7 @@ from dicomwrap.cli.papers import Papers
 from dicomwrap.cli.plainfiles import read_plain
 from dicomwrap.cli.report import Outcome, Wrapped, row
 from dicomwrap.durable import Disk
+from dicomwrap.receipt import SUFFIX, read_receipt
 
 NAMESPACE: Final = "uid-namespace"
 _NAMESPACE_LENGTH: Final = 32
@@ -85,13 +86,13 @@ class Results:
                 self.done.setdefault(str(entry.get("key")), []).append(entry)
 
     def is_done(self, each: Row) -> bool:
-        """Tell whether a row was wrapped before, from the same file, and its objects are still there, whole."""
+        """Tell whether a row was wrapped before, from the same file, and its objects are there, whole, or were sent."""
         entries = self.done.get(each.key, [])
         source = _stat(self.photos / each.photo)
         return bool(entries) and all(
             entry.get("status") == "wrapped"
             and source in ("", entry.get("source"))
-            and _size(str(entry.get("output"))) == entry.get("size")
+            and (_size(str(entry.get("output"))) == entry.get("size") or _was_sent(entry))
             for entry in entries
         )
 
@@ -163,6 +164,16 @@ def namespace(out: Path) -> str:
         raise ManifestError(
             f"{path} can't be read or written, or is damaged", "Make --out a folder you may write to, or a new one."
         ) from error
+
+
+def _was_sent(entry: Entry) -> bool:
+    """Tell whether an archive vouches for an object that isn't here any more: its receipt lies where it was."""
+    receipt = Path(f"{entry.get('output')}{SUFFIX}")
+    try:
+        found = read_receipt(receipt) if receipt.exists() else None
+    except OSError:
+        return False
+    return found is not None and found.sop_instance_uid == entry.get("sop_instance_uid")
 
 
 def _size(path: str) -> int:

@@ -24,6 +24,7 @@ from dicomwrap.photograph import CaptureFacts
 from dicomwrap.series import DerivedPlace
 from dicomwrap.uids import derived_uid
 
+_UNDATED: Final = "undated"
 _REMEDY: Final = "Correct the row and run the command again; rows that are done are not done twice."
 
 
@@ -84,7 +85,8 @@ def _study(found: Order, each: Row, facts: CaptureFacts, whole: Import) -> Study
     """Return the study: the one that is named, else one for each visit, which an order, admission or day makes."""
     encounter = found.encounter
     moment = capture_moment(facts, found.now).local
-    visit = encounter.accession or encounter.admission_id or modules.da(moment)
+    day = modules.da(moment) if facts.taken_at is not None else _UNDATED  # never the day of the import
+    visit = encounter.accession or encounter.admission_id or day
     # without a number nobody knows whether two pictures show one patient: each is a study of its own
     whom = (found.patient.issuer, found.patient.id) if found.patient.id else (each.key,)
     uid = found.study_uid or derived_uid("study", whole.namespace, *whom, visit)

@@ -189,7 +189,7 @@ def test_a_row_that_does_not_fit_the_table_is_refused_alone(form: str, line: str
 
 
 WRONG = {
-    "unknown column": ("m.csv", "photo,shoe_size\na.jpg,9\n", "shoe_size"),
+    "unknown column": ("m.csv", "photo,shoe_size\na.jpg,9\n", "1 columns that nobody knows"),
     "column twice": ("m.csv", "photo,sex,sex\na.jpg,F,M\n", "column twice"),
     "column twice by another name": ("m.csv", "photo,input\na.jpg,b.jpg\n", "column twice"),
     "no photographs": ("m.csv", "patient_id\nP1\n", "no column 'photo'"),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from pydicom import dcmread
 
+from dicomwrap.cli.main import Tools, main
+from dicomwrap.receipt import Receipt, text_of
 from tests.unit.dicomwrap import photos
 from tests.unit.dicomwrap.calls import objects, put, run, run_json, statuses
+from tests.unit.dicomwrap.objects import NOW
 from tests.unit.dicomwrap.test_manifest import csv_of, listed
 
 A, B = {"photo": "a.jpg", "patient_id": "1"}, {"photo": "b.jpg", "patient_id": "1"}
@@ -89,3 +96,41 @@ def test_a_changed_photograph_of_the_same_name_is_wrapped_beside_the_first(tmp_p
     code, told = run_json("--manifest", tmp_path / "m.csv", "--out", tmp_path / "out")
     assert (code, statuses(told)) == (1, ["wrapped"])
     assert len([*(tmp_path / "out").glob("*.dcm")]) == 2
+
+
+def test_objects_that_an_archive_vouches_for_are_not_made_again(tmp_path: Path) -> None:
+    _, (row,) = listed(tmp_path, [A])
+    file = Path(str(row["output"]))
+    receipt = Receipt(
+        sop_class_uid="1.2",
+        sop_instance_uid=str(row["sop_instance_uid"]),
+        sha256="0" * 64,
+        size=file.stat().st_size,
+        transaction_uid="1.2.3",
+        peer_aet="ARCHIVE",
+        peer_host="pacs.example",
+        peer_port=104,
+        sent_by="C-STORE",
+        sent_at=NOW,
+        committed_at=NOW,
+        version="test",
+    )
+    put(Path(f"{file}.receipt.json"), text_of(receipt))
+    file.unlink()
+    code, again = run_json("--manifest", tmp_path / "m.csv", "--out", tmp_path / "out")
+    assert (code, again, file.exists()) == (0, [], False)
+
+
+def test_a_photograph_without_a_time_stays_in_its_study_on_another_day(tmp_path: Path) -> None:
+    undated = put(tmp_path / "a.jpg", photos.jpeg())
+    _, (row,) = listed(tmp_path, [A])
+    Path(str(row["output"])).unlink()
+    manifest = tmp_path / "m.csv"
+    tools = Tools(now=lambda: NOW + timedelta(days=3))
+    arguments = ["wrap", "--manifest", str(manifest), "--out", str(tmp_path / "out"), "--json"]
+    told = CliRunner().invoke(main, arguments, obj=tools)
+    again = json.loads(told.stdout)
+    assert undated.exists()
+    assert again["sop_instance_uid"] == row["sop_instance_uid"]
+    assert again["study_instance_uid"] == row["study_instance_uid"]
+    assert dcmread(again["output"]).StudyDate == NOW.strftime("%Y%m%d")
