@@ -29,7 +29,7 @@ FILLED: Final = (
     "ImageType", "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored",
     "HighBit", "LossyImageCompression",
     # required of ourselves:
-    "AcquisitionDateTime", "ImageLaterality", "AnatomicRegionSequence", "PrivateDataElementCharacteristicsSequence",
+    "ImageLaterality", "AnatomicRegionSequence", "PrivateDataElementCharacteristicsSequence",
 )  # fmt: skip
 _COMMON_PRESENT: Final = (
     "AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientID", "PatientBirthDate",

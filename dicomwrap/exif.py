@@ -93,6 +93,7 @@ def _facts(main: _Fields, detail: _Fields, warnings: tuple[str, ...]) -> Capture
         ),
         exposure=_exposure(detail),
         orientation=_integer(main.get(_ORIENTATION), range(1, 9)),
+        other_colours=_integer(detail.get(_COLOR_SPACE), range(0x10000)) in _NOT_SRGB,
         warnings=warnings,
     )
 
@@ -275,8 +276,12 @@ _FLASH_BITS: Final[dict[str, tuple[int, tuple[int, ...]]]] = {
 EXPOSURE_KEYWORDS: Final = frozenset((*_FLASH_BITS, *(keyword for keyword, _ in _RULES.values())))
 # They count from the corner of the picture as the sensor saw it: no longer true once the picture is turned.
 PIXEL_COORDINATES: Final = frozenset({"SubjectArea", "SubjectLocation"})
+_COLOR_SPACE: Final = 0xA001
+_NOT_SRGB: Final = (2, 0xFFFF)  # Adobe RGB by some cameras; uncalibrated
 _MAIN_TAGS: Final = frozenset((_MAKE, _MODEL, _ORIENTATION, _SOFTWARE, _EXIF_IFD, *_TIFF_EP))
-_DETAIL_TAGS: Final = frozenset((*_RULES, _FLASH, *_ORIGINAL, *_DIGITIZED, _TIME_ZONE_OFFSET, _BODY_SERIAL_NUMBER))
+_DETAIL_TAGS: Final = frozenset(
+    (*_RULES, _FLASH, _COLOR_SPACE, *_ORIGINAL, *_DIGITIZED, _TIME_ZONE_OFFSET, _BODY_SERIAL_NUMBER)
+)
 
 
 def _exposure(detail: _Fields) -> dict[str, ExposureValue]:

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 MOST_PIXELS: Final = 200_000_000
+UNTOLD_COLOURS: Final = "the camera says that the colours aren't sRGB, and gives no profile; they may look dull"
 UPRIGHT: Final = 1  # EXIF orientation of a picture that needs no turn
 
 ExposureValue: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...]
@@ -65,6 +66,7 @@ class CaptureFacts:
         device: what took it.
         exposure: how, by keyword of group 0016 (PS3.3 sections C.8.12.10 and C.8.12.11); only what is known.
         orientation: EXIF orientation, 1 to 8.
+        other_colours: whether the camera said another colour space than sRGB; a profile then tells which.
         warnings: sentences for a person about what couldn't be read.
     """
 
@@ -73,6 +75,7 @@ class CaptureFacts:
     device: Device = field(default_factory=Device)
     exposure: Mapping[str, ExposureValue] = field(default_factory=dict)
     orientation: int | None = None
+    other_colours: bool = False
     warnings: tuple[str, ...] = ()
 
 

@@ -114,18 +114,25 @@ def _column(name: str) -> str:
 
 def _row(number: int, cells: Mapping[str, object], defaults: Details) -> Row:
     """Read one row; what is wrong with it is told with the row, and never stops the others."""
-    named = {_column(name): "" if value is None else str(value).strip() for name, value in cells.items() if name}
+    named = {_column(name): _cell(value) for name, value in cells.items() if name}
+    odd = [name for name, value in cells.items() if name and not isinstance(value, str | int | None)]
     photo = named.pop(INPUT, "")
     unknown = sorted(set(named) - FIELDS)
     problem = ""
     if "" in cells:
         problem = "The row has more cells than the header has columns"
+    elif odd or any(isinstance(value, bool) for value in cells.values()):
+        problem = "The row has values that are neither text nor whole numbers"
     elif unknown:
         problem = f"The row has {len(unknown)} fields that nobody knows"
     elif not photo:
         problem = f"The row names no photograph ('{INPUT}')"
     details = defaults if problem else defaults.for_row(named)
     return Row(number=number, photo=photo, details=details, problem=problem)
+
+
+def _cell(value: object) -> str:
+    return str(value).strip() if isinstance(value, str | int) else ""
 
 
 def _counted(each: Row, counts: Counter[tuple[str, str]]) -> Row:
@@ -139,18 +146,23 @@ def _reconciled(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Return the rows, those with a problem that contradict each other about a patient or about whose a study is."""
     persons: dict[tuple[str, str], dict[str, set[str]]] = {}
     owners: dict[str, set[tuple[str, str]]] = {}
+    shown: dict[str, set[tuple[str, str]]] = {}
     for each in rows:
         said, number = each.details, (each.details.issuer, each.details.patient_id)
         for name in _PERSON:
             if said.patient_id and getattr(said, name):
                 persons.setdefault(number, {}).setdefault(name, set()).add(getattr(said, name).casefold())
+        shown.setdefault(each.photo, set()).add(number)
         if said.study_uid:
             owners.setdefault(said.study_uid, set()).add(number)
-    return tuple(_contradicted(each, persons, owners) for each in rows)
+    return tuple(_contradicted(each, persons, owners, shown) for each in rows)
 
 
 def _contradicted(
-    each: Row, persons: Mapping[tuple[str, str], Mapping[str, set[str]]], owners: Mapping[str, set[tuple[str, str]]]
+    each: Row,
+    persons: Mapping[tuple[str, str], Mapping[str, set[str]]],
+    owners: Mapping[str, set[tuple[str, str]]],
+    shown: Mapping[str, set[tuple[str, str]]],
 ) -> Row:
     said = each.details
     known = persons.get((said.issuer, said.patient_id), {})
@@ -162,6 +174,8 @@ def _contradicted(
         return replace(each, problem=f"Rows say different things of the patient of this number ({words})")
     if len(owners.get(said.study_uid, ())) > 1:
         return replace(each, problem="Rows put different patients into this study")
+    if len(shown.get(each.photo, ())) > 1:
+        return replace(each, problem="Rows say of this photograph that it shows different patients")
     return each
 
 

@@ -19,8 +19,9 @@ from dicomwrap.cli.nodes import stacked
 from dicomwrap.errors import ArchiveRefusedError, OutputError, PeerError
 from dicomwrap.outbox import Archive, Outbox, Task, Told, Uids, What, Wrap, claimed
 from dicomwrap.receipt import keep
-from dicomwrap.sending.delivery import UNVOUCHED, Route, Terms, receipt_for
+from dicomwrap.sending.delivery import NOT_WHOLE, NOT_WHOLE_REMEDY, UNVOUCHED, Route, Terms, receipt_for
 from dicomwrap.sending.parcel import Parcel, parcel
+from dicomwrap.sending.words import is_not_whole
 
 watch_options = stacked(
     click.option(
@@ -76,6 +77,8 @@ class Courier:
             raise PeerError(f"The archive doesn't take it in ({answer.reason})", "It is tried again later.")
         if not answer.stored:
             raise ArchiveRefusedError(f"The archive refuses it: {answer.reason}")
+        if is_not_whole(answer.status):
+            raise ArchiveRefusedError(f"{NOT_WHOLE}: {answer.reason}", NOT_WHOLE_REMEDY)
 
     def commit(self, file: Path, task: Task) -> Path:
         """Have the archive vouch for the object of a task, and return where its receipt is.

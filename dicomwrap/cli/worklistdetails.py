@@ -37,7 +37,9 @@ _FIELDS: Final = {
 }
 _SEXES: Final = ("M", "F", "O")
 _LARGEST: Final = 64 << 20
-_WHO: Final = ("patient_id", "issuer")
+_WHOSE: Final = (
+    "patient_id", "issuer", "patient_name", "birth_date", "sex", "study_uid", "accession", "admission_id",
+)  # fmt: skip
 
 
 def merged(path: Path, said: Details, number: int | None) -> Details:
@@ -53,11 +55,20 @@ def merged(path: Path, said: Details, number: int | None) -> Details:
         reason = getattr(error, "strerror", None) or "is no text in UTF-8"
         raise UsageProblemsError([f"--from-worklist: can't be read ({reason})"]) from error
     found = _details(read_item(text, number))
-    for name in _WHO:
-        mine, theirs = getattr(said, name).strip(), getattr(found, name).strip()
-        if mine and theirs and mine != theirs:
-            raise UsageProblemsError([f"--{name.replace('_', '-')}: is another than the worklist entry's"])
+    problems = [_problem(name) for name in _WHOSE if _differ(getattr(said, name), getattr(found, name))]
+    if said.patient_id and not found.patient_id:
+        problems.append("--patient-id: the worklist entry has none; it may be another patient's")
+    if problems:
+        raise UsageProblemsError(problems)
     return found.overridden(asdict(said))
+
+
+def _problem(name: str) -> str:
+    return f"--{name.replace('_', '-')}: is another than the worklist entry's"
+
+
+def _differ(mine: str, theirs: str) -> bool:
+    return bool(mine.strip() and theirs.strip() and mine.strip().casefold() != theirs.strip().casefold())
 
 
 def _details(item: WorklistItem) -> Details:

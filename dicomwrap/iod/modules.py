@@ -209,20 +209,25 @@ def equipment(device: Device, encounter: Encounter) -> Elements:
     return found
 
 
-def image(about: Circumstances, taken: Moment) -> Elements:
-    """Return what the General Image and VL Image modules say of view and time (PS3.3 sections C.7.6.1, C.8.12.1)."""
+def image(about: Circumstances, taken: Moment, facts: CaptureFacts) -> Elements:
+    """Return what the General Image and VL Image modules say of view and time (PS3.3 sections C.7.6.1, C.8.12.1).
+
+    When the picture was acquired is said only when the camera said it.
+    """
     site = about.view.site
     found = Elements(
         InstanceNumber=about.place.instance_number,
         ContentDate=da(taken.local),
         ContentTime=tm(taken.local),
-        AcquisitionDateTime=dt(taken),
         PatientOrientation="",
         ImageLaterality=about.view.laterality,
         AcquisitionContextSequence=[],
         AnatomicRegionSequence=[code(site.value, site.scheme, site.meaning)],
     )
-    found.known(RecognizableVisualFeatures=about.view.visual_features)
+    found.known(
+        RecognizableVisualFeatures=about.view.visual_features,
+        AcquisitionDateTime=None if facts.taken_at is None else dt(taken),
+    )
     if about.consent_forms:
         found["ReferencedInstanceSequence"] = [_consent_form(form) for form in about.consent_forms]
     if about.view.lesion is not None:

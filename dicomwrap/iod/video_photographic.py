@@ -27,7 +27,7 @@ def video_photographic(film: Film, about: Circumstances) -> Part10:
     elements.update(modules.study(about.visit))
     elements.update(modules.series("XC", description, about.place, about.visit))
     elements.update(modules.equipment(film.facts.device, about.visit.encounter))
-    elements.update(modules.image(about, taken))
+    elements.update(modules.image(about, taken, film.facts))
     elements.update(_time(film))
     elements.update(_pixels(film))
     return Part10(

@@ -36,7 +36,7 @@ def photographic(
     elements.update(modules.study(about.visit))
     elements.update(modules.series(modality, description, about.place, about.visit))
     elements.update(modules.equipment(photograph.facts.device, about.visit.encounter))
-    elements.update(modules.image(about, taken))
+    elements.update(modules.image(about, taken, photograph.facts))
     elements.update(photograph.facts.exposure)
     elements.update(_pixels(photograph))
     elements.update(_history(photograph))

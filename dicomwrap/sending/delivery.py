@@ -21,8 +21,11 @@ from dicomwrap.sending.commitment import Committed
 from dicomwrap.sending.node import Node
 from dicomwrap.sending.parcel import Parcel, parcel
 from dicomwrap.sending.storescu import Stored
+from dicomwrap.sending.words import is_not_whole
 
 UNVOUCHED: Final = "the archive took it but doesn't vouch for it yet; kept"
+NOT_WHOLE: Final = "the archive doesn't hold it as it was sent; kept"
+NOT_WHOLE_REMEDY: Final = "Have the archive accept photographs as they are; nothing is deleted before."
 
 
 @unique
@@ -169,11 +172,13 @@ def _stored(parcels: Sequence[Parcel], route: Route, outcomes: dict[Path, Outcom
         return []
     for answer in answers:
         outcomes[answer.parcel.path] = _told(answer)
-    return [answer.parcel for answer in answers if answer.stored]
+    return [answer.parcel for answer in answers if answer.stored and not is_not_whole(answer.status)]
 
 
 def _told(answer: Stored) -> Outcome:
     told = Outcome(file=answer.parcel.path, state=State.STORED, sop_instance_uid=answer.parcel.sop_instance_uid)
+    if answer.stored and is_not_whole(answer.status):
+        return replace(told, state=State.NOT_COMMITTED, reason=f"{NOT_WHOLE}: {answer.reason}", remedy=NOT_WHOLE_REMEDY)
     if answer.stored:
         return replace(told, warnings=(answer.reason,) if answer.reason else ())
     return replace(told, state=State.NOT_STORED, reason=answer.reason, remedy="The file is kept.")

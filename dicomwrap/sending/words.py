@@ -66,6 +66,14 @@ def is_warning(status: int) -> bool:
     return status >> 12 == 0xB or status in (_COERCION, 0x0107, 0x0116)
 
 
+def is_not_whole(status: int | None) -> bool:
+    """Tell whether a C-STORE status says that the archive holds something else than was sent (PS3.4 table B.2-1).
+
+    Elements discarded (B006), or a data set that doesn't match its SOP class (B007).
+    """
+    return status in (0xB006, 0xB007)
+
+
 def status_words(status: int) -> str:
     """Say what a DIMSE status means, with its number."""
     if status == SUCCESS:

@@ -30,6 +30,7 @@ from dicomwrap.errors import DamagedPhotographError, TruncatedPhotographError, U
 from dicomwrap.exif import EXIF_HEADER, capture_facts, without_places
 from dicomwrap.photograph import (
     JPEG_BASELINE,
+    UNTOLD_COLOURS,
     UPRIGHT,
     CaptureFacts,
     ColourProfile,
@@ -170,7 +171,7 @@ def _decoded(found: _Found, sha256: str, how: Reading) -> Photograph:
         source = turned(source, UPRIGHT) or source
     result = reencode_jpeg(source, orientation=found.orientation, most_pixels=how.most_pixels)
     written = parse(result.frame)
-    profile, warnings = _profile(found.stream) if len(found.stream.frame.components) != 4 else (None, ())
+    profile, warnings = _profile(found) if len(found.stream.frame.components) != 4 else (None, ())
     return Photograph(
         frame=(result.frame,),
         transfer_syntax=JPEG_BASELINE,
@@ -194,7 +195,7 @@ def _photograph(
 ) -> Photograph:
     frame = written.frame
     samples = len(frame.components)
-    profile, warnings = _profile(found.stream)
+    profile, warnings = _profile(found)
     length = sum(len(piece) for piece in pieces)
     return Photograph(
         frame=pieces,
@@ -266,10 +267,11 @@ def _facts(stream: Stream) -> CaptureFacts:
     return capture_facts(blocks[0]) if blocks else CaptureFacts()
 
 
-def _profile(stream: Stream) -> tuple[ColourProfile | None, tuple[str, ...]]:
+def _profile(found: _Found) -> tuple[ColourProfile | None, tuple[str, ...]]:
+    stream = found.stream
     chunks = [body for body in stream.bodies(APP2) if body.startswith(_ICC_HEADER)]
     if not chunks:
-        return None, ()
+        return None, (UNTOLD_COLOURS,) if found.facts.other_colours else ()
     from dicomwrap.icc import colour_profile, from_app2
 
     samples = len(stream.frame.components)

@@ -170,7 +170,7 @@ def finished(page: Page, wanted: Wanted) -> Decoded:
         columns=image.width,
         samples=samples,
         steps=_steps(page, image.width * image.height * samples, len(frame)),
-        added_loss=bool(page.lossy) or page.bits > 8,
+        added_loss=bool(page.lossy or page.derivation) or page.bits > 8,
         untouched=not (page.lossy or page.derivation or moved),
         derivation=_derivation(page),
         exif=page.exif.removeprefix(b"Exif\0\0"),

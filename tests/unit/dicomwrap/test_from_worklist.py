@@ -20,7 +20,7 @@ ITEM = WorklistItem(
     scheduled_at="2026-11-22T09:30", station_aet="CAM", referring_physician="Grün^Max", reason="mole",
     operator="Lee^Ann",
 )  # fmt: skip
-OTHER = WorklistItem(patient_id="P2", patient_name="Roe^Jim")
+OTHER = WorklistItem(patient_id="P2", patient_name="Roe^James")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_object_says_what_the_entry_says(photo: Path, tmp_path: Path) -> Non
 
 def test_an_entry_that_says_little_is_enough(photo: Path, tmp_path: Path) -> None:
     dataset = one(photo, "--from-worklist", worklist(tmp_path, OTHER), out=tmp_path / "out")
-    assert (dataset.PatientID, dataset.PatientName, dataset.AccessionNumber) == ("P2", "Roe^Jim", "")
+    assert (dataset.PatientID, dataset.PatientName, dataset.AccessionNumber) == ("P2", "Roe^James", "")
     assert "RequestAttributesSequence" not in dataset
 
 
@@ -122,3 +122,23 @@ def test_every_field_of_an_entry_has_its_detail_or_is_for_people_to_choose_by() 
     names = {field.name for field in fields(WorklistItem)}
     assert names - set(_FIELDS) == {"scheduled_at", "station_aet"}
     assert set(_FIELDS.values()) <= FIELDS
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("--patient-name", "Somebody^Else"),
+        ("--birth-date", "1990-01-01"),
+        ("--study-uid", "2.25.78"),
+        ("--accession", "A2"),
+    ],
+)
+def test_what_contradicts_the_entry_is_refused(said: tuple[str, str], photo: Path, tmp_path: Path) -> None:
+    result = run(photo, "--from-worklist", worklist(tmp_path, ITEM), *said, "--out", tmp_path / "out")
+    assert (result.exit_code, f"{said[0]}: is another than the worklist entry's" in result.output) == (2, True)
+
+
+def test_an_entry_without_a_number_takes_none_from_the_options(photo: Path, tmp_path: Path) -> None:
+    nameless = worklist(tmp_path, WorklistItem(patient_name="Roe^James"))
+    result = run(photo, "--from-worklist", nameless, "--patient-id", "5", "--out", tmp_path / "out")
+    assert result.exit_code == 2
