@@ -44,6 +44,12 @@ need_packages() {
 
 # need_environment EXTRAS: the environment has the project, its pinned libraries and these extras.
 need_environment() {
+  made_environment "$1"
+  # Compiled once here, because a command that compiles itself at every start takes twice as long.
+  "$root/.venv/bin/python" -m compileall -q "$root/dicomwrap" "$root/orthanc_plugin" || true
+}
+
+made_environment() {
   local extras=$1 stamp=$root/.venv/consentgate.stamp wanted
   wanted="$extras $(cat "$root/pyproject.toml" "$root/constraints.txt" | sha256sum) $("$python" -V)"
   if [ -f "$stamp" ] && { [ "$(cat "$stamp")" = "$wanted" ] || [ "$(cat "$stamp")" = "dev${wanted#"$extras"}" ]; }; then

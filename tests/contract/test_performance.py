@@ -1,0 +1,19 @@
+"""The benchmark runs, so that docs/performance.md can be made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import wrapping
+
+
+def test_the_benchmark_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
+    small = {"small": (160, 120, 75, 3)}
+    lines = [*wrapping.table(tmp_path, 1, small)]
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    arms = [line.split("|")[2].strip() for line in lines[2:]]
+    assert arms == ["read, sha256, write", "wrap", "wrap --jobs 2", "img2dcm, one process",
+                    "dicomwrap wrap, one process", "bytes of the object less the photograph's"]  # fmt: skip
+    assert all(f"| {arm} |" in documented for arm in arms)
+    more = int(lines[-1].split("|")[3])
+    assert more <= 8192
