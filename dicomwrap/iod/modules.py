@@ -6,7 +6,7 @@ value is an argument.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
@@ -241,11 +241,6 @@ def _consent_form(form: Reference) -> Elements:
         ReferencedSOPInstanceUID=form.sop_instance_uid,
         PurposeOfReferenceCodeSequence=[code("59284-0", "LN", "Consent Document")],
     )
-
-
-def numbered(about: Circumstances, place: Place) -> Circumstances:
-    """Return the same circumstances at another place of the study."""
-    return replace(about, place=place)
 
 
 def da(day: date | None) -> str:
