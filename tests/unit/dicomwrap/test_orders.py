@@ -8,6 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicomwrap.consenttags import read_stamp
+from dicomwrap.terms import SECONDARY_USE
 from tests.unit.dicomwrap import photos
 from tests.unit.dicomwrap.calls import PATIENT, PDF, left_behind, one, put, run
 from tests.unit.dicomwrap.objects import CONSENT
@@ -207,3 +208,10 @@ def test_teaching_that_the_patient_agreed_to_needs_no_second_thought(photo: Path
     consent = put(tmp_path / "c.json", CONSENT)
     result = run(photo, "--out", tmp_path / "out", *PATIENT, "--consent", consent, "--purpose", "TEACHING")
     assert "explicit consent" not in result.stderr
+
+
+def test_a_picture_made_for_secondary_use_says_so_though_nobody_says_for_which(tmp_path: Path) -> None:
+    dataset = one(put(tmp_path / "a.jpg", photos.jpeg()), "--made-for", "secondary", out=tmp_path / "out")
+    stamp = read_stamp(dataset)
+    assert stamp is not None
+    assert stamp.capture_purpose == SECONDARY_USE

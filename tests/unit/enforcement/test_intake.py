@@ -14,7 +14,7 @@ from pydicom.encaps import encapsulate
 from dicomwrap.bitstream.clean import cleaned, entropy_coded
 from dicomwrap.bitstream.verify import frames
 from dicomwrap.consentstamp import ConsentStamp, stamp_without_consent
-from dicomwrap.terms import Purpose
+from dicomwrap.terms import SECONDARY_USE, Purpose
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.errors import SpoolError
@@ -228,6 +228,7 @@ def test_where_a_patient_s_consent_is_enough_the_photograph_needs_no_reference(t
         (stamp_without_consent(Purpose.DIRECT_CARE), False, MadeFor.CARE),
         (stamp_without_consent(Purpose.TEACHING), False, MadeFor.SECONDARY),
         (stamp_without_consent(Purpose.PUBLICATION), False, MadeFor.SECONDARY),
+        (ConsentStamp(capture_purpose=SECONDARY_USE), False, MadeFor.SECONDARY),
     ],
 )
 def test_the_row_says_what_the_stamp_says(stamp: ConsentStamp, intimate: bool, made_for: MadeFor, world: World) -> None:
