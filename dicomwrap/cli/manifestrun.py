@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import click
 
@@ -22,6 +22,7 @@ from dicomwrap.cli.report import Outcome, Refused
 from dicomwrap.cli.results import Entry, Results, keyed, namespace
 from dicomwrap.cli.rows import Import, wrap_row
 
+_DRAWN: Final = 200  # times at most
 Done: TypeAlias = tuple[tuple[Outcome, ...], list[Entry]]
 
 
@@ -94,8 +95,9 @@ def _with_progress(done: Iterator[Done], total: int, before: int) -> Iterator[Do
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("wrapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    # Drawn by this thread: the children are forked while it is shown, and must not inherit another thread's locks.
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as bar:
         task = bar.add_task("wrapping", total=total, completed=before)
-        for result in done:
+        for number, result in enumerate(done, start=before + 1):
             yield result
-            bar.advance(task)
+            bar.update(task, completed=number, refresh=number % max(1, total // _DRAWN) == 0 or number == total)
