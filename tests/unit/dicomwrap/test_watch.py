@@ -278,3 +278,11 @@ def test_a_full_disk_stops_nothing_for_ever(world: World) -> None:
     world.interfere = lambda _photo: None
     world.run()
     assert names(world) == set()
+
+
+def test_a_name_that_is_no_text_keeps_nobody_from_being_sent(world: World) -> None:
+    world.arrive("\udcff.jpg", b"A")
+    world.arrive("b.jpg", b"B")
+    world.run()
+    world.check()
+    assert (world.archive.stores, names(world)) == (2, set())
