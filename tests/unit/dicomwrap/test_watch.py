@@ -286,3 +286,17 @@ def test_a_name_that_is_no_text_keeps_nobody_from_being_sent(world: World) -> No
     world.run()
     world.check()
     assert (world.archive.stores, names(world)) == (2, set())
+
+
+def test_a_photograph_that_waited_for_its_patient_is_gone_and_unblamed_after_the_next_patient_s_start(
+    world: World,
+) -> None:
+    world.arrive("a.jpg", b"A")
+    world.archive.up = False
+    world.run()
+    world.archive.up, world.details = True, {"patient_id": "P2"}
+    world.run()
+    world.check()
+    assert [each["details"] for each in objects(world)] == [PATIENT]
+    assert names(world) == set()
+    assert What.REFUSED not in {told.what for told in world.told}
