@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.presentation import PresentationContext
 
 from dicomwrap.errors import PeerError
@@ -39,10 +40,15 @@ def association(
         PeerError: the node can't be reached, rejects us, or accepts nothing of what we offer.
     """
     opened: list[evt.Event] = []
+    rejected: list[A_ASSOCIATE_RJ] = []
 
     def connected(event: evt.Event) -> None:
         opened.append(event)
         prepare(event.assoc, caller.seconds)
+
+    def received(event: evt.Event) -> None:
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            rejected.append(event.pdu)  # pynetdicom may take the connection's end, just behind, for an abort
 
     tls = None if caller.tls is None else (caller.tls.to_call(), node.host)
     try:
@@ -52,10 +58,13 @@ def association(
             contexts=[*contexts],
             ae_title=node.aet,
             tls_args=tls,
-            evt_handlers=[(evt.EVT_CONN_OPEN, connected), *handlers],
+            evt_handlers=[(evt.EVT_CONN_OPEN, connected), (evt.EVT_PDU_RECV, received), *handlers],
         )
     except OSError as error:  # the name of the host
         raise PeerError(f"{node} can't be found ({error.strerror or 'no such host'})") from error
+    if rejected:
+        words = rejection_words(rejected[0].source, rejected[0].reason_diagnostic)
+        raise PeerError(f"{node} rejects the association: {words}")
     if not made.is_established:
         raise PeerError(_reason(made, node, caller, connected=bool(opened)))
     try:
@@ -80,8 +89,6 @@ def _reason(made: Association, node: Node, caller: Caller, *, connected: bool) -
     if not connected:
         return f"{node} can't be reached ({_why_not(node, caller)})"
     answer = made.acceptor.primitive
-    if made.is_rejected and answer is not None:
-        return f"{node} rejects the association: {rejection_words(answer.result_source, answer.diagnostic)}"
     if answer is not None and answer.result == 0:
         return f"{node} takes none of what we offer, neither as it is nor at all"
     return f"{node} doesn't answer the association in {caller.seconds:g} seconds, or breaks it off"
