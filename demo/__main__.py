@@ -71,8 +71,8 @@ def _stay(server: Server) -> None:
     """Say where everything is; Orthanc keeps running."""
     pid = server.process.pid if server.process else 0
     print(f"\nOrthanc keeps running at {server.url} (DICOM port {server.ports.dicom}, AE title CONSENTGATE).")  # noqa: T201
-    for name in ("derm", "uploader", "teacher", "admin"):
-        print(f"  user {name:9} password {server.passwords[name]}")  # noqa: T201
+    for name in ("derm", "uploader", "teacher", "admin", "epr", "governance"):
+        print(f"  user {name:10} password {server.passwords[name]}")  # noqa: T201
     print(f"Configuration, registry and trail: {server.folder}\nStop it with: kill {pid}")  # noqa: T201
 
 

@@ -81,6 +81,7 @@ def consent_file(person: Person, folder: Path, decided_on: date) -> Path:
         "scopes": list(person.scopes),
         "evidence": "SIGNED_FORM",
         "explained": ["WHY", "USE", "AUDIENCE", "STORAGE", "RETENTION", "WITHDRAWAL", "NO_EFFECT_ON_CARE"],
+        "retention_told": {"text": "As long as the rest of the record; teaching copies for ten years."},
         "discussion": {"note": "Form talked through in clinic; questions answered.", "author": "dermatology clinic"},
     }
     path.write_text(json.dumps(record, indent=2), encoding="utf-8")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -16,6 +16,7 @@ from dicomwrap.subject import text_problem
 Word = TypeVar("Word", bound=StrEnum)
 LONGEST_NOTE: Final = 10_000
 _ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_ISO_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 class Fields:
@@ -74,13 +75,13 @@ class Fields:
             return None
         return str(value)
 
-    def note(self, key: str) -> str | None:
+    def note(self, key: str, longest: int = LONGEST_NOTE) -> str | None:
         """Return free text, which may run over several lines."""
         value = self.take(key)
         if value is None:
             return None
-        if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_NOTE or not _encodable(value):
-            self.fault(key, f"must be text of at most {LONGEST_NOTE} characters")
+        if not isinstance(value, str) or not value.strip() or len(value) > longest or not _encodable(value):
+            self.fault(key, f"must be text of at most {longest} characters")
             return None
         return value
 
@@ -91,6 +92,16 @@ class Fields:
         inner = Fields({f"{key}[{number}]": item for number, item in enumerate(items)}, self.place, self.problems)
         inner.must_have(*inner._values)
         return tuple(text for name in inner._values if (text := inner.text(name)) is not None)
+
+    def notes(self, key: str, *, most: int, longest: int) -> tuple[str, ...]:
+        """Return a list of at most ``most`` free texts; null is an empty list."""
+        items = self._list(key, self.take(key))
+        if len(items) > most:
+            self.fault(key, f"must list at most {most}")
+            return ()
+        inner = Fields({f"{key}[{number}]": item for number, item in enumerate(items)}, self.place, self.problems)
+        inner.must_have(*inner._values)
+        return tuple(text for name in inner._values if (text := inner.note(name, longest)) is not None)
 
     def day(self, key: str) -> date | None:
         """Return a date written as YYYY-MM-DD."""
@@ -103,6 +114,21 @@ class Fields:
         except ValueError:
             pass
         self.fault(key, "must be a date that exists, as YYYY-MM-DD")
+        return None
+
+    def moment(self, key: str) -> datetime | None:
+        """Return a moment written in ISO 8601 with its offset from UTC."""
+        value = self.take(key)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, str) and _ISO_MOMENT.fullmatch(value):
+                found = datetime.fromisoformat(value)
+                found.astimezone(UTC)  # the first and last day of the calendar have moments that UTC has not
+                return found
+        except (ValueError, OverflowError):
+            pass
+        self.fault(key, "must be a moment that exists with its offset from UTC, such as 2026-03-01T14:30:00+00:00")
         return None
 
     def flag(self, key: str) -> bool:

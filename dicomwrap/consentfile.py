@@ -1,24 +1,24 @@
 """Read a consent from a JSON file, and write one.
 
-Knows the file's shape: one flat object, or ``scopes`` where the purposes differ in form or audience. Must not know
-where the file lies or what becomes of the consent. Empty never means yes: no default widens what was agreed.
+Knows the file's shape: one flat object, or ``scopes`` where the purposes differ in form or audience; the objects within
+it are ``consentdetails``'s. Must not know where the file lies or what becomes of the consent. Empty never means yes: no
+default widens what was agreed. What an older version wrote stays readable: keys are added, never renamed or dropped.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import fields
 from datetime import date
-from enum import StrEnum
 from typing import Final
 
+from dicomwrap import consentdetails as details
+from dicomwrap.consentdetails import plain
 from dicomwrap.consentfields import Fields
-from dicomwrap.consentrecord import ConsentRecord, Discussion, Giver, Scope, Tests
+from dicomwrap.consentrecord import ConsentRecord, Giver, Scope
 from dicomwrap.errors import ConsentFileError
 from dicomwrap.terms import (
     Audience,
-    Competence,
     ConsentLevel,
     ConsentState,
     EvidenceType,
@@ -29,12 +29,27 @@ from dicomwrap.terms import (
     PurposeGroup,
 )
 
-_FLAT_KEYS: Final = ("purposes", "max_form", "audience", "named_recipients", "named_publication", "valid_to")
+LONGEST_ID: Final = 256
 _TERMS: Final = ("max_form", "audience", "named_recipients", "named_publication", "valid_from", "valid_to")
-_UID: Final = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", re.ASCII)
+_LATER_TERMS: Final = ("conditions", "legal_basis")
+_FLAT_KEYS: Final = ("purposes", *(key for key in (*_TERMS, *_LATER_TERMS) if key != "valid_from"))
+# Added after the first records were written: left out when they say nothing, so that those are written as they were.
+_LATER: Final = frozenset(
+    {
+        "previous_id",
+        "capacity",
+        "document",
+        "retention_told",
+        "support",
+        "withdrawal",
+        "source_system",
+        "state_reason",
+    }
+)
 _PURPOSES: Final[tuple[Purpose | PurposeGroup, ...]] = (*Purpose, *PurposeGroup)
 # Stand-ins for what was wrong, so that reading can go on to the next fault; a record is made only without any fault.
 _NO_DAY: Final = date.min
+_NOBODY: Final = Giver(type=GiverType.RELATIVE_NO_AUTHORITY)
 
 
 def read_consent(text: str) -> ConsentRecord:
@@ -55,7 +70,9 @@ def read_consent(text: str) -> ConsentRecord:
 
 def as_mapping(record: ConsentRecord) -> dict[str, object]:
     """Return the mapping whose JSON ``read_consent`` reads back as the same record."""
-    mapping = {field.name: _plain(getattr(record, field.name)) for field in fields(record) if field.name != "scopes"}
+    names = (field.name for field in fields(record) if field.name != "scopes")
+    values = {name: getattr(record, name) for name in names}
+    mapping = {name: plain(value) for name, value in values.items() if name not in _LATER or value not in ("", None)}
     return {**mapping, **_scopes_as_mapping(record.scopes)}
 
 
@@ -65,24 +82,16 @@ def consent_json(record: ConsentRecord) -> str:
 
 
 def _scopes_as_mapping(scopes: tuple[Scope, ...]) -> dict[str, object]:
-    terms = [{key: _plain(getattr(scope, key)) for key in _TERMS} for scope in scopes]
+    terms = [_terms(scope) for scope in scopes]
     words = [scope.purpose.value for scope in scopes]
     if all(term == terms[0] for term in terms) and len(set(words)) == len(words):
         return {"purposes": words, **terms[0]}
     return {"scopes": [{"purpose": word, **term} for word, term in zip(words, terms, strict=True)]}
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Giver | Tests | Discussion):
-        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        return {key: item for key, item in plain.items() if item != ""}
-    return value
+def _terms(scope: Scope) -> dict[str, object]:
+    terms = {key: plain(getattr(scope, key)) for key in _TERMS}
+    return {**terms, **{key: plain(said) for key in _LATER_TERMS if (said := getattr(scope, key))}}
 
 
 def _parsed(text: str, problems: list[str]) -> object:
@@ -105,41 +114,34 @@ def _record(top: Fields) -> ConsentRecord:
     decided_on = top.day("decided_on")
     scopes = _scopes(top, decided_on or _NO_DAY)
     record = ConsentRecord(
-        id=top.text("id", 256) or "",
+        id=top.text("id", LONGEST_ID) or "",
         version=top.number("version", 1),
         patient_id=top.text("patient_id"),
         issuer=top.text("issuer"),
         level=top.word("level", ConsentLevel) or ConsentLevel.PATIENT,
         targets=_targets(top),
         state=top.word("state", ConsentState) or ConsentState.PROPOSED,
-        giver=_giver(top),
+        giver=details.part(top, "giver", details.giver) or _NOBODY,
         decided_on=decided_on or _NO_DAY,
         scopes=scopes,
         withdrawn_on=top.day("withdrawn_on"),
         withdrawn_purposes=_withdrawn_purposes(top),
-        tests=_tests(top),
+        tests=details.part(top, "tests", details.tests),
         evidence=top.word("evidence", EvidenceType),
         explained=top.words("explained", Explained),
-        discussion=_discussion(top),
+        discussion=details.part(top, "discussion", details.discussion),
+        previous_id=top.text("previous_id", LONGEST_ID),
+        capacity=details.part(top, "capacity", details.capacity),
+        document=details.part(top, "document", details.document),
+        retention_told=details.part(top, "retention_told", details.retention_told),
+        support=details.part(top, "support", details.support),
+        withdrawal=details.part(top, "withdrawal", details.withdrawal),
+        source_system=top.text("source_system") or "",
+        state_reason=top.note("state_reason", details.LONGEST_REMARK) or "",
     )
     top.refuse_unknown()
     _hold_together(top, record)
     return record
-
-
-def _giver(top: Fields) -> Giver:
-    if not top.has("giver"):
-        top.take("giver")
-        return Giver(type=GiverType.RELATIVE_NO_AUTHORITY)
-    inner = Fields(top.take("giver"), top.at("giver"), top.problems)
-    inner.must_have("type")
-    giver = Giver(
-        type=inner.word("type", GiverType) or GiverType.RELATIVE_NO_AUTHORITY,
-        id=inner.text("id") or "",
-        competent_at_decision=inner.word("competent_at_decision", Competence) or Competence.YES,
-    )
-    inner.refuse_unknown()
-    return giver
 
 
 def _scopes(top: Fields, decided_on: date) -> tuple[Scope, ...]:
@@ -171,6 +173,7 @@ def _scopes_of(inner: Fields, start: date) -> tuple[Scope, ...]:
     if inner.has("audience") and not audience:
         inner.fault("audience", "must name at least one audience")
     recipients, publication = inner.texts("named_recipients"), inner.text("named_publication", 256)
+    conditions, basis = details.remarks(inner, "conditions"), details.remarks(inner, "legal_basis")
     begins, ends = inner.day("valid_from") or start, inner.day("valid_to")
     if ends is not None and ends < begins:
         inner.fault("valid_to", "must not be before valid_from")
@@ -183,6 +186,8 @@ def _scopes_of(inner: Fields, start: date) -> tuple[Scope, ...]:
             named_publication=publication,
             valid_from=begins,
             valid_to=ends,
+            conditions=conditions,
+            legal_basis=basis,
         )
         for purpose in _purposes(inner)
     )
@@ -212,45 +217,22 @@ def _withdrawn_purposes(top: Fields) -> tuple[Purpose | PurposeGroup, ...] | Non
 def _targets(top: Fields) -> tuple[str, ...]:
     targets = top.texts("targets")
     for number, uid in enumerate(targets):
-        if not _UID.fullmatch(uid):
+        if not details.UID.fullmatch(uid):
             top.fault(f"targets[{number}]", "must be a DICOM UID")
     return targets
-
-
-def _tests(top: Fields) -> Tests | None:
-    if not top.has("tests"):
-        top.take("tests")
-        return None
-    inner = Fields(top.take("tests"), top.at("tests"), top.problems)
-    tests = Tests(
-        necessary=inner.flag("necessary"),
-        best_interests=inner.flag("best_interests"),
-        no_less_restrictive=inner.flag("no_less_restrictive"),
-    )
-    inner.refuse_unknown()
-    return tests
-
-
-def _discussion(top: Fields) -> Discussion | None:
-    if not top.has("discussion"):
-        top.take("discussion")
-        return None
-    inner = Fields(top.take("discussion"), top.at("discussion"), top.problems)
-    inner.must_have("note", "author")
-    discussion = Discussion(note=inner.note("note") or "", author=inner.text("author") or "")
-    inner.refuse_unknown()
-    return discussion
 
 
 def _hold_together(top: Fields, record: ConsentRecord) -> None:
     """Remember where dates and state contradict one another."""
     withdrawn = record.state is ConsentState.WITHDRAWN
     if record.withdrawn_on is not None:
-        if not withdrawn and not record.withdrawn_purposes:
+        if not withdrawn and not record.withdrawn_purposes and record.state is not ConsentState.ENTERED_IN_ERROR:
             top.fault("withdrawn_on", "needs state WITHDRAWN or withdrawn_purposes")
         if record.withdrawn_on < record.decided_on:
             top.fault("withdrawn_on", "must not be before decided_on")
     elif not top.has("withdrawn_on") and (withdrawn or record.withdrawn_purposes):
         top.fault("withdrawn_on", "is missing although something is withdrawn")
+    if record.withdrawal is not None and not top.has("withdrawn_on"):
+        top.fault("withdrawal", "needs withdrawn_on, the day of the withdrawal")
     if record.level is ConsentLevel.PATIENT and record.targets:
         top.fault("targets", "must be empty when the level is PATIENT")

@@ -7,10 +7,11 @@ Knows the record's shape. Must not know files, DICOM or the registry. Source: GM
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from dicomwrap.terms import (
     Audience,
+    CapacityResult,
     ConsentLevel,
     ConsentState,
     EvidenceType,
@@ -18,6 +19,7 @@ from dicomwrap.terms import (
     Form,
     Purpose,
     PurposeGroup,
+    WithdrawalPhase,
 )
 from dicomwrap.terms import Giver as Giver
 from dicomwrap.terms import Tests as Tests
@@ -25,7 +27,19 @@ from dicomwrap.terms import Tests as Tests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What is agreed for one purpose (or one group of purposes). ``valid_to`` is inclusive."""
+    """What is agreed for one purpose (or one group of purposes).
+
+    Attributes:
+        purpose: the purpose, or a group of them.
+        max_form: the most identifying form agreed to.
+        audience: who may receive.
+        named_recipients: these alone, when any are named.
+        named_publication: the one publication or programme agreed to.
+        valid_from: first day.
+        valid_to: last day (inclusive); None without end.
+        conditions: in the patient's words, such as "not my face".
+        legal_basis: codes of UK GDPR articles 6 and 9 and of the common law, such as ``6(1)(e)``, ``9(2)(h)``.
+    """
 
     purpose: Purpose | PurposeGroup
     max_form: Form
@@ -34,19 +48,88 @@ class Scope:
     named_publication: str | None = None
     valid_from: date
     valid_to: date | None = None
+    conditions: tuple[str, ...] = ()
+    legal_basis: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discussion:
-    """The note of the conversation with the patient."""
+    """The note of the conversation with the patient; ``at``, when it is known, has its offset from UTC."""
 
     note: str
     author: str
+    role: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityFinding:
+    """An assessment of capacity for this decision, never carried to another (GMC Decision making and consent 2020)."""
+
+    result: CapacityResult
+    decision: str
+    assessor: str
+    on: date
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDocument:
+    """The form or recording behind the decision: where it is, and what proves that it is unchanged.
+
+    Attributes:
+        object_uid: SOP Instance UID of the form in the archive.
+        sha256: digest of the form's file, in hexadecimal.
+        form_id: which form, such as ``IMI-3``.
+        form_version: which issue of it.
+        purposes_sha256: digest of the purposes as the patient saw them.
+        witness: who witnessed.
+    """
+
+    object_uid: str = ""
+    sha256: str = ""
+    form_id: str = ""
+    form_version: str = ""
+    purposes_sha256: str = ""
+    witness: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionTold:
+    """How long the patient was told the picture is kept, in words, and the day when there is one."""
+
+    text: str
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """What helped the patient to understand and decide."""
+
+    interpreter: str = ""
+    language: str = ""
+    easy_read: bool = False
+    carer: str = ""
+    aids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """How the word was taken back; the day and the purposes are the record's own."""
+
+    by: str = ""
+    phase: WithdrawalPhase = WithdrawalPhase.LATER
+    reason: str = ""
+    how_received: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRecord:
-    """A consent, or a refusal, as recorded. ``targets`` are UIDs; empty for level PATIENT."""
+    """A consent, or a refusal, as recorded (requirements 2.1). ``targets`` are UIDs; empty for level PATIENT.
+
+    ``previous_id`` is the record that this one replaces; ``state_reason`` says what was wrong with a record entered in
+    error.
+    """
 
     id: str
     version: int = 1
@@ -64,3 +147,11 @@ class ConsentRecord:
     evidence: EvidenceType | None = None
     explained: tuple[Explained, ...] = ()
     discussion: Discussion | None = None
+    previous_id: str | None = None
+    capacity: CapacityFinding | None = None
+    document: EvidenceDocument | None = None
+    retention_told: RetentionTold | None = None
+    support: Support | None = None
+    withdrawal: Withdrawal | None = None
+    source_system: str = ""
+    state_reason: str = ""

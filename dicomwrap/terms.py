@@ -175,6 +175,23 @@ class EvidenceType(StrEnum):
 
 
 @unique
+class CapacityResult(StrEnum):
+    """What an assessment of capacity for one decision found."""
+
+    HAS = "HAS"
+    LACKS = "LACKS"
+
+
+@unique
+class WithdrawalPhase(StrEnum):
+    """When a patient took back their word; what becomes of the pictures follows from it (requirements 2.1)."""
+
+    DURING_CAPTURE = "DURING_CAPTURE"
+    IMMEDIATELY_AFTER = "IMMEDIATELY_AFTER"
+    LATER = "LATER"
+
+
+@unique
 class Explained(StrEnum):
     """What the patient was told before deciding."""
 
@@ -193,11 +210,15 @@ class Explained(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Giver:
-    """The person who decided, and on what authority."""
+    """The person who decided, and on what authority. ``has_pr``: holds parental responsibility; None when not asked."""
 
     type: GiverType
     id: str = ""
     competent_at_decision: Competence = Competence.YES
+    relationship: str = ""
+    authority_document: str = ""
+    competence_assessor: str = ""
+    has_pr: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +228,7 @@ class Tests:
     necessary: bool
     best_interests: bool
     no_less_restrictive: bool
+    consulted: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

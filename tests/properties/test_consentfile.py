@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dicomwrap.consentfile import as_mapping, consent_json, read_consent
-from dicomwrap.consentrecord import ConsentRecord, Discussion, Giver, Scope
+from dicomwrap.consentrecord import (
+    CapacityFinding,
+    ConsentRecord,
+    Discussion,
+    EvidenceDocument,
+    Giver,
+    RetentionTold,
+    Scope,
+    Support,
+    Withdrawal,
+)
 from dicomwrap.consentrecord import Tests as ProxyTests
 from dicomwrap.errors import ConsentFileError
 from dicomwrap.terms import (
     Audience,
+    CapacityResult,
     Competence,
     ConsentLevel,
     ConsentState,
@@ -23,6 +34,7 @@ from dicomwrap.terms import (
     GiverType,
     Purpose,
     PurposeGroup,
+    WithdrawalPhase,
 )
 
 days = st.dates(date(2000, 1, 1), date(2040, 1, 1))
@@ -35,6 +47,55 @@ notes = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
 )
 purposes = st.sampled_from([*Purpose, *PurposeGroup])
 uids = st.lists(st.integers(0, 10**6), min_size=2, max_size=5).map(lambda parts: ".".join(map(str, parts)))
+said = st.just("") | lines
+remarks = st.lists(notes, max_size=3).map(tuple)
+digests = st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64)
+offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+moments = st.builds(datetime.combine, days, st.times(), offsets)
+givers = st.builds(
+    Giver,
+    type=st.sampled_from(GiverType),
+    id=said,
+    competent_at_decision=st.sampled_from(Competence),
+    relationship=said,
+    authority_document=said,
+    competence_assessor=said,
+    has_pr=st.none() | st.booleans(),
+)
+three_tests = st.builds(
+    ProxyTests,
+    necessary=st.booleans(),
+    best_interests=st.booleans(),
+    no_less_restrictive=st.booleans(),
+    consulted=remarks,
+)
+discussions = st.builds(Discussion, note=notes, author=lines, role=said, at=st.none() | moments)
+findings = st.builds(
+    CapacityFinding,
+    result=st.sampled_from(CapacityResult),
+    decision=notes,
+    assessor=lines,
+    on=days,
+    method=st.just("") | notes,
+)
+documents = st.builds(
+    EvidenceDocument,
+    object_uid=st.just("") | uids,
+    sha256=digests,
+    form_id=said,
+    form_version=said,
+    purposes_sha256=digests,
+    witness=said,
+)
+told = st.builds(RetentionTold, text=notes, until=st.none() | days)
+supports = st.builds(Support, interpreter=said, language=said, easy_read=st.booleans(), carer=said, aids=remarks)
+withdrawals = st.builds(
+    Withdrawal,
+    by=said,
+    phase=st.sampled_from(WithdrawalPhase),
+    reason=st.just("") | notes,
+    how_received=st.just("") | notes,
+)
 
 
 @st.composite
@@ -48,6 +109,8 @@ def scopes(draw: st.DrawFn, earliest: date) -> Scope:
         named_publication=draw(st.none() | lines),
         valid_from=begins,
         valid_to=draw(st.none() | st.dates(begins, date(2050, 1, 1))),
+        conditions=draw(remarks),
+        legal_basis=draw(remarks),
     )
 
 
@@ -66,24 +129,23 @@ def records(draw: st.DrawFn) -> ConsentRecord:
         level=level,
         targets=() if level is ConsentLevel.PATIENT else tuple(draw(st.lists(uids, max_size=3))),
         state=state,
-        giver=Giver(
-            type=draw(st.sampled_from(GiverType)),
-            id=draw(st.just("") | lines),
-            competent_at_decision=draw(st.sampled_from(Competence)),
-        ),
+        giver=draw(givers),
         decided_on=decided,
         scopes=tuple(draw(st.lists(scopes(decided), min_size=1, max_size=4))),
         withdrawn_on=draw(st.dates(decided, date(2045, 1, 1))) if back else None,
         withdrawn_purposes=withdrawn,
-        tests=draw(
-            st.none()
-            | st.builds(
-                ProxyTests, necessary=st.booleans(), best_interests=st.booleans(), no_less_restrictive=st.booleans()
-            )
-        ),
+        tests=draw(st.none() | three_tests),
         evidence=draw(st.none() | st.sampled_from(EvidenceType)),
         explained=tuple(draw(st.lists(st.sampled_from(Explained), unique=True, max_size=4))),
-        discussion=draw(st.none() | st.builds(Discussion, note=notes, author=lines)),
+        discussion=draw(st.none() | discussions),
+        previous_id=draw(st.none() | lines),
+        capacity=draw(st.none() | findings),
+        document=draw(st.none() | documents),
+        retention_told=draw(st.none() | told),
+        support=draw(st.none() | supports),
+        withdrawal=draw(st.none() | withdrawals) if back else None,
+        source_system=draw(said),
+        state_reason=draw(st.just("") | notes),
     )
 
 
