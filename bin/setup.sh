@@ -66,3 +66,8 @@ made_environment() {
 need_orthanc() {
   need_packages python3 python3-venv orthanc orthanc-python orthanc-dicomweb dcmtk libjpeg-turbo-progs
 }
+
+# The tests start servers of their own from it; Debian's is left as it is, and not started now.
+need_postgresql() {
+  need_packages postgresql
+}

@@ -18,7 +18,41 @@ settings.load_profile("default")
 
 sys.modules["orthanc"] = orthanc  # the module that Orthanc's Python plugin brings; here its double
 
-from tests.fakes.world import World, make_world  # noqa: E402 - it imports the module above
+from tests.fakes import postgres  # noqa: E402 - it imports the module above
+from tests.fakes.world import SQLITE, World, make_world  # noqa: E402 - it imports the module above
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    """Give the run's own PostgreSQL server."""
+    with postgres.running() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> postgres.Server | None:
+    """Have the test run on SQLite (None), then on PostgreSQL."""
+    server: postgres.Server | None = request.getfixturevalue("server") if request.param == "postgresql" else None
+    return server
+
+
+@pytest.fixture
+def either_world(backend: postgres.Server | None, tmp_path: Path) -> Iterator[World]:
+    """Give a world with its registry in SQLite, then one with it in PostgreSQL."""
+    made = make_world(tmp_path, database=backend.database() if backend else SQLITE)
+    yield made
+    made.close()
+    if backend:
+        postgres.drop(made.url)
+
+
+@pytest.fixture
+def bare(backend: postgres.Server | None, tmp_path: Path) -> Iterator[str]:
+    """Give the address of a database with nothing in it."""
+    url = backend.database("template1") if backend else f"sqlite:///{tmp_path}/bare.db"
+    yield url
+    if backend:
+        postgres.drop(url)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ by account; never a patient's name, number or birth date.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum, unique
 
@@ -17,12 +18,15 @@ class EventType(StrEnum):
     """DCM codes of PS3.16 CID 400 and 401 that Consentgate uses."""
 
     APPLICATION_ACTIVITY = "110100"
+    TRANSFER_BEGUN = "110102"
     INSTANCES_ACCESSED = "110103"
     INSTANCES_TRANSFERRED = "110104"
     IMPORT = "110107"
     PATIENT_RECORD = "110110"
     QUERY = "110112"
     SECURITY_ALERT = "110113"
+    EMERGENCY_OVERRIDE_STARTED = "110127"
+    EMERGENCY_OVERRIDE_STOPPED = "110138"
     ACCESS_CONTROL_DECISION = "110147"
     OBJECT_SECURITY_ATTRIBUTES_CHANGED = "110135"
 
@@ -58,6 +62,9 @@ class AuditEvent:
         consents: ids and versions of the consents that counted.
         policy: SHA-256 of policy.toml in force.
         detail: anything else, as words.
+        facts: digest of the facts that a decision rested on, kept in the registry.
+        request: what was asked, and the hospital's switches, as the policy read them; with the facts it can be asked
+            again.
     """
 
     id: str
@@ -77,6 +84,8 @@ class AuditEvent:
     consents: tuple[str, ...] = ()
     policy: str = ""
     detail: str = ""
+    facts: str = ""
+    request: Mapping[str, object] = field(default_factory=dict)
 
     def body(self) -> str:
         """Return the entry as canonical JSON: sorted keys, no spaces, so that its digest is well defined."""

@@ -1,131 +1,49 @@
-"""Consents as recorded: versions are appended, never changed or deleted.
+"""The life of a consent: which step may follow which (requirements 2.4), each a version appended to the last.
 
-Knows rows and which step may follow which (requirements 2.4). Must not decide who gets what.
+Knows the states and what each step must bring. Must not know the table (``consentrows``) nor what a record must hold
+(``minimum``), and must not decide who gets what. WITHDRAWN, REFUSED, EXPIRED and SUPERSEDED are ends; a patient who
+agrees again makes a new record. Every step needs an open write transaction and leaves nothing when it fails.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
+from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from dicomwrap.consentfile import consent_json, read_consent
-from dicomwrap.consentrecord import ConsentRecord
-from dicomwrap.terms import (
-    SECONDARY_PURPOSES,
-    ConsentState,
-    Explained,
-    Purpose,
-    PurposeGroup,
-    purposes_named,
-)
+from dicomwrap.consentrecord import ConsentRecord, Withdrawal
+from dicomwrap.terms import ConsentState, GiverType, Purpose, PurposeGroup, purposes_named
 from orthanc_plugin.clock import hospital_day
-from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
-from orthanc_plugin.registry.tables import consents
+from orthanc_plugin.errors import IllegalTransitionError
+from orthanc_plugin.registry import patients
+from orthanc_plugin.registry.consentrows import SEAL as SEAL
+from orthanc_plugin.registry.consentrows import IncompleteConsentError as IncompleteConsentError
+from orthanc_plugin.registry.consentrows import Recorded as Recorded
+from orthanc_plugin.registry.consentrows import append, taken
+from orthanc_plugin.registry.consentrows import current as current
+from orthanc_plugin.registry.consentrows import listed as listed
+from orthanc_plugin.registry.consentrows import seal as seal
+from orthanc_plugin.registry.consentrows import seals as seals
+from orthanc_plugin.registry.consentrows import versions as versions
+from orthanc_plugin.registry.minimum import gaps
+from orthanc_plugin.registry.tables import images
 
-SEAL = "consent record "
-EXPLAINED_AT_LEAST = frozenset({Explained.WHY, Explained.USE, Explained.STORAGE})
-NOTE_NEEDED = SECONDARY_PURPOSES | {Purpose.SECOND_OPINION}
-
-
-class IncompleteConsentError(ConfigurationError):
-    """A consent lacks something the guidance demands before it may count as given."""
-
-    remedy = "Complete the record with the patient, then add it again; nothing was recorded."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """A consent's version as it stands in the registry."""
-
-    record: ConsentRecord
-    recorded_at: str
-    recorded_by: str
-
-
-def gaps(record: ConsentRecord) -> Iterator[str]:
-    """Say what is missing before ``record`` may be filed (MDU 2013 items 1 and 2; PMP 2023; GMC paragraphs 8, 24)."""
-    if not record.patient_id:
-        yield "patient_id: whose consent is it? Give the patient's number"
-    if record.state not in (ConsentState.PROPOSED, ConsentState.GIVEN, ConsentState.REFUSED):
-        yield f"state: a new record starts as PROPOSED, GIVEN or REFUSED, not {record.state}"
-    if record.state is not ConsentState.GIVEN:
-        return
-    if missing := sorted(EXPLAINED_AT_LEAST - set(record.explained)):
-        yield f"explained: {', '.join(missing)} not ticked; the patient must know why, how it is used and stored"
-    if record.evidence is None:
-        yield "evidence: say how the decision is evidenced, such as SIGNED_FORM"
-    named = purposes_named(frozenset(scope.purpose for scope in record.scopes))
-    if named & NOTE_NEEDED and record.discussion is None:
-        yield "discussion: a use beyond the patient's own care needs the note of the discussion and its author"
-
-
-def seal(record: ConsentRecord) -> str:
-    """Return the words that tie a version to its content in the trail: who, which, SHA-256 of its JSON."""
-    digest = hashlib.sha256(consent_json(record).encode()).hexdigest()
-    return f"{SEAL}{record.id} version {record.version} sha256 {digest}"
-
-
-def seals(connection: Connection) -> Iterator[str]:
-    """Give the seal of every version on record."""
-    for row in connection.execute(select(consents).order_by(consents.c.consent_id, consents.c.version)):
-        yield seal(_read(row).record)
-
-
-def _read(row: object) -> Recorded:
-    mapping = row._mapping  # type: ignore[attr-defined]
-    return Recorded(
-        record=read_consent(mapping["record"]), recorded_at=mapping["recorded_at"], recorded_by=mapping["recorded_by"]
-    )
-
-
-def _append(connection: Connection, record: ConsentRecord, *, by: str, at: datetime) -> ConsentRecord:
-    connection.execute(
-        consents.insert().values(
-            consent_id=record.id,
-            version=record.version,
-            patient_id=record.patient_id,
-            issuer=record.issuer or "",
-            record=consent_json(record),
-            recorded_at=at.isoformat(),
-            recorded_by=by,
-        )
-    )
-    return record
-
-
-def current(connection: Connection, consent_id: str) -> ConsentRecord:
-    """Return the newest version.
-
-    Raises:
-        UnknownRecordError: there is no such consent.
-    """
-    row = connection.execute(
-        select(consents).where(consents.c.consent_id == consent_id).order_by(consents.c.version.desc()).limit(1)
-    ).first()
-    if row is None:
-        raise UnknownRecordError("No consent has this id.", remedy="See 'consentgate consent list'.")
-    return _read(row).record
-
-
-def listed(connection: Connection, patient_id: str | None = None, issuer: str | None = None) -> list[Recorded]:
-    """Return the newest version of every consent, or of one patient's (``issuer`` None: of any issuer)."""
-    newest = (
-        select(consents.c.consent_id, func.max(consents.c.version).label("version"))
-        .group_by(consents.c.consent_id)
-        .subquery()
-    )
-    query = select(consents).join(
-        newest, (newest.c.consent_id == consents.c.consent_id) & (newest.c.version == consents.c.version)
-    )
-    if patient_id is not None:
-        query = query.where(consents.c.patient_id == patient_id)
-    if issuer is not None:
-        query = query.where(consents.c.issuer == issuer)
-    return [_read(row) for row in connection.execute(query.order_by(consents.c.recorded_at, consents.c.consent_id))]
+_ERROR: Final = ConsentState.ENTERED_IN_ERROR
+# What may follow each state. A withdrawal of some purposes only leaves the consent GIVEN for the others.
+STEPS: Final[Mapping[ConsentState, frozenset[ConsentState]]] = {
+    ConsentState.PROPOSED: frozenset({ConsentState.GIVEN, ConsentState.REFUSED, _ERROR}),
+    ConsentState.GIVEN: frozenset(
+        {ConsentState.WITHDRAWN, ConsentState.EXPIRED, ConsentState.SUPERSEDED, _ERROR},
+    ),
+    ConsentState.REFUSED: frozenset({_ERROR}),
+    ConsentState.WITHDRAWN: frozenset({_ERROR}),
+    ConsentState.EXPIRED: frozenset({_ERROR}),
+    ConsentState.SUPERSEDED: frozenset({_ERROR}),
+    _ERROR: frozenset(),
+}
 
 
 def add(
@@ -135,17 +53,26 @@ def add(
 
     Raises:
         IncompleteConsentError: with everything that is missing.
-        IllegalTransitionError: the id is taken.
+        IllegalTransitionError: the id is taken, or the record claims to replace another (see ``supersede``).
     """
-    if problems := tuple(gaps(record)):
-        raise IncompleteConsentError("The consent can't be recorded yet.", problems=problems)
-    if connection.execute(select(consents.c.version).where(consents.c.consent_id == record.id)).first():
-        raise IllegalTransitionError(
-            "A consent with this id is on record already.", remedy="Give the new decision an id of its own."
-        )
-    issuer = (record.issuer or "").strip() or default_issuer
-    patient_id = (record.patient_id or "").strip()
-    return _append(connection, replace(record, version=1, patient_id=patient_id, issuer=issuer), by=by, at=at)
+    _must_replace_nothing(record)
+    return _file(connection, _identified(record, default_issuer), by=by, at=at)
+
+
+def give(connection: Connection, what: ConsentRecord | str, *, by: str, at: datetime) -> ConsentRecord:
+    """Append the version that makes a proposed consent given: as completed in ``what``, or today as it was proposed.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IncompleteConsentError: with everything that is missing.
+        IllegalTransitionError: it isn't proposed any more, or ``what`` is of another patient or of another decision.
+    """
+    return _decided(connection, what, ConsentState.GIVEN, by=by, at=at)
+
+
+def refuse(connection: Connection, what: ConsentRecord | str, *, by: str, at: datetime) -> ConsentRecord:
+    """Append the version that makes a proposed consent refused; see ``give``."""
+    return _decided(connection, what, ConsentState.REFUSED, by=by, at=at)
 
 
 def withdraw(
@@ -156,25 +83,19 @@ def withdraw(
     on: date,
     by: str,
     at: datetime,
+    note: Withdrawal | None = None,
 ) -> ConsentRecord:
     """Append the version that ends the consent, wholly or for ``purposes``; the rest survives (requirements R6).
+
+    ``note`` says who took the word back, when in the visit, why and how it was received.
 
     Raises:
         UnknownRecordError: there is no such consent.
         IllegalTransitionError: it isn't in force, was given later, or never covered a purpose named.
     """
     known = current(connection, consent_id)
-    if known.state is not ConsentState.GIVEN:
-        raise IllegalTransitionError(f"A consent in state {known.state} can't be withdrawn.")
-    if on < known.decided_on:
-        raise IllegalTransitionError(
-            "A consent can't be withdrawn before it was given.", remedy=f"It was given on {known.decided_on}."
-        )
-    if on > hospital_day(at):
-        raise IllegalTransitionError(
-            "A withdrawal can't be recorded before its day.",
-            remedy="Record it on the day, or without a date for today.",
-        )
+    _must_allow(known, ConsentState.WITHDRAWN, remedy="If the patient says no, add a refusal as a record of its own.")
+    _must_fit(known, on, at)
     covered = purposes_named(frozenset(scope.purpose for scope in known.scopes))
     named = purposes_named(frozenset(purposes)) if purposes else covered
     if purposes and not named & covered:
@@ -189,5 +110,165 @@ def withdraw(
         state=ConsentState.WITHDRAWN if whole else ConsentState.GIVEN,
         withdrawn_on=min(on, known.withdrawn_on or on),
         withdrawn_purposes=None if whole else tuple(sorted(gone)),
+        withdrawal=note,
     )
-    return _append(connection, changed, by=by, at=at)
+    return append(connection, changed, by=by, at=at)
+
+
+def expire(connection: Connection, consent_id: str, *, by: str, at: datetime) -> ConsentRecord:
+    """Append the version that stores what time has done; every scope must have ended, or a parent's authority.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IllegalTransitionError: it isn't in force, or has not ended.
+    """
+    known = current(connection, consent_id)
+    _must_allow(known, ConsentState.EXPIRED)
+    gone = purposes_named(frozenset(known.withdrawn_purposes or ()))
+    left = [scope for scope in known.scopes if not purposes_named(frozenset({scope.purpose})) <= gone]
+    last = max((scope.valid_to or date.max for scope in left), default=date.min)
+    # A parent's authority ends on a birthday, which the record doesn't hold; whoever calls has looked it up.
+    if last >= hospital_day(at) and known.giver.type is not GiverType.PR_HOLDER:
+        raise IllegalTransitionError(
+            "The consent has not ended yet.", remedy="Withdraw it if the patient wishes so, or wait for its last day."
+        )
+    return append(connection, _next(known, ConsentState.EXPIRED), by=by, at=at)
+
+
+def supersede(
+    connection: Connection,
+    previous_id: str,
+    record: ConsentRecord,
+    *,
+    by: str,
+    at: datetime,
+    default_issuer: str = "",
+) -> ConsentRecord:
+    """File the consent that replaces ``previous_id`` (a wider, narrower or renewed form), and end that one with it.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IncompleteConsentError: with everything the new one lacks.
+        IllegalTransitionError: the old one isn't in force or is partly withdrawn, or the two don't belong together.
+    """
+    known = current(connection, previous_id)
+    _must_allow(known, ConsentState.SUPERSEDED)
+    if record.state is not ConsentState.GIVEN:
+        raise IllegalTransitionError(
+            f"A record in state {record.state} replaces no consent.", remedy="Withdraw the old one, or add the new one."
+        )
+    if record.previous_id not in (None, previous_id):
+        raise IllegalTransitionError("The record says that it replaces another consent.", remedy="Correct previous_id.")
+    if known.withdrawn_purposes:
+        # A superseded record says nothing any more: what the patient took back would be forgotten.
+        raise IllegalTransitionError(
+            "A partly withdrawn consent can't be replaced; its withdrawal must go on counting.",
+            remedy="Add the new consent beside it.",
+        )
+    renewed = replace(_identified(record, default_issuer), previous_id=previous_id)
+    _must_be_of_same_patient(known, renewed)
+    filed = _file(connection, renewed, by=by, at=at)
+    append(connection, _next(known, ConsentState.SUPERSEDED), by=by, at=at)
+    return filed
+
+
+def enter_in_error(connection: Connection, consent_id: str, *, by: str, at: datetime, reason: str) -> ConsentRecord:
+    """Append the version that says the record never was right; all its rows stay (requirements 2.4).
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IllegalTransitionError: no reason is given, ``by`` recorded a version of it, or it is so marked already.
+    """
+    history = versions(connection, consent_id)
+    known = history[-1].record
+    _must_allow(known, _ERROR)
+    if not by.strip() or by.strip().casefold() in {each.recorded_by.strip().casefold() for each in history}:
+        raise IllegalTransitionError(
+            "A consent is marked as entered in error by a second person.",
+            remedy="Ask someone who recorded no version of it.",
+        )
+    if not reason.strip():
+        raise IllegalTransitionError(
+            "A consent can't be marked as entered in error without a reason.", remedy="Say what was wrong with it."
+        )
+    return append(connection, replace(_next(known, _ERROR), state_reason=reason), by=by, at=at)
+
+
+def _must_allow(known: ConsentRecord, state: ConsentState, *, remedy: str | None = None) -> None:
+    if state not in STEPS[known.state]:
+        raise IllegalTransitionError(f"A consent in state {known.state} can't become {state}.", remedy=remedy)
+
+
+def _must_replace_nothing(record: ConsentRecord) -> None:
+    if record.previous_id is not None:
+        raise IllegalTransitionError(
+            "A record that replaces another can't be filed by itself.", remedy="Supersede the one it replaces."
+        )
+
+
+def _must_fit(known: ConsentRecord, on: date, at: datetime) -> None:
+    if on < known.decided_on:
+        raise IllegalTransitionError(
+            "A consent can't be withdrawn before it was given.", remedy=f"It was given on {known.decided_on}."
+        )
+    if on > hospital_day(at):
+        raise IllegalTransitionError(
+            "A withdrawal can't be recorded before its day.",
+            remedy="Record it on the day, or without a date for today.",
+        )
+
+
+def _must_be_of_same_patient(known: ConsentRecord, record: ConsentRecord) -> None:
+    if (known.patient_id, known.issuer) != (record.patient_id, record.issuer):
+        raise IllegalTransitionError(
+            "The two records are of different patients.", remedy="Check the patient's number and its issuer."
+        )
+
+
+def _next(known: ConsentRecord, state: ConsentState) -> ConsentRecord:
+    return replace(known, version=known.version + 1, state=state)
+
+
+def _decided(
+    connection: Connection, what: ConsentRecord | str, state: ConsentState, *, by: str, at: datetime
+) -> ConsentRecord:
+    known = current(connection, what if isinstance(what, str) else what.id)
+    _must_allow(known, state)
+    said = replace(known, decided_on=hospital_day(at)) if isinstance(what, str) else what
+    if said.state not in (ConsentState.PROPOSED, state):
+        raise IllegalTransitionError(f"The record says {said.state}, not {state}.", remedy="Correct its state.")
+    _must_replace_nothing(said)
+    decided = replace(_identified(said, known.issuer or ""), version=known.version + 1, state=state)
+    _must_be_of_same_patient(known, decided)
+    return _complete(connection, decided, by=by, at=at)
+
+
+def _file(connection: Connection, record: ConsentRecord, *, by: str, at: datetime) -> ConsentRecord:
+    if taken(connection, record.id):
+        raise IllegalTransitionError(
+            "A consent with this id is on record already.", remedy="Give the new decision an id of its own."
+        )
+    return _complete(connection, replace(record, version=1), by=by, at=at)
+
+
+def _identified(record: ConsentRecord, default_issuer: str) -> ConsentRecord:
+    issuer = (record.issuer or "").strip() or default_issuer
+    return replace(record, patient_id=(record.patient_id or "").strip(), issuer=issuer)
+
+
+def _complete(connection: Connection, record: ConsentRecord, *, by: str, at: datetime) -> ConsentRecord:
+    patient = patients.find(connection, record.patient_id or "", record.issuer or "")
+    born = patient.dob if patient else None
+    intimate = _of_intimate_pictures(connection, record)
+    if problems := tuple(gaps(record, day=hospital_day(at), born=born, intimate=intimate)):
+        raise IncompleteConsentError("The consent can't be recorded yet.", problems=problems)
+    return append(connection, record, by=by, at=at)
+
+
+def _of_intimate_pictures(connection: Connection, record: ConsentRecord) -> bool:
+    """Tell whether the record names an intimate picture that is in the archive."""
+    query = select(images.c.sop_instance_uid, images.c.series_instance_uid, images.c.study_instance_uid).where(
+        images.c.patient_id == record.patient_id, images.c.issuer == record.issuer, images.c.intimate == 1
+    )
+    targets = frozenset(record.targets)
+    return bool(targets) and any(targets.intersection(row) for row in connection.execute(query))

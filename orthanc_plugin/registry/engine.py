@@ -1,8 +1,9 @@
 """Open the registry's database: SQLite by default, PostgreSQL where several nodes share it.
 
 Knows connections and transactions. Must not know tables. A write takes the write lock at its start (``BEGIN IMMEDIATE``
-on SQLite), so the trail's head can't move between reading and appending; ``synchronous=FULL`` makes a record durable
-before the release that it precedes.
+on SQLite, an advisory lock on PostgreSQL), so the trail's head can't move between reading and appending; the commit of
+a record is durable before the release that it precedes. A database that doesn't answer in ``PATIENCE_MS`` is an error,
+and an error is a closed door.
 """
 
 from __future__ import annotations
@@ -11,22 +12,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection as SQLiteConnection
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from orthanc_plugin.errors import RegistryError
 
-BUSY_TIMEOUT_MS: Final = 10_000
+if TYPE_CHECKING:
+    from psycopg import Connection as PostgreSQLConnection
+
+PATIENCE_MS: Final = 10_000
+ABANDONED_MS: Final = 60_000  # then PostgreSQL takes the write lock away from a node that hangs
 TRAIL_LOCK: Final = 0x636F6E73  # PostgreSQL advisory lock of the trail's writers ("cons")
 WRITE: Final = "consentgate_write"
+IN_PARTS: Final = {"yield_per": 1000}  # for statements that give a whole table, which needn't fit into memory
+
+# How long a PostgreSQL that is away may keep us waiting; what the database's URL says counts more.
+REACH: Final = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": str(PATIENCE_MS),
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+    "application_name": "consentgate",
+}
+# An asynchronous commit could be forgotten by a crash after the release had gone out.
+SESSION: Final = (
+    f"SET lock_timeout = {PATIENCE_MS}",
+    f"SET statement_timeout = {PATIENCE_MS}",
+    f"SET idle_in_transaction_session_timeout = {ABANDONED_MS}",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+)
+MISFIT: Final = ("StringDataRightTruncation", "DataError")
+MISFITS: Final = "A value is too long, or has characters that can't be kept. Correct it; nothing was recorded."
 
 
 def _on_connect(connection: SQLiteConnection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    for pragma in (f"busy_timeout={PATIENCE_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -34,11 +59,30 @@ def _on_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITE) else "BEGIN")
 
 
+def _on_connect_postgresql(connection: PostgreSQLConnection, _record: object) -> None:
+    for statement in SESSION:
+        connection.execute(statement)
+    connection.commit()
+
+
+def _failure(what: str, error: Exception) -> RegistryError:
+    """Name what went wrong; the driver's own words may hold values of a row, and errors end up in logs."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+    return RegistryError(f"The registry can't be {what} ({name}).", remedy=MISFITS if name in MISFIT else None)
+
+
 class Database:
     """The registry's database; ``reading`` and ``writing`` give transactions."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._postgresql = engine.dialect.name == "postgresql"
+        # Two statements of a PostgreSQL transaction see two states unless it is asked for one.
+        snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if self._postgresql else {}
+        self._reader = engine.execution_options(**snapshot)
+        self._writer = engine.execution_options(**{WRITE: True})
+        self._failures = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -48,10 +92,10 @@ class Database:
             RegistryError: the database failed.
         """
         try:
-            with self.engine.connect() as connection, connection.begin():
+            with self._reader.begin() as connection:
                 yield connection
-        except SQLAlchemyError as error:
-            raise RegistryError(f"The registry can't be read ({type(error).__name__}).") from error
+        except self._failures as error:
+            raise _failure("read", error) from None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -61,32 +105,58 @@ class Database:
             RegistryError: the database failed.
         """
         try:
-            with self.engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
-                if self.engine.dialect.name == "postgresql":
+            with self._writer.begin() as connection:
+                if self._postgresql:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TRAIL_LOCK})
                 yield connection
-        except SQLAlchemyError as error:
-            raise RegistryError(f"The registry can't be written ({type(error).__name__}).") from error
+        except self._failures as error:
+            raise _failure("written", error) from None
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
 
+def _sqlite(url: URL) -> Engine:
+    if url.database and not Path(url.database).parent.is_dir():
+        raise RegistryError("The folder of the registry's database is missing.")
+    engine = create_engine(url, hide_parameters=True)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    reach = {name: value for name, value in REACH.items() if name not in url.query}
+    # The ping finds connections that a restart of the server has killed, before a decision is taken on one.
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_timeout=PATIENCE_MS / 1000,
+        connect_args=reach,
+    )
+    event.listen(engine, "connect", _on_connect_postgresql)
+    return engine
+
+
+ADDRESS: Final = "Write registry.database in settings.toml as sqlite:///FILE or postgresql://USER@HOST/NAME."
+ENGINES: Final = {"sqlite": _sqlite, "postgresql": _postgresql}
+
+
 def open_database(url: str) -> Database:
     """Return the database at ``url``; it is first touched when used.
 
     Raises:
-        RegistryError: the address is no database address, or its folder is missing.
+        RegistryError: the address is neither SQLite's nor PostgreSQL's, or its folder or driver is missing.
     """
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).parent.is_dir():
-            raise RegistryError("The folder of the registry's database is missing.")
-        engine = create_engine(parsed, future=True)
-    except (ArgumentError, ImportError) as error:
-        raise RegistryError(f"The registry's address can't be used ({type(error).__name__}).") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
-    return Database(engine)
+        return Database(ENGINES[parsed.get_backend_name()](parsed))
+    except ImportError:
+        raise RegistryError(
+            "The driver for the registry's database is missing.",
+            remedy="Install it: pip install 'consentgate[postgres]'.",
+        ) from None
+    except (ArgumentError, KeyError, ValueError, TypeError) as error:  # whose words may hold the password
+        raise RegistryError(f"The registry's address can't be used ({type(error).__name__}).", remedy=ADDRESS) from None

@@ -1,71 +1,136 @@
-"""Gather the facts of one decision: the image, its patient, and every consent that speaks of it.
+"""Gather the facts of one decision: the image, its patient, every consent and authority that may speak of it.
 
-Knows how rows become a ``Case``. Must not decide.
+Knows how rows become a ``Case``. Must not decide. Patients that were merged are one: the survivor's facts count, and
+what was consented to, refused or ordered under any of their numbers. Nothing is kept from one decision to the next, so
+a withdrawal counts as soon as it is committed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, exists, func, literal_column, select
 
 from dicomwrap.consentrecord import ConsentRecord
-from dicomwrap.terms import ConsentLevel
 from orthanc_plugin.errors import UnknownImageError
-from orthanc_plugin.policy.model import Case, Consent, Image, Patient, Request, Switches
-from orthanc_plugin.registry import consents, images, patients, reviews
+from orthanc_plugin.policy.model import (
+    Anonymisable,
+    Case,
+    Consent,
+    Image,
+    ImageSource,
+    ImageStatus,
+    ImageType,
+    MadeFor,
+    Patient,
+    Request,
+    Switches,
+)
+from orthanc_plugin.registry import authorities, consentfacts, patients
+from orthanc_plugin.registry.consentfacts import Place
 from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.prepared import prepared
+from orthanc_plugin.registry.stored import day, flag, texts, word
+from orthanc_plugin.registry.tables import consents, images, reviews
+from orthanc_plugin.registry.tables import patients as patient_rows
+
+_merged = patient_rows.alias("merged")
+_newest = consents.alias("newest")
+
+_REVIEWED = (
+    select(reviews.c.outcome)
+    .where(reviews.c.sop_instance_uid == images.c.sop_instance_uid, reviews.c.sha256 == images.c.sha256)
+    .order_by(reviews.c.reviewed_at.desc())
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
+_OTHERS = exists().where(
+    _merged.c.merged_into_id == images.c.patient_id, _merged.c.merged_into_issuer == images.c.issuer
+)
+
+
+class _Known(NamedTuple):
+    """The row of ``IMAGE``; patient columns are None when the registry lost the patient."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    consent_id: str | None
+    image_type: object
+    made_on: object
+    made_for: object
+    source: object
+    intimate: object
+    covert: object
+    familial: object
+    legacy: object
+    shows: object
+    status: object
+    reviewed: object
+    patient_id: str
+    issuer: str
+    on_record: str | None
+    merged_into: str | None
+    others: object
+    birth_date: object
+    death_date: object
+    capacity: object
+    gillick: object
+    national_data_opt_out: object
+
+
+IMAGE: Final = prepared(
+    select(
+        images.c.series_instance_uid,
+        images.c.study_instance_uid,
+        images.c.consent_id,
+        images.c.image_type,
+        images.c.made_on,
+        images.c.made_for,
+        images.c.source,
+        images.c.intimate,
+        images.c.covert,
+        images.c.familial,
+        images.c.legacy,
+        images.c.shows,
+        images.c.status,
+        _REVIEWED,
+        images.c.patient_id,
+        images.c.issuer,
+        patient_rows.c.patient_id,
+        patient_rows.c.merged_into_id,
+        _OTHERS,
+        patient_rows.c.birth_date,
+        patient_rows.c.death_date,
+        patient_rows.c.capacity,
+        patient_rows.c.gillick,
+        patient_rows.c.national_data_opt_out,
+    )
+    .select_from(
+        images.outerjoin(
+            patient_rows,
+            (patient_rows.c.patient_id == images.c.patient_id) & (patient_rows.c.issuer == images.c.issuer),
+        )
+    )
+    .where(images.c.sop_instance_uid == bindparam("uid"))
+)
+
+CONSENTS: Final = prepared(
+    select(consents.c.record)
+    .where(
+        consents.c.patient_id == bindparam("patient_id"),
+        consents.c.issuer == bindparam("issuer"),
+        consents.c.version
+        == select(func.max(_newest.c.version)).where(_newest.c.consent_id == consents.c.consent_id).scalar_subquery(),
+    )
+    .order_by(consents.c.recorded_at, consents.c.consent_id)
+)
 
 
 def covers(record: ConsentRecord, row: ImageRow) -> bool:
-    """Tell whether the consent speaks of this image.
-
-    By its level and targets; one that names no targets speaks of the images that were filed under it.
-    """
-    uids = {
-        ConsentLevel.IMAGE: row.sop_instance_uid,
-        ConsentLevel.SERIES: row.series_instance_uid,
-        ConsentLevel.STUDY: row.study_instance_uid,
-    }
-    if record.level is ConsentLevel.PATIENT:
-        return True
-    return uids[record.level] in record.targets or (not record.targets and record.id == row.consent_id)
-
-
-def flattened(record: ConsentRecord) -> Iterator[Consent]:
-    """Give the consent once for each of its scopes, as the policy reads it."""
-    for scope in record.scopes:
-        yield Consent(
-            id=record.id,
-            level=record.level,
-            state=record.state,
-            giver=record.giver,
-            decided_on=record.decided_on,
-            valid_from=scope.valid_from,
-            valid_to=scope.valid_to,
-            withdrawn_on=record.withdrawn_on,
-            withdrawn_purposes=record.withdrawn_purposes,
-            purposes=(scope.purpose,),
-            max_form=scope.max_form,
-            audience=scope.audience,
-            named_recipients=scope.named_recipients or None,
-            named_publication=scope.named_publication,
-            tests=record.tests,
-            evidence=record.evidence,
-        )
-
-
-def _image(connection: Connection, row: ImageRow) -> Image:
-    return Image(
-        id=row.sop_instance_uid,
-        type=row.image_type,
-        made_on=row.made_on,
-        made_for=row.made_for,
-        source=row.source,
-        anonymisable=reviews.outcome(connection, row.sop_instance_uid, row.sha256),
-        intimate=row.intimate,
-        status=row.status,
-    )
+    """Tell whether the consent speaks of this image."""
+    place = Place(row.sop_instance_uid, row.series_instance_uid, row.study_instance_uid, row.consent_id)
+    return consentfacts.covers(record.level, record.targets, record.id, place)
 
 
 def case(connection: Connection, sop_instance_uid: str, request: Request, switches: Switches, case_id: str) -> Case:
@@ -73,18 +138,62 @@ def case(connection: Connection, sop_instance_uid: str, request: Request, switch
 
     Raises:
         UnknownImageError: the registry doesn't know the image, so nobody may have it.
+        UnreadableRowError: a fact can't be read, so nobody may have it.
     """
-    row = images.get(connection, sop_instance_uid)
-    if row is None:
+    rows = IMAGE.rows(connection, uid=sop_instance_uid)
+    if not rows:
         raise UnknownImageError("The image is not known to the registry.")
-    patient = patients.find(connection, row.patient_id, row.issuer) or Patient(id=row.patient_id, dob=None)
-    known = consents.listed(connection, row.patient_id, row.issuer)
+    known = _Known._make(rows[0])
+    place = Place(sop_instance_uid, known.series_instance_uid, known.study_instance_uid, known.consent_id)
+    patient, keys = _person(connection, known)
     return Case(
         id=case_id,
         patient=patient,
-        image=_image(connection, row),
-        consents=tuple(consent for each in known if covers(each.record, row) for consent in flattened(each.record)),
-        authorities=(),
+        image=_image(sop_instance_uid, known),
+        consents=tuple(consent for key in keys for consent in _consents(connection, key, place)),
+        authorities=tuple(each for key in keys for each in authorities.facts(connection, key, place, request.as_of)),
         switches=switches,
         request=request,
+    )
+
+
+def _person(connection: Connection, known: _Known) -> tuple[Patient, tuple[patients.Key, ...]]:
+    """Return the image's patient, and every number under which they are known."""
+    who = (known.patient_id, known.issuer)
+    if known.on_record is None:
+        return Patient(id=known.patient_id, dob=None), (who,)
+    if known.merged_into is not None or known.others:
+        return patients.person(connection, who)
+    patient = patients.read(
+        known.patient_id,
+        known.birth_date,
+        known.death_date,
+        known.capacity,
+        known.gillick,
+        known.national_data_opt_out,
+    )
+    return patient, (who,)
+
+
+def _consents(connection: Connection, key: patients.Key, place: Place) -> Iterator[Consent]:
+    patient_id, issuer = key
+    for (record,) in CONSENTS.rows(connection, patient_id=patient_id, issuer=issuer):
+        yield from consentfacts.read(str(record), place)
+
+
+def _image(uid: str, known: _Known) -> Image:
+    reviewed = known.reviewed
+    return Image(
+        id=uid,
+        type=word(ImageType, known.image_type, "images.image_type"),
+        made_on=day(known.made_on, "images.made_on"),
+        made_for=word(MadeFor, known.made_for, "images.made_for"),
+        source=word(ImageSource, known.source, "images.source"),
+        shows=texts(known.shows, "images.shows"),
+        anonymisable=Anonymisable.UNKNOWN if reviewed is None else word(Anonymisable, reviewed, "reviews.outcome"),
+        intimate=flag(known.intimate, "images.intimate"),
+        covert=flag(known.covert, "images.covert"),
+        familial=flag(known.familial, "images.familial"),
+        legacy=flag(known.legacy, "images.legacy"),
+        status=word(ImageStatus, known.status, "images.status"),
     )

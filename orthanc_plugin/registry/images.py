@@ -6,14 +6,27 @@ Knows rows and how Orthanc names its resources. An instance the registry doesn't
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum, unique
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 
+from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
+from orthanc_plugin.registry.stored import day, flag, texts, word
 from orthanc_plugin.registry.tables import images
+
+WORDS: Final[dict[str, type[StrEnum]]] = {
+    "image_type": ImageType,
+    "made_for": MadeFor,
+    "source": ImageSource,
+    "status": ImageStatus,
+}
+FLAGS: Final = ("intimate", "covert", "familial", "legacy")
 
 
 @unique
@@ -33,7 +46,10 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRow:
-    """One instance. ``sha256`` is of the stored DICOM bytes; ``consent_id`` is what it was filed under."""
+    """One instance. ``sha256`` is of the stored DICOM bytes; ``consent_id`` is what it was filed under.
+
+    ``patient_id`` and ``issuer`` stay what the object said, whatever patients are merged.
+    """
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -55,6 +71,10 @@ class ImageRow:
     orthanc_series: str = ""
     orthanc_study: str = ""
     orthanc_patient: str = ""
+    covert: bool = False
+    familial: bool = False
+    legacy: bool = False
+    shows: tuple[str, ...] = ()
 
 
 def orthanc_id(*parts: str) -> str:
@@ -67,9 +87,7 @@ def with_orthanc_ids(row: ImageRow, archive_patient_id: str) -> dict[str, object
     """Return the columns of ``row`` with the identifiers Orthanc will give (from the PatientID it will see)."""
     names = (archive_patient_id, row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
     return {
-        **asdict(row),
-        "made_on": row.made_on.isoformat() if row.made_on else None,
-        "intimate": int(row.intimate),
+        **stored(asdict(row)),
         "orthanc_patient": orthanc_id(*names[:1]),
         "orthanc_study": orthanc_id(*names[:2]),
         "orthanc_series": orthanc_id(*names[:3]),
@@ -77,19 +95,28 @@ def with_orthanc_ids(row: ImageRow, archive_patient_id: str) -> dict[str, object
     }
 
 
-def _row(row: object) -> ImageRow:
-    values = dict(row._mapping)  # type: ignore[attr-defined]
-    return ImageRow(
-        **{
-            **values,
-            "image_type": ImageType(values["image_type"]),
-            "made_on": date.fromisoformat(values["made_on"]) if values["made_on"] else None,
-            "made_for": MadeFor(values["made_for"]),
-            "source": ImageSource(values["source"]),
-            "intimate": bool(values["intimate"]),
-            "status": ImageStatus(values["status"]),
-        }
-    )
+def stored(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the facts in ``values`` as their columns hold them."""
+    return {name: _stored(value) for name, value in values.items()}
+
+
+def _stored(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return json.dumps(value) if isinstance(value, tuple) else value
+
+
+def _row(row: Row[tuple[object, ...]]) -> ImageRow:
+    values = dict(row._mapping)
+    for name, kind in WORDS.items():
+        values[name] = word(kind, values[name], f"images.{name}")
+    for name in FLAGS:
+        values[name] = flag(values[name], f"images.{name}")
+    values["made_on"] = day(values["made_on"], "images.made_on")
+    values["shows"] = texts(values["shows"], "images.shows")
+    return ImageRow(**values)
 
 
 def find(connection: Connection, subject: Subject, names: tuple[str, ...], **also: str) -> list[ImageRow]:
@@ -116,6 +143,17 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> No
     elif known.status is ImageStatus.QUARANTINED and known.sha256 == row.sha256:
         accepted = {"status": row.status, "consent_id": row.consent_id}
         connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
+
+
+def change(connection: Connection, sop_instance_uid: str, facts: Mapping[str, object]) -> None:
+    """Set facts of an instance, such as ``{"covert": True, "shows": ("FACE",)}``.
+
+    Raises:
+        UnknownImageError: the registry doesn't know the instance.
+    """
+    known = images.c.sop_instance_uid == sop_instance_uid
+    if connection.execute(update(images).where(known).values(stored(facts))).rowcount == 0:
+        raise UnknownImageError("The image is not known to the registry.")
 
 
 def distrust(connection: Connection, columns: dict[str, object]) -> None:

@@ -1,18 +1,44 @@
-"""Disclosures (what left, to whom, for what) and tasks (what somebody must do).
+"""Disclosures: what left, to whom, for what.
 
 Knows rows. A disclosure is written before the send, and its outcome after.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from enum import StrEnum, unique
+from typing import Final
 
 from sqlalchemy import Connection, select, update
 
-from orthanc_plugin.registry.tables import disclosures, tasks
+from dicomwrap.terms import Form, Purpose
+from orthanc_plugin.errors import UnknownRecordError
+from orthanc_plugin.policy.eventmodel import PUBLISHED, Copy, Recall
+from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.tables import disclosures
+
+Row = dict[str, object]
+
+SEAL: Final = "disclosure record "
+# What is known when a release begins; how it ended and what became of the copy is written later.
+SEALED: Final = (
+    "disclosure_id",
+    "decision_id",
+    "sop_instance_uid",
+    "released_uid",
+    "recipient",
+    "door",
+    "purpose",
+    "form",
+    "profile",
+    "consents",
+    "sha256",
+    "at",
+)
 
 
 @unique
@@ -43,17 +69,30 @@ class Disclosure:
     outcome: Delivery = Delivery.BEGUN
 
 
-def disclose(connection: Connection, disclosure: Disclosure) -> None:
-    """Write down a release that is about to begin."""
-    connection.execute(disclosures.insert().values({**asdict(disclosure), "consents": json.dumps(disclosure.consents)}))
+def disclose(connection: Connection, disclosure: Disclosure) -> str:
+    """Write down a release that is about to begin; return the words that tie the row to its entry in the trail."""
+    row = {**asdict(disclosure), "consents": json.dumps(disclosure.consents)}
+    connection.execute(disclosures.insert().values(row))
+    return _seal(row)
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every disclosure on record."""
+    for row in connection.execute(select(disclosures), execution_options=IN_PARTS):
+        yield _seal(dict(row._mapping))
+
+
+def _seal(row: Mapping[str, object]) -> str:
+    body = json.dumps({name: row[name] for name in SEALED}, sort_keys=True)
+    return f"{SEAL}{row['disclosure_id']} begun sha256 {hashlib.sha256(body.encode()).hexdigest()}"
 
 
 def deliver(connection: Connection, disclosure_id: str, outcome: Delivery) -> None:
     """Write down how it ended."""
-    connection.execute(update(disclosures).where(disclosures.c.disclosure_id == disclosure_id).values(outcome=outcome))
+    _change(connection, disclosure_id, outcome=outcome)
 
 
-def disclosed(connection: Connection, sop_instance_uid: str | None = None) -> list[dict[str, object]]:
+def disclosed(connection: Connection, sop_instance_uid: str | None = None) -> list[Row]:
     """Return the disclosures, oldest first."""
     query = select(disclosures).order_by(disclosures.c.at)
     if sop_instance_uid is not None:
@@ -61,24 +100,51 @@ def disclosed(connection: Connection, sop_instance_uid: str | None = None) -> li
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def open_task(connection: Connection, *, task_id: str, kind: str, subject: str, reason: str, at: datetime) -> None:
-    """Open a task unless the same one is open already."""
-    same = (tasks.c.kind == kind) & (tasks.c.subject == subject) & tasks.c.closed_at.is_(None)
-    if connection.execute(select(tasks.c.task_id).where(same)).first() is None:
-        connection.execute(
-            tasks.insert().values(task_id=task_id, kind=kind, subject=subject, reason=reason, opened_at=at.isoformat())
-        )
+def get(connection: Connection, disclosure_id: str) -> Row:
+    """Return one disclosure.
+
+    Raises:
+        UnknownRecordError: there is none.
+    """
+    row = connection.execute(select(disclosures).where(disclosures.c.disclosure_id == disclosure_id)).first()
+    if row is None:
+        raise UnknownRecordError("No disclosure has this id.", remedy="See 'consentgate disclosure list'.")
+    return dict(row._mapping)
 
 
-def close_tasks(connection: Connection, *, kind: str, subject: str, by: str, at: datetime) -> None:
-    """Close every open task of this kind on this subject."""
-    same = (tasks.c.kind == kind) & (tasks.c.subject == subject) & tasks.c.closed_at.is_(None)
-    connection.execute(update(tasks).where(same).values(closed_at=at.isoformat(), closed_by=by))
+def copy_of(row: Row) -> Copy:
+    """Return a disclosure as the rules of the life cycle read it."""
+    return Copy(
+        id=str(row["disclosure_id"]),
+        kind=str(row["kind"]),
+        form=Form.ANONYMISED if row["form"] == Effect.PERMIT_ANONYMISED else Form.IDENTIFIABLE,
+        key_destroyed=bool(row["key_destroyed"]),
+        purpose=Purpose(str(row["purpose"])),
+        recall=Recall(str(row["recall"])),
+    )
 
 
-def open_tasks(connection: Connection, kind: str | None = None) -> list[dict[str, object]]:
-    """Return the open tasks, oldest first."""
-    query = select(tasks).where(tasks.c.closed_at.is_(None)).order_by(tasks.c.opened_at)
-    if kind is not None:
-        query = query.where(tasks.c.kind == kind)
-    return [dict(row._mapping) for row in connection.execute(query)]
+def copies_under(connection: Connection, sop_instance_uid: str, consent_id: str) -> tuple[Copy, ...]:
+    """Return the copies of a picture that left under this consent; what failed to leave is none."""
+    rows = disclosed(connection, sop_instance_uid)
+    live = (row for row in rows if row["outcome"] != Delivery.FAILED)
+    return tuple(copy_of(row) for row in live if consent_id in json.loads(str(row["consents"])))
+
+
+def set_recall(connection: Connection, disclosure_id: str, recall: Recall) -> None:
+    """Write down where the recall of a copy stands."""
+    _change(connection, disclosure_id, recall=recall)
+
+
+def publish(connection: Connection, disclosure_id: str) -> None:
+    """Write down that the copy was published."""
+    _change(connection, disclosure_id, kind=PUBLISHED)
+
+
+def destroy_key(connection: Connection, disclosure_id: str) -> None:
+    """Write down that nobody can tie the anonymised copy to the patient any more."""
+    _change(connection, disclosure_id, key_destroyed=1)
+
+
+def _change(connection: Connection, disclosure_id: str, **values: object) -> None:
+    connection.execute(update(disclosures).where(disclosures.c.disclosure_id == disclosure_id).values(values))

@@ -1,35 +1,133 @@
 """Patients as far as a decision needs them: identity with issuer, birth, death, capacity. No names are kept.
 
-Knows rows. Must not know rules.
+Knows rows, what may be changed in them, and which numbers are one person's. Must not know rules. Pictures and consents
+keep the number they came with; a merge only says whose it is, so that it can be undone.
+
+Sources: requirements 2.1 (patient_id and issuer), T-12 (freshness of the feed), G-DM (capacity is presumed).
 """
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Final
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
+from orthanc_plugin.clock import hospital_day
+from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.model import Capacity, Gillick, Patient
-from orthanc_plugin.registry.tables import patients
+from orthanc_plugin.registry.stored import day, flag, unreadable, word
+from orthanc_plugin.registry.tables import patient_changes, patients
+
+Key = tuple[str, str]  # patient number, issuer
+Value = date | Capacity | Gillick | bool | None
+FACTS: Final[dict[str, tuple[type, ...]]] = {
+    "birth_date": (date,),
+    "death_date": (date, type(None)),
+    "capacity": (Capacity,),
+    "gillick": (Gillick,),
+    "national_data_opt_out": (bool,),
+}
 
 
-def _key(patient_id: str, issuer: str) -> object:
-    return and_(patients.c.patient_id == patient_id, patients.c.issuer == issuer)
+def key(patient_id: str, issuer: str | None, default_issuer: str) -> Key:
+    """Return the patient's key; a number without issuer is the hospital's own."""
+    return patient_id.strip(), (issuer or "").strip() or default_issuer
+
+
+def _is(who: Key) -> ColumnElement[bool]:
+    return and_(patients.c.patient_id == who[0], patients.c.issuer == who[1])
+
+
+def _of(who: Key) -> ColumnElement[bool]:
+    return and_(patients.c.merged_into_id == who[0], patients.c.merged_into_issuer == who[1])
+
+
+def _row(connection: Connection, who: Key) -> Row[tuple[object, ...]] | None:
+    return connection.execute(select(patients).where(_is(who))).first()
+
+
+def _expected(connection: Connection, who: Key) -> Row[tuple[object, ...]]:
+    row = _row(connection, who)
+    if row is None:
+        raise UnknownRecordError(
+            "No such patient is on record.", remedy="Check the number and its issuer; both are needed."
+        )
+    return row
+
+
+def _survivor(row: Row[tuple[object, ...]]) -> Key | None:
+    """Return whom the patient was merged into, None when nobody."""
+    return (row.merged_into_id, row.merged_into_issuer) if row.merged_into_id is not None else None
+
+
+def read(
+    patient_id: str, birth_date: object, death_date: object, capacity: object, gillick: object, opt_out: object
+) -> Patient:
+    """Return the patient that these columns tell of.
+
+    Raises:
+        UnreadableRowError: a column holds what this version doesn't know.
+    """
+    return Patient(
+        id=patient_id,
+        dob=day(birth_date, "patients.birth_date"),
+        death_date=day(death_date, "patients.death_date"),
+        capacity=word(Capacity, capacity, "patients.capacity"),
+        gillick=word(Gillick, gillick, "patients.gillick"),
+        national_data_opt_out=flag(opt_out, "patients.national_data_opt_out"),
+    )
+
+
+def _patient(row: Row[tuple[object, ...]]) -> Patient:
+    return read(row.patient_id, row.birth_date, row.death_date, row.capacity, row.gillick, row.national_data_opt_out)
+
+
+def merged_into(connection: Connection, survivor: Key) -> dict[Key, Patient]:
+    """Return everybody who was merged into ``survivor``, by key, in the order of the keys."""
+    query = select(patients).where(_of(survivor)).order_by(patients.c.patient_id, patients.c.issuer)
+    return {(row.patient_id, row.issuer): _patient(row) for row in connection.execute(query)}
+
+
+def combined(survivor: Patient, others: Sequence[Patient]) -> Patient:
+    """Return one person's facts: the survivor's; birth and death from elsewhere when the survivor's row lacks them.
+
+    An opt-out under any number is one: a denial counts under whichever number it was said.
+    """
+    everybody = (survivor, *others)
+    return replace(
+        survivor,
+        dob=next((each.dob for each in everybody if each.dob is not None), None),
+        death_date=next((each.death_date for each in everybody if each.death_date is not None), None),
+        national_data_opt_out=any(each.national_data_opt_out for each in everybody),
+    )
+
+
+def person(connection: Connection, who: Key) -> tuple[Patient, tuple[Key, ...]]:
+    """Return the person behind this number (the survivor's facts after a merge), and all their numbers.
+
+    Raises:
+        UnknownRecordError: no such patient.
+        UnreadableRowError: a row can't be read, or whom the patient was merged into is missing.
+    """
+    survivor = _survivor(_expected(connection, who)) or who
+    kept = _row(connection, survivor)
+    if kept is None:
+        raise unreadable("patients.merged_into_id")
+    others = merged_into(connection, survivor)
+    return combined(_patient(kept), tuple(others.values())), (survivor, *others)
 
 
 def find(connection: Connection, patient_id: str, issuer: str) -> Patient | None:
-    """Return the patient, or None when the registry doesn't know them."""
-    row = connection.execute(select(patients).where(_key(patient_id, issuer))).first()  # type: ignore[arg-type]
-    if row is None:
-        return None
-    return Patient(
-        id=row.patient_id,
-        dob=date.fromisoformat(row.birth_date) if row.birth_date else None,
-        death_date=date.fromisoformat(row.death_date) if row.death_date else None,
-        capacity=Capacity(row.capacity),
-        gillick=Gillick(row.gillick),
-        national_data_opt_out=bool(row.national_data_opt_out),
-    )
+    """Return the person behind this number (the survivor's facts after a merge), None when it isn't on record.
+
+    Raises:
+        UnreadableRowError: a row can't be read, or whom the patient was merged into is missing.
+    """
+    who = (patient_id, issuer)
+    return None if _row(connection, who) is None else person(connection, who)[0]
 
 
 def ensure(connection: Connection, patient_id: str, issuer: str, birth_date: date | None) -> Patient:
@@ -50,12 +148,143 @@ def ensure(connection: Connection, patient_id: str, issuer: str, birth_date: dat
                 national_data_opt_out=0,
             )
         )
-    elif known.dob is None and text:
-        connection.execute(
-            update(patients).where(_key(patient_id, issuer)).values(birth_date=text)  # type: ignore[arg-type]
+        return Patient(id=patient_id, dob=birth_date)
+    if known.dob is None and text:
+        connection.execute(update(patients).where(_is((patient_id, issuer))).values(birth_date=text))
+        return replace(known, dob=birth_date)
+    return known
+
+
+def change(
+    connection: Connection, who: Key, fact: str, value: Value, *, reason: str, by: str, at: datetime, change_id: str
+) -> bool:
+    """Record a fact of the patient, such as ``"capacity"``; False when it was on record already.
+
+    Raises:
+        UnknownRecordError: no such patient.
+        IllegalTransitionError: no reason, a value that can't be, a merged number, or another birth date on record.
+    """
+    row = _expected(connection, who)
+    if fact == "birth_date" and row.birth_date not in (None, _stored(value)):
+        raise IllegalTransitionError(
+            "Another birth date is on record.", remedy="Correct it, with a reason, if the one on record is wrong."
         )
-    else:
-        return known
-    found = find(connection, patient_id, issuer)
-    assert found is not None  # noqa: S101 - just written in this transaction
-    return found
+    return _set(connection, row, fact, value, reason=reason, by=by, at=at, change_id=change_id)
+
+
+def correct(
+    connection: Connection, who: Key, birth_date: date, *, reason: str, by: str, at: datetime, change_id: str
+) -> bool:
+    """Replace the birth date on record; ``change`` only fills in one that is missing.
+
+    Raises:
+        UnknownRecordError: no such patient.
+        IllegalTransitionError: no reason, a date that can't be, or a merged number.
+    """
+    row = _expected(connection, who)
+    return _set(connection, row, "birth_date", birth_date, reason=reason, by=by, at=at, change_id=change_id)
+
+
+def _set(
+    connection: Connection,
+    row: Row[tuple[object, ...]],
+    fact: str,
+    value: Value,
+    *,
+    reason: str,
+    by: str,
+    at: datetime,
+    change_id: str,
+) -> bool:
+    if _survivor(row) is not None:
+        raise IllegalTransitionError(
+            "The patient was merged into another one.", remedy="Record it under the number that was kept."
+        )
+    if (problem := _problem(row, fact, value, at)) is not None:
+        raise IllegalTransitionError(f"{fact}: {problem}.", remedy="Correct the value; nothing was recorded.")
+    who, old, new = (row.patient_id, row.issuer), row._mapping[fact], _stored(value)
+    if old == new:
+        return False
+    note(connection, who, fact, old, new, reason=reason, by=by, at=at, change_id=change_id)
+    connection.execute(update(patients).where(_is(who)).values({fact: new}))
+    return True
+
+
+def note(
+    connection: Connection,
+    who: Key,
+    fact: str,
+    old: object,
+    new: object,
+    *,
+    reason: str,
+    by: str,
+    at: datetime,
+    change_id: str,
+) -> None:
+    """Write down that a fact was changed, by whom and why.
+
+    Raises:
+        IllegalTransitionError: without a reason.
+    """
+    if not reason.strip():
+        raise IllegalTransitionError(
+            "A patient's facts aren't changed without a reason.", remedy="Say why, for whoever reads it later."
+        )
+    connection.execute(
+        patient_changes.insert().values(
+            change_id=change_id,
+            patient_id=who[0],
+            issuer=who[1],
+            field=fact,
+            old=None if old is None else str(old),
+            new=None if new is None else str(new),
+            reason=reason.strip(),
+            changed_at=at.isoformat(),
+            changed_by=by,
+        )
+    )
+
+
+def _stored(value: Value) -> str | int | None:
+    if isinstance(value, bool):
+        return int(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _problem(row: Row[tuple[object, ...]], fact: str, value: Value, at: datetime) -> str | None:
+    """Tell why the value can't be, None when it can."""
+    kinds = FACTS.get(fact)
+    if kinds is None:
+        return f"is not one of {', '.join(FACTS)}"
+    if not isinstance(value, kinds):
+        return "is of the wrong kind"
+    if isinstance(value, date) and value > hospital_day(at):
+        return "lies in the future"
+    born = value if fact == "birth_date" else day(row.birth_date, "patients.birth_date")
+    died = value if fact == "death_date" else day(row.death_date, "patients.death_date")
+    if isinstance(born, date) and isinstance(died, date) and died < born:
+        return "the patient would have died before being born"
+    return None
+
+
+def fed(connection: Connection, who: Key, at: datetime) -> None:
+    """Remember that a feed told the patient's facts as they were at ``at``.
+
+    Raises:
+        UnknownRecordError: no such patient.
+        IllegalTransitionError: a newer feed was taken in already, whose facts this one would undo.
+    """
+    row = _expected(connection, who)
+    if row.fed_at is not None and datetime.fromisoformat(row.fed_at) > at:
+        raise IllegalTransitionError(
+            "A newer feed of this patient's facts was taken in already.", remedy="Leave the older one out."
+        )
+    connection.execute(update(patients).where(_is(who)).values(fed_at=at.isoformat()))
+
+
+def changes(connection: Connection, who: Key) -> Iterator[dict[str, object]]:
+    """Give what was changed of the patient, oldest first."""
+    query = select(patient_changes).where(patient_changes.c.patient_id == who[0], patient_changes.c.issuer == who[1])
+    for row in connection.execute(query.order_by(patient_changes.c.changed_at, patient_changes.c.change_id)):
+        yield dict(row._mapping)

@@ -6,27 +6,50 @@ Knows rows. The bytes are in ``registry.spool``.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum, unique
+from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from orthanc_plugin.errors import UnknownRecordError
+from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry.tables import quarantine
 
 
 @unique
 class Status(StrEnum):
-    """Where a held object stands."""
+    """Where a held object stands.
+
+    HELD: something stands against it. AWAITING_PATIENT_APPROVAL: nothing but the patient's word is missing. APPROVED:
+    it may be filed, and nothing has been done about it yet. FILING: intake has accepted it, so it is past calling back.
+    RELEASED: the archive has it. DELETED: the patient took it back; the row stays, the picture is gone.
+    """
 
     HELD = "HELD"
+    AWAITING_PATIENT_APPROVAL = "AWAITING_PATIENT_APPROVAL"
+    APPROVED = "APPROVED"
+    FILING = "FILING"
     RELEASED = "RELEASED"
+    DELETED = "DELETED"
+
+
+# The archive has none of these yet, so they can still be deleted.
+UNFILED: Final = (Status.HELD, Status.AWAITING_PATIENT_APPROVAL, Status.APPROVED)
+TO_FILE: Final = (Status.APPROVED, Status.FILING)
+SETTLED: Final = (Status.RELEASED, Status.DELETED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One object in quarantine. ``consent_id`` is a consent an officer linked to it; ``size`` is in bytes."""
+    """One object in quarantine.
+
+    Attributes:
+        size: in bytes.
+        consent_id: a consent that an officer linked to it.
+        approve_by: until when the patient's approval is waited for.
+        refers_to: the consent that the object itself names.
+    """
 
     quarantine_id: str
     sop_instance_uid: str
@@ -40,6 +63,12 @@ class Held:
     consent_id: str | None = None
     settled_at: str | None = None
     settled_by: str | None = None
+    approve_by: str | None = None
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    patient_id: str = ""
+    issuer: str = ""
+    refers_to: str = ""
 
 
 def _held(row: object) -> Held:
@@ -58,26 +87,22 @@ def same(connection: Connection, sop_instance_uid: str, sha256: str) -> Held | N
 def hold(connection: Connection, held: Held) -> None:
     """Record that the object is held, or held again after an earlier release."""
     known = same(connection, held.sop_instance_uid, held.sha256)
-    values = {
-        "spool_name": held.spool_name,
-        "reasons": json.dumps(held.reasons),
-        "received_at": held.received_at,
-        "origin": held.origin,
-        "status": Status.HELD,
-    }
+    values = {**asdict(held), "reasons": json.dumps(held.reasons)}
     if known is None:
-        keys = ("quarantine_id", "sop_instance_uid", "sha256", "size", "consent_id")
-        connection.execute(quarantine.insert().values({**{key: getattr(held, key) for key in keys}, **values}))
+        connection.execute(quarantine.insert().values(values))
     else:
-        connection.execute(update(quarantine).where(quarantine.c.quarantine_id == known.quarantine_id).values(values))
+        del values["quarantine_id"]
+        _change(connection, known.quarantine_id, **{**values, "consent_id": known.consent_id})
 
 
 def listed(connection: Connection, status: Status | None = Status.HELD) -> list[Held]:
     """Return what is held (or all that ever was, with ``status`` None), oldest first."""
-    query = select(quarantine).order_by(quarantine.c.received_at)
-    if status is not None:
-        query = query.where(quarantine.c.status == status)
-    return [_held(row) for row in connection.execute(query)]
+    return _among(connection, *(() if status is None else (quarantine.c.status == status,)))
+
+
+def open_(connection: Connection) -> list[Held]:
+    """Return everything that is not settled, oldest first."""
+    return _among(connection, quarantine.c.status.not_in(SETTLED))
 
 
 def get(connection: Connection, quarantine_id: str) -> Held:
@@ -92,17 +117,83 @@ def get(connection: Connection, quarantine_id: str) -> Held:
     return _held(row)
 
 
+def to_file(connection: Connection) -> list[Held]:
+    """Return what may go into the archive and isn't known to be there, oldest first."""
+    return _among(connection, quarantine.c.status.in_(TO_FILE))
+
+
+def overdue(connection: Connection, at: datetime) -> list[Held]:
+    """Return what has waited for the patient's approval until its window ended, oldest first."""
+    waiting = _among(connection, quarantine.c.status == Status.AWAITING_PATIENT_APPROVAL)
+    return [held for held in waiting if held.approve_by and datetime.fromisoformat(held.approve_by) <= at]
+
+
+def unfiled(connection: Connection, study_instance_uid: str) -> list[Held]:
+    """Return a study's objects that the archive doesn't have yet, oldest first."""
+    return _among(connection, quarantine.c.study_instance_uid == study_instance_uid, quarantine.c.status.in_(UNFILED))
+
+
+def unfiled_under(connection: Connection, consent_id: str) -> list[Held]:
+    """Return the objects under one consent that the archive doesn't have yet, oldest first."""
+    named = or_(
+        quarantine.c.consent_id == consent_id,
+        quarantine.c.consent_id.is_(None) & (quarantine.c.refers_to == consent_id),
+    )
+    return _among(connection, named, quarantine.c.status.in_(UNFILED))
+
+
+def settled_names(connection: Connection) -> frozenset[str]:
+    """Return the spool's names of what is settled; a file of such a name is left over."""
+    query = select(quarantine.c.spool_name).where(quarantine.c.status.in_(SETTLED))
+    return frozenset(connection.execute(query).scalars())
+
+
 def link(connection: Connection, quarantine_id: str, consent_id: str) -> None:
     """Record the consent that an officer says covers the object."""
-    connection.execute(
-        update(quarantine).where(quarantine.c.quarantine_id == quarantine_id).values(consent_id=consent_id)
-    )
+    _change(connection, quarantine_id, consent_id=consent_id)
+
+
+def approve(connection: Connection, held: Held, reason: str) -> None:
+    """Record that the object may be filed, and on whose word."""
+    _change(connection, held.quarantine_id, status=Status.APPROVED, reasons=json.dumps((*held.reasons, reason)))
+
+
+def filing(connection: Connection, held: Held) -> None:
+    """Record that intake has accepted the object: from here on it can't be called back."""
+    _change(connection, held.quarantine_id, status=Status.FILING)
 
 
 def settle(connection: Connection, quarantine_id: str, *, by: str, at: datetime) -> None:
     """Record that the object has left quarantine for the archive."""
-    connection.execute(
-        update(quarantine)
-        .where(quarantine.c.quarantine_id == quarantine_id)
-        .values(status=Status.RELEASED, settled_at=at.isoformat(), settled_by=by)
+    _change(connection, quarantine_id, status=Status.RELEASED, settled_at=at.isoformat(), settled_by=by)
+
+
+def delete(connection: Connection, held: Held, *, by: str, at: datetime, reason: str) -> None:
+    """Record that the picture is deleted unfiled; the spool's file is dropped once this is committed.
+
+    Raises:
+        IllegalTransitionError: it is in the archive already, or on its way there, or deleted.
+    """
+    if held.status not in UNFILED:
+        raise IllegalTransitionError(
+            f"An object in state {held.status} can't be deleted from quarantine.",
+            remedy="What is filed is part of the record: withdraw the consent instead.",
+        )
+    reasons = json.dumps((*held.reasons, reason))
+    _change(
+        connection,
+        held.quarantine_id,
+        status=Status.DELETED,
+        settled_at=at.isoformat(),
+        settled_by=by,
+        reasons=reasons,
     )
+
+
+def _change(connection: Connection, quarantine_id: str, **values: object) -> None:
+    connection.execute(update(quarantine).where(quarantine.c.quarantine_id == quarantine_id).values(values))
+
+
+def _among(connection: Connection, *conditions: ColumnElement[bool]) -> list[Held]:
+    query = select(quarantine).where(*conditions).order_by(quarantine.c.received_at, quarantine.c.quarantine_id)
+    return [_held(row) for row in connection.execute(query)]

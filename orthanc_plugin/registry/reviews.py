@@ -5,15 +5,20 @@ Knows rows. A review holds for the very bytes that were looked at and for no oth
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, select
 
 from orthanc_plugin.policy.model import Anonymisable
+from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.tables import reviews
+
+SEAL: Final = "review record "
 
 # Each must be answered (MDU advice 002, line 58: an apparently insignificant detail can identify).
 CHECKLIST: Final = (
@@ -49,20 +54,27 @@ class Review:
         return Anonymisable.YES if set(self.checklist) >= set(CHECKLIST) else Anonymisable.UNKNOWN
 
 
-def record(connection: Connection, review: Review) -> None:
-    """File the review."""
-    connection.execute(
-        reviews.insert().values(
-            review_id=review.review_id,
-            sop_instance_uid=review.sop_instance_uid,
-            sha256=review.sha256,
-            outcome=review.outcome,
-            checklist=json.dumps(review.checklist, sort_keys=True),
-            reviewer=review.reviewer,
-            reviewed_at=review.reviewed_at.isoformat(),
-            note=review.note,
-        )
-    )
+def record(connection: Connection, review: Review) -> str:
+    """File the review; return the words that tie the row to its entry in the trail."""
+    row = {
+        **asdict(review),
+        "outcome": review.outcome,
+        "checklist": json.dumps(review.checklist, sort_keys=True),
+        "reviewed_at": review.reviewed_at.isoformat(),
+    }
+    connection.execute(reviews.insert().values(row))
+    return _seal(row)
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every review on record."""
+    for row in connection.execute(select(reviews), execution_options=IN_PARTS):
+        yield _seal(dict(row._mapping))
+
+
+def _seal(row: Mapping[str, object]) -> str:
+    body = json.dumps(row, sort_keys=True)
+    return f"{SEAL}{row['review_id']} sha256 {hashlib.sha256(body.encode()).hexdigest()}"
 
 
 def outcome(connection: Connection, sop_instance_uid: str, sha256: str) -> Anonymisable:

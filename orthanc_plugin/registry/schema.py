@@ -17,7 +17,8 @@ from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry.engine import Database
 
 
-def _config() -> Config:
+def configuration() -> Config:
+    """Return what alembic needs to know; a command needs the connection besides."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
@@ -39,9 +40,11 @@ def upgrade(database: Database) -> str:
     Raises:
         RegistryError: the database can't be opened or changed.
     """
-    config = _config()
+    config = configuration()
     try:
         with database.writing() as connection:
+            if connection.dialect.name == "postgresql":  # an index over ten million images takes its time
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
@@ -57,7 +60,7 @@ def require_current(database: Database) -> None:
     Raises:
         RegistryError: it is empty, older or newer.
     """
-    found, needed = version(database), ScriptDirectory.from_config(_config()).get_current_head()
+    found, needed = version(database), ScriptDirectory.from_config(configuration()).get_current_head()
     if found != needed:
         raise RegistryError(
             f"The registry has schema version {found or 'none'}, but {needed} is needed.",

@@ -20,6 +20,25 @@ patients = Table(
     Column("capacity", String(16), nullable=False),
     Column("gillick", String(16), nullable=False),
     Column("national_data_opt_out", Integer, nullable=False),
+    Column("merged_into_id", String(64)),
+    Column("merged_into_issuer", String(64)),
+    Column("fed_at", String(40)),
+    Index("patients_by_survivor", "merged_into_id", "merged_into_issuer"),
+)
+
+patient_changes = Table(
+    "patient_changes",
+    metadata,
+    Column("change_id", String(64), primary_key=True),
+    Column("patient_id", String(64), nullable=False),
+    Column("issuer", String(64), nullable=False),
+    Column("field", String(32), nullable=False),
+    Column("old", String(64)),
+    Column("new", String(64)),
+    Column("reason", Text, nullable=False),
+    Column("changed_at", String(40), nullable=False),
+    Column("changed_by", String(64), nullable=False),
+    Index("patient_changes_by_patient", "patient_id", "issuer"),
 )
 
 consents = Table(
@@ -58,6 +77,10 @@ images = Table(
     Column("sha256", String(64), nullable=False),
     Column("consent_id", String(256)),
     Column("received_at", String(40), nullable=False),
+    Column("covert", Integer, nullable=False, server_default="0"),
+    Column("familial", Integer, nullable=False, server_default="0"),
+    Column("legacy", Integer, nullable=False, server_default="0"),
+    Column("shows", Text, nullable=False, server_default="[]"),
     Index("images_by_instance", "orthanc_instance"),
     Index("images_by_series", "orthanc_series"),
     Index("images_by_study", "orthanc_study"),
@@ -65,6 +88,58 @@ images = Table(
     Index("images_by_series_uid", "series_instance_uid"),
     Index("images_by_study_uid", "study_instance_uid"),
     Index("images_by_accession", "accession_number"),
+    Index("images_by_patient_id", "patient_id", "issuer"),
+)
+
+authorities = Table(
+    "authorities",
+    metadata,
+    Column("authority_id", String(64), primary_key=True),
+    Column("type", String(32), nullable=False),
+    Column("patient_id", String(64), nullable=False),
+    Column("issuer", String(64), nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("requested_by", String(64)),
+    Column("approved_by", String(64)),
+    Column("notify_prohibited", Integer, nullable=False),
+    Column("valid_from", String(10), nullable=False),
+    Column("valid_to", String(10)),
+    Column("recorded_at", String(40), nullable=False),
+    Column("recorded_by", String(64), nullable=False),
+    Column("verified_at", String(40)),
+    Column("verified_by", String(64)),
+    Column("ended_at", String(40)),
+    Column("ended_by", String(64)),
+    Index("authorities_by_patient", "patient_id", "issuer"),
+)
+
+break_glass = Table(
+    "break_glass",
+    metadata,
+    Column("grant_id", String(64), primary_key=True),
+    Column("patient_id", String(64), nullable=False),
+    Column("issuer", String(64), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("granted_at", String(40), nullable=False),
+    Column("ends_at", String(40), nullable=False),
+    Column("reviewed_at", String(40)),
+    Column("reviewed_by", String(64)),
+    Column("finding", Text),
+    Index("break_glass_by_account", "account", "patient_id", "issuer"),
+)
+
+capture_stops = Table(
+    "capture_stops",
+    metadata,
+    Column("stop_id", String(64), primary_key=True),
+    Column("study_instance_uid", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("stopped_at", String(40), nullable=False),
+    Column("stopped_by", String(64), nullable=False),
+    Index("capture_stops_by_study", "study_instance_uid"),
 )
 
 reviews = Table(
@@ -92,11 +167,19 @@ quarantine = Table(
     Column("reasons", Text, nullable=False),
     Column("origin", String(32), nullable=False),
     Column("received_at", String(40), nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("status", String(32), nullable=False),
     Column("consent_id", String(256)),
     Column("settled_at", String(40)),
     Column("settled_by", String(64)),
+    Column("approve_by", String(40)),
+    Column("study_instance_uid", String(64), nullable=False, server_default=""),
+    Column("series_instance_uid", String(64), nullable=False, server_default=""),
+    Column("patient_id", String(64), nullable=False, server_default=""),
+    Column("issuer", String(64), nullable=False, server_default=""),
+    Column("refers_to", String(256), nullable=False, server_default=""),
     UniqueConstraint("sha256", "sop_instance_uid", name="quarantine_same_object"),
+    Index("quarantine_by_study", "study_instance_uid"),
+    Index("quarantine_by_status", "status"),
 )
 
 disclosures = Table(
@@ -107,14 +190,17 @@ disclosures = Table(
     Column("sop_instance_uid", String(64), nullable=False),
     Column("released_uid", String(64), nullable=False),
     Column("recipient", String(64), nullable=False),
-    Column("door", String(80), nullable=False),
+    Column("door", String(160), nullable=False),
     Column("purpose", String(32), nullable=False),
-    Column("form", String(16), nullable=False),
+    Column("form", String(32), nullable=False),
     Column("profile", String(80), nullable=False),
     Column("consents", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("at", String(40), nullable=False),
     Column("outcome", String(16), nullable=False),
+    Column("kind", String(16), nullable=False, server_default="COPY"),
+    Column("key_destroyed", Integer, nullable=False, server_default="0"),
+    Column("recall", String(16), nullable=False, server_default="NONE"),
     Index("disclosures_by_image", "sop_instance_uid"),
     Index("disclosures_by_recipient", "recipient"),
 )
@@ -124,12 +210,33 @@ tasks = Table(
     metadata,
     Column("task_id", String(64), primary_key=True),
     Column("kind", String(40), nullable=False),
-    Column("subject", String(64), nullable=False),
+    Column("subject", String(256), nullable=False),
     Column("reason", Text, nullable=False),
     Column("opened_at", String(40), nullable=False),
     Column("closed_at", String(40)),
     Column("closed_by", String(64)),
+    Column("owner", String(64), nullable=False, server_default=""),
+    Column("due_at", String(40)),
+    Column("not_by", String(64)),
+    Column("note", Text, nullable=False, server_default=""),
     Index("tasks_by_subject", "kind", "subject"),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+imported_rows = Table(
+    "imported_rows",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("outcome", String(256), nullable=False),
+    Column("imported_at", String(40), nullable=False),
+    Column("imported_by", String(64), nullable=False),
 )
 
 trail = Table(

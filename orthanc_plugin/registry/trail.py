@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from orthanc_plugin.audit.chain import GENESIS, Entry, link
 from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.registry.engine import IN_PARTS, Database
 from orthanc_plugin.registry.tables import trail
 
 
@@ -30,7 +30,7 @@ def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
 
 def details(connection: Connection) -> Iterator[str]:
     """Give what each entry says besides its fields."""
-    for row in connection.execute(select(trail.c.body).order_by(trail.c.seq)):
+    for row in connection.execute(select(trail.c.body).order_by(trail.c.seq), execution_options=IN_PARTS):
         yield str(json.loads(row.body)["detail"])
 
 
@@ -52,7 +52,7 @@ class Trail:
     def entries(self) -> Iterator[Entry]:
         """Give every entry in order."""
         with self.database.reading() as connection:
-            for row in connection.execute(select(trail).order_by(trail.c.seq)):
+            for row in connection.execute(select(trail).order_by(trail.c.seq), execution_options=IN_PARTS):
                 yield Entry(**row._mapping)
 
     def head(self) -> Entry | None:

@@ -37,6 +37,26 @@ class InstanceOrigin(IntEnum):
     WEB_DAV = 6
 
 
+class RestOutput:
+    """Takes the answer to a REST call, as orthanc-python 4.0 does: an error's body only with its size."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.body = ""
+        self.headers: dict[str, str] = {}
+
+    def AnswerBuffer(self, body: str, media: str) -> None:  # noqa: N802
+        self.status, self.body = 200, body
+        self.headers["Content-Type"] = media
+
+    def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
+        self.headers[name] = value
+
+    def SendHttpStatus(self, status: int, body: str, size: int) -> None:  # noqa: N802
+        assert len(body.encode()) == size
+        self.status, self.body = status, body
+
+
 configuration: dict[str, Any] = {}
 answers: dict[str, bytes] = {}
 hooks: dict[str, Callable[..., Any]] = {}
@@ -73,6 +93,10 @@ def GetDicomForInstance(instance: str) -> bytes:  # noqa: N802
 
 def RegisterIncomingHttpRequestFilter(hook: Callable[..., bool]) -> None:  # noqa: N802
     hooks["http"] = hook
+
+
+def RegisterRestCallback(pattern: str, hook: Callable[..., None]) -> None:  # noqa: N802
+    hooks[f"rest {pattern}"] = hook
 
 
 def RegisterMoveCallback(hook: Callable[..., None]) -> None:  # noqa: N802

@@ -40,7 +40,7 @@ def consent(*scopes: Mapping[str, object], **changes: object) -> ConsentRecord:
         "decided_on": "2025-03-01",
         "scopes": [dict(scope) for scope in scopes or (CARE,)],
         "evidence": "SIGNED_FORM",
-        "explained": ["WHY", "USE", "STORAGE"],
+        "explained": ["WHY", "USE", "AUDIENCE", "TRANSMISSION", "STORAGE", "RETENTION", "DISPOSAL"],
         "discussion": {"note": "Talked through in clinic.", "author": "clinic"},
     }
     return read_consent(json.dumps({**fields, **changes}))

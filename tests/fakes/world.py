@@ -5,7 +5,6 @@ Only the clock, the ids and the archive are made up.
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,16 +20,25 @@ from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.intake import Intake, Verdict
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.gate import AccessRequest, Requester
-from orthanc_plugin.registry import consents, images, ledger, patients, quarantine, reviews, schema
+from orthanc_plugin.registry import consents, images, ledger, patients, quarantine, reviews, schema, tasks
 from orthanc_plugin.registry.engine import open_database
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.reviews import CHECKLIST, Review
 from orthanc_plugin.services import Services, build, make_key
+from tests.fakes import postgres
 from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.pictures import CONSENT_ID, UID, consent, encoded, photograph, photograph_bytes
 from tests.unit.dicomwrap.objects import PATIENT
 
 START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+SQLITE = "sqlite:///registry.db"
+FULL_DISK = {
+    "sqlite": ("CREATE TRIGGER stopped BEFORE INSERT ON trail BEGIN SELECT RAISE(ABORT, 'disk full'); END",),
+    "postgresql": (
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''disk full''; END'",
+        "CREATE TRIGGER stopped BEFORE INSERT ON trail EXECUTE FUNCTION full_disk()",
+    ),
+}
 MODALITIES = {"DERMCAM": "camera", "DERMWS": "dermatology", "TEACHING": "teaching", "OUTSIDE": "outside"}
 
 SETTINGS = """
@@ -92,6 +100,11 @@ name = "admin"
 roles = ["admin"]
 purpose = "RECORDS_MANAGEMENT"
 audience = "RECORDS_OFFICER"
+[[users]]
+name = "governance"
+roles = ["tasks"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
 [profiles.teaching]
 pseudonym_domain = "teaching"
 retain_safe_private = true
@@ -140,8 +153,18 @@ class World:
     workers: list[Worker] = field(default_factory=list)
 
     @property
+    def url(self) -> str:
+        """Return the registry's address."""
+        return self.services.settings.database_url()
+
+    @property
+    def on_postgresql(self) -> bool:
+        """Tell whether the registry is in PostgreSQL."""
+        return self.url.startswith("postgresql")
+
+    @property
     def database_file(self) -> Path:
-        """Return the registry's file."""
+        """Return the registry's file, which only SQLite has."""
         return self.folder / "registry.db"
 
     def worker(self) -> Worker:
@@ -225,7 +248,7 @@ class World:
     def tasks(self) -> list[dict[str, object]]:
         """Return the open tasks."""
         with self.services.database.reading() as connection:
-            return ledger.open_tasks(connection)
+            return tasks.open_tasks(connection)
 
     def trail(self) -> list[dict[str, object]]:
         """Return the whole trail."""
@@ -252,30 +275,37 @@ class World:
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         """Do something to the registry behind Consentgate's back."""
-        with sqlite3.connect(self.database_file) as connection:
-            found = connection.execute(statement).fetchall()
-        connection.close()
-        return found
+        behind = open_database(self.url)
+        with behind.writing() as connection:
+            found = connection.exec_driver_sql(statement)
+            rows = [tuple(row) for row in found] if found.returns_rows else []
+        behind.close()
+        return rows
 
     def stop_the_trail(self) -> None:
         """Have every write to the trail fail from now on; everything else goes on working."""
-        self.sql("CREATE TRIGGER stopped BEFORE INSERT ON trail BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        for statement in FULL_DISK["postgresql" if self.on_postgresql else "sqlite"]:
+            self.sql(statement)
 
     def lose_the_database(self) -> None:
         """Make the registry unreadable and unwritable."""
         self.services.database.close()
+        if self.on_postgresql:
+            postgres.drop(self.url)
+            return
         for path in self.folder.glob("registry.db*"):
             path.unlink()
         self.database_file.mkdir()
 
 
-def make_world(folder: Path, *, policy: str = POLICY, settings: str = SETTINGS) -> World:
-    """Return a world in ``folder`` with an empty registry."""
+def make_world(folder: Path, *, policy: str = POLICY, settings: str = SETTINGS, database: str = SQLITE) -> World:
+    """Return a world in ``folder`` with an empty registry: a file there, or a migrated ``database`` elsewhere."""
     for name in ("pseudonym.key", "spool.key", "trail.key"):
         make_key(folder / "keys" / name)
-    (folder / "settings.toml").write_text(settings)
+    (folder / "settings.toml").write_text(settings.replace(SQLITE, database))
     (folder / "policy.toml").write_text(policy)
-    (folder / "registry.db").write_bytes(empty_registry())
+    if database == SQLITE:
+        (folder / "registry.db").write_bytes(empty_registry())
     clock = HandClock()
     return World(folder=folder, services=build(folder / "settings.toml", {}, clock, counted_ids()), clock=clock)
 

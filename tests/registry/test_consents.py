@@ -7,11 +7,11 @@ from datetime import date
 import pytest
 
 from dicomwrap.consentrecord import ConsentRecord
-from dicomwrap.terms import SECONDARY_PURPOSES, Purpose, PurposeGroup
+from dicomwrap.terms import Explained, Purpose, PurposeGroup
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry import consents, patients
-from orthanc_plugin.registry.consents import IncompleteConsentError, gaps
-from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
+from orthanc_plugin.registry.consents import IncompleteConsentError
+from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
 from tests.fakes.world import World
 
 DAY = date(2026, 11, 22)
@@ -63,7 +63,7 @@ def test_a_group_withdraws_every_purpose_it_covers(world: World) -> None:
 
 
 def test_a_purpose_taken_out_of_a_blanket_consent_leaves_the_others(world: World) -> None:
-    world.record(consent({**CARE, "purpose": "ALL"}))
+    world.record(consent({**CARE, "purpose": "ALL"}, explained=list(Explained)))
     changed = withdraw(world, Purpose.PUBLICATION)
     assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", (Purpose.PUBLICATION,))
 
@@ -107,11 +107,6 @@ def test_an_unknown_consent_is_told(world: World) -> None:
         withdraw(world)
 
 
-@pytest.mark.parametrize("state", ["GIVEN", "PROPOSED", "REFUSED"])
-def test_a_complete_record_has_no_gaps(state: str) -> None:
-    assert list(gaps(consent(CARE, TEACHING, state=state))) == []
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -119,8 +114,8 @@ def test_a_complete_record_has_no_gaps(state: str) -> None:
         ({"state": "EXPIRED"}, "state"),
         ({"state": "SUPERSEDED"}, "state"),
         ({"state": "WITHDRAWN", "withdrawn_on": "2025-04-01"}, "state"),
-        ({"explained": []}, "explained: STORAGE, USE, WHY"),
         ({"explained": ["WHY", "STORAGE"]}, "explained: USE"),
+        ({"decided_on": "2026-11-23"}, "decided_on: 2026-11-23 is after today, 2026-11-22"),
         ({"evidence": None}, "evidence"),
     ],
 )
@@ -131,25 +126,23 @@ def test_a_gap_is_named_and_nothing_is_filed(changes: dict[str, object], words: 
     assert versions(world) == []
 
 
-@pytest.mark.parametrize(
-    ("purpose", "needed"),
-    [
-        *((purpose, False) for purpose in ("DIRECT_CARE", "EMERGENCY_CARE", "SUBJECT_ACCESS")),
-        *((purpose, True) for purpose in (*SECONDARY_PURPOSES, "SECOND_OPINION", "ALL", "ALL_SECONDARY")),
-    ],
-)
-def test_a_use_beyond_care_needs_the_note_of_the_discussion(purpose: str, needed: bool) -> None:
-    record = consent({**CARE, "purpose": purpose}, discussion=None)
-    assert [gap.partition(":")[0] for gap in gaps(record)] == (["discussion"] if needed else [])
+def test_the_birth_date_on_record_asks_who_found_a_child_competent(world: World) -> None:
+    with world.services.database.writing() as connection:
+        patients.ensure(connection, "P1", "HOSP", date(2012, 5, 1))
+    with pytest.raises(IncompleteConsentError, match=r"giver\.competence_assessor"):
+        world.record(consent())
+    giver = {"type": "PATIENT", "id": "P1", "competence_assessor": "dr-g"}
+    assert world.record(consent(giver=giver)).giver.competence_assessor == "dr-g"
 
 
-def test_every_gap_is_told_at_once() -> None:
-    record = consent(TEACHING, patient_id=None, explained=[], evidence=None, discussion=None)
-    assert [gap.partition(":")[0] for gap in gaps(record)] == ["patient_id", "explained", "evidence", "discussion"]
-
-
-def test_a_refusal_needs_no_evidence() -> None:
-    assert list(gaps(consent(state="REFUSED", explained=[], evidence=None, discussion=None))) == []
+def test_a_consent_to_an_intimate_picture_says_who_will_see_it(world: World) -> None:
+    world.file()
+    world.sql("UPDATE images SET intimate = 1")
+    told = consent(id="urn:x:2", level="IMAGE", targets=[UID], explained=["WHY", "USE", "STORAGE"])
+    with pytest.raises(IncompleteConsentError, match="explained: AUDIENCE"):
+        world.record(told)
+    world.sql("UPDATE images SET intimate = 0")
+    assert world.record(told).targets == (UID,)
 
 
 def test_a_listing_is_of_one_patient_of_one_issuer(world: World) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.gate import asked
-from orthanc_plugin.policy.model import Anonymisable, Case, ImageStatus, MadeFor, Switches
-from orthanc_plugin.registry import facts
+from orthanc_plugin.policy.model import Anonymisable, Case, Effect, ImageStatus, MadeFor, Switches
+from orthanc_plugin.registry import consents, facts, images, merging, patients, tables
+from orthanc_plugin.registry.engine import open_database
+from orthanc_plugin.registry.merging import Why
+from orthanc_plugin.registry.stored import UnreadableRowError
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent, encoded, photograph
 from tests.fakes.world import World
 
@@ -89,6 +93,144 @@ def test_the_newest_review_counts(world: World) -> None:
     world.clock.advance(minutes=1)
     world.review(UID, "tattoo")
     assert case(world).image.anonymisable is Anonymisable.NO
+
+
+def test_what_was_said_of_the_picture_is_told(world: World) -> None:
+    world.file(CARE)
+    said = {"covert": True, "familial": True, "legacy": True, "intimate": True, "shows": ("FACE", "TATTOO")}
+    with world.services.database.writing() as connection:
+        images.change(connection, UID, said)
+    image = case(world).image
+    assert {name: getattr(image, name) for name in said} == said
+
+
+def test_a_picture_that_isn_t_known_can_t_be_described(world: World) -> None:
+    with world.services.database.writing() as connection, pytest.raises(UnknownImageError):
+        images.change(connection, UID, {"covert": True})
+
+
+def test_a_withdrawal_through_another_connection_counts_at_the_very_next_decision(world: World) -> None:
+    world.file(CARE)
+    assert {each.state for each in case(world).consents} == {"GIVEN"}
+    elsewhere = open_database(world.url)
+    with elsewhere.writing() as connection:
+        consents.withdraw(connection, CONSENT_ID, None, on=world.clock().date(), by="nurse", at=world.clock())
+    elsewhere.close()
+    assert {each.state for each in case(world).consents} == {"WITHDRAWN"}
+
+
+def merged(world: World) -> None:
+    with world.services.database.writing() as connection:
+        patients.ensure(connection, "P2", "HOSP", None)
+        why = Why(reason="same person", by="clerk", at=world.clock(), ids=world.services.ids)
+        merging.merge(connection, ("P1", "HOSP"), ("P2", "HOSP"), why)
+
+
+def test_a_merged_patient_s_pictures_have_the_survivor_s_facts_and_everybody_s_consents(world: World) -> None:
+    world.file(CARE)
+    world.record(consent(TEACHING, id=OTHER, patient_id="P2", state="REFUSED"))
+    assert {each.id for each in case(world).consents} == {CONSENT_ID}
+    merged(world)
+    found = case(world)
+    assert found.patient.id == "P2"
+    assert {(each.id, each.state) for each in found.consents} == {(CONSENT_ID, "GIVEN"), (OTHER, "REFUSED")}
+    with world.services.database.writing() as connection:
+        why = Why(reason="two people", by="clerk", at=world.clock(), ids=world.services.ids)
+        merging.unmerge(connection, ("P1", "HOSP"), why)
+    assert (case(world).patient.id, {each.id for each in case(world).consents}) == ("P1", {CONSENT_ID})
+
+
+def test_the_survivor_s_own_pictures_have_what_was_said_under_the_other_number(world: World) -> None:
+    world.file(CARE)
+    world.record(consent(TEACHING, id=OTHER, patient_id="P2", state="REFUSED"))
+    with world.services.database.writing() as connection:
+        why = Why(reason="same person", by="clerk", at=world.clock(), ids=world.services.ids)
+        merging.merge(connection, ("P2", "HOSP"), ("P1", "HOSP"), why)
+        patients.change(
+            connection,
+            ("P1", "HOSP"),
+            "national_data_opt_out",
+            True,
+            reason="letter",
+            by="clerk",
+            at=world.clock(),
+            change_id="change",
+        )
+    assert {each.id for each in case(world).consents} == {CONSENT_ID, OTHER}
+    assert case(world).patient.national_data_opt_out
+
+
+def test_a_survivor_who_is_missing_leaves_no_case(world: World) -> None:
+    world.file(CARE)
+    merged(world)
+    world.sql("DELETE FROM patients WHERE patient_id = 'P2'")
+    with pytest.raises(UnreadableRowError, match=r"patients\.merged_into_id"):
+        case(world)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("image_type", "'HOLOGRAM'"),
+        ("made_for", "''"),
+        ("source", "'DRONE'"),
+        ("status", "'MISLAID'"),
+        ("made_on", "'20250301x'"),
+        ("intimate", "7"),
+        ("covert", "-1"),
+        ("familial", "2"),
+        ("legacy", "2"),
+        ("shows", "'FACE'"),
+        ("shows", "'[1]'"),
+        ("shows", "'{}'"),
+    ],
+)
+def test_a_picture_s_stored_word_that_isn_t_known_leaves_no_case(column: str, value: str, world: World) -> None:
+    world.file(CARE)
+    world.sql(f"UPDATE images SET {column} = {value}")  # noqa: S608
+    with pytest.raises(UnreadableRowError, match=rf"images\.{column}"):
+        case(world)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "place"), [("patients", "capacity", "patients.capacity"), ("reviews", "outcome", "reviews")]
+)
+def test_a_word_that_isn_t_known_beside_the_picture_leaves_no_case(
+    table: str, column: str, place: str, world: World
+) -> None:
+    world.file(CARE)
+    world.review()
+    world.sql(f"UPDATE {table} SET {column} = 'MAYBE'")  # noqa: S608
+    with pytest.raises(UnreadableRowError, match=place):
+        case(world)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "place"),
+    [
+        ('"GIVEN"', '"HALF_GIVEN"', "state"),
+        ('"IDENTIFIABLE"', '"HAZY"', "max_form"),
+        ('"CARE_TEAM"', '"NEIGHBOURS"', "audience"),
+        ('"DIRECT_CARE"', '"AI_TRAINING"', "purpose"),
+        ('"PATIENT"', '"ORACLE"', "level"),
+        ('"decided_on"', '"thought_on"', "decided_on"),
+        ('"scopes"', '"scopez"', "scopez"),
+        ('"targets"', '"only_on_sundays": true, "targets"', "only_on_sundays"),
+        ("{", "[", "consents.record"),
+        ('"PATIENT"', "[]", "level"),
+    ],
+)
+def test_a_consent_that_can_t_be_read_leaves_no_case_for_it_may_be_a_denial(
+    written: str, instead: str, place: str, world: World
+) -> None:
+    world.file(CARE, TEACHING)
+    with world.services.database.writing() as connection:
+        text = str(connection.execute(select(tables.consents.c.record)).scalar_one()).replace(written, instead)
+        connection.execute(tables.consents.update().values(record=text))
+    with pytest.raises(UnreadableRowError, match=place) as caught:
+        case(world)
+    assert not any(value in str(caught.value) for value in ("HALF_GIVEN", "HAZY", "NEIGHBOURS", "ORACLE"))
+    assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
 
 
 def test_a_patient_the_registry_lost_has_no_birth_date(world: World) -> None:

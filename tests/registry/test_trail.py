@@ -51,10 +51,9 @@ def test_entries_are_numbered_from_one_and_found_by_their_id(world: World) -> No
 
 
 def test_two_processes_write_one_chain(world: World) -> None:
-    url = f"sqlite:///{world.database_file}"
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, url, name],
+            [sys.executable, "-c", WRITER, world.url, name],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,0 +1,55 @@
+"""Captures that were stopped: the studies that take nothing more, because the patient objected.
+
+Knows rows. Source: requirements 000-34e, 002-26a; GMC recordings 34 (stop when a child objects or shows distress).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum, unique
+
+from sqlalchemy import Connection, select
+
+from orthanc_plugin.registry.tables import capture_stops
+
+
+@unique
+class StopKind(StrEnum):
+    """Why a capture was stopped."""
+
+    DISTRESS = "DISTRESS"
+    OBJECTION = "OBJECTION"
+    WITHDRAWN = "WITHDRAWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """One stop. ``reason`` is a person's own words and stays here; the trail has the kind."""
+
+    stop_id: str
+    study_instance_uid: str
+    kind: StopKind
+    reason: str
+    stopped_at: datetime
+    stopped_by: str
+
+
+def record(connection: Connection, stop: Stop) -> None:
+    """File the stop."""
+    connection.execute(capture_stops.insert().values({**asdict(stop), "stopped_at": stop.stopped_at.isoformat()}))
+
+
+def of_study(connection: Connection, study_instance_uid: str) -> Stop | None:
+    """Return the first stop of this study, None when its capture was never stopped."""
+    row = connection.execute(
+        select(capture_stops)
+        .where(capture_stops.c.study_instance_uid == study_instance_uid)
+        .order_by(capture_stops.c.stopped_at)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    stopped_at = datetime.fromisoformat(values["stopped_at"])
+    return Stop(**{**values, "kind": StopKind(values["kind"]), "stopped_at": stopped_at})

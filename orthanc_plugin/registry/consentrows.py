@@ -1,0 +1,147 @@
+"""The rows of consents: read, sealed, appended; never changed or deleted.
+
+Knows the table and what ties a row to the trail. Must not know which step may follow which (``consents`` does).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.exc import IntegrityError
+
+from dicomwrap.consentfile import consent_json, read_consent
+from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.errors import ConsentFileError
+from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.registry.tables import consents
+
+SEAL = "consent record "
+
+
+class IncompleteConsentError(ConfigurationError):
+    """A consent lacks something the guidance demands before it may count as given."""
+
+    remedy = "Complete the record with the patient, then add it again; nothing was recorded."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A consent's version as it stands in the registry."""
+
+    record: ConsentRecord
+    recorded_at: str
+    recorded_by: str
+
+
+def seal(record: ConsentRecord) -> str:
+    """Return the words that tie a version to its content in the trail: who, which, SHA-256 of its JSON."""
+    return _seal(record.id, record.version, consent_json(record))
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every version on record, over the text as stored, whatever this program would write today."""
+    for row in connection.execute(select(consents).order_by(consents.c.consent_id, consents.c.version)):
+        yield _seal(row.consent_id, row.version, row.record)
+
+
+def _seal(consent_id: str, version: int, text: str) -> str:
+    return f"{SEAL}{consent_id} version {version} sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _read(row: Row[tuple[object, ...]]) -> Recorded:
+    return Recorded(record=read_consent(row.record), recorded_at=row.recorded_at, recorded_by=row.recorded_by)
+
+
+def append(connection: Connection, record: ConsentRecord, *, by: str, at: datetime) -> ConsentRecord:
+    """Write a version.
+
+    Raises:
+        IncompleteConsentError: it could not be read again, because a text is too long or a day contradicts another.
+        IllegalTransitionError: someone else wrote this version first.
+    """
+    row = {
+        "consent_id": record.id,
+        "version": record.version,
+        "patient_id": record.patient_id,
+        "issuer": record.issuer or "",
+        "record": _readable(record),
+        "recorded_at": at.isoformat(),
+        "recorded_by": by,
+    }
+    try:
+        connection.execute(consents.insert().values(row))
+    except IntegrityError as error:
+        raise IllegalTransitionError(
+            "Someone else changed this consent at the same moment.", remedy="Read it again, then decide anew."
+        ) from error
+    return record
+
+
+def _readable(record: ConsentRecord) -> str:
+    """Return the record's text, proven to read back as the same record: rows stay for good, and a bad one would too."""
+    text = consent_json(record)
+    try:
+        same = read_consent(text) == record
+    except ConsentFileError as error:
+        raise IncompleteConsentError("The consent can't be recorded.", problems=error.problems) from error
+    if not same:
+        raise IncompleteConsentError("The consent can't be recorded.", problems=("it would be read back otherwise",))
+    return text
+
+
+def taken(connection: Connection, consent_id: str) -> bool:
+    """Tell whether a consent has this id."""
+    return connection.execute(select(consents.c.version).where(consents.c.consent_id == consent_id)).first() is not None
+
+
+def current(connection: Connection, consent_id: str) -> ConsentRecord:
+    """Return the newest version.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+    """
+    query = select(consents).where(consents.c.consent_id == consent_id).order_by(consents.c.version.desc()).limit(1)
+    row = connection.execute(query).first()
+    if row is None:
+        raise _unknown()
+    return _read(row).record
+
+
+def versions(connection: Connection, consent_id: str) -> list[Recorded]:
+    """Return every version, oldest first.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+    """
+    query = select(consents).where(consents.c.consent_id == consent_id).order_by(consents.c.version)
+    found = [_read(row) for row in connection.execute(query)]
+    if not found:
+        raise _unknown()
+    return found
+
+
+def _unknown() -> UnknownRecordError:
+    return UnknownRecordError("No consent has this id.", remedy="See 'consentgate consent list'.")
+
+
+def listed(connection: Connection, patient_id: str | None = None, issuer: str | None = None) -> list[Recorded]:
+    """Return the newest version of every consent, or of one patient's (``issuer`` None: of any issuer)."""
+    wanted = []
+    if patient_id is not None:
+        wanted.append(consents.c.patient_id == patient_id)
+    if issuer is not None:
+        wanted.append(consents.c.issuer == issuer)
+    newest = (
+        select(consents.c.consent_id, func.max(consents.c.version).label("version"))
+        .where(*wanted)  # here too: without it every consent of every patient would be looked at
+        .group_by(consents.c.consent_id)
+        .subquery()
+    )
+    query = select(consents).join(
+        newest, (newest.c.consent_id == consents.c.consent_id) & (newest.c.version == consents.c.version)
+    )
+    return [_read(row) for row in connection.execute(query.order_by(consents.c.recorded_at, consents.c.consent_id))]

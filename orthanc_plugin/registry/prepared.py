@@ -1,0 +1,53 @@
+"""Statements of the decision's hot path: written with SQLAlchemy Core, compiled once, run on the driver itself.
+
+Knows dialects and the driver's connection. Must not know tables. SQLAlchemy takes several times as long for one
+execution as SQLite takes for the answer (docs/performance.md); everything that isn't asked at every access uses
+SQLAlchemy as usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+# Both with parameters by position, in the way the driver writes them.
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "sqlite": SQLiteDialect_pysqlite(paramstyle="qmark"),
+    "postgresql": PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
+}
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A query for each dialect: its text, the names of its parameters in their order, and values they have already."""
+
+    texts: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, object]]]
+
+    def rows(self, connection: Connection, **values: str) -> list[Row]:
+        """Return the rows, read in the transaction of ``connection`` (which must have begun)."""
+        text, names, fixed = self.texts[connection.dialect.name]
+        known = {**fixed, **values}
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(text, [known[name] for name in names])
+            return list(cursor.fetchall())
+        finally:
+            cursor.close()
+
+
+def prepared(query: Select[tuple[object, ...]]) -> Prepared:
+    """Return ``query``, whose parameters are all ``bindparam``, compiled for each dialect."""
+    return Prepared(texts={name: _compiled(query, dialect) for name, dialect in DIALECTS.items()})
+
+
+def _compiled(query: Select[tuple[object, ...]], dialect: Dialect) -> tuple[str, tuple[str, ...], Mapping[str, object]]:
+    compiled = query.compile(dialect=dialect)
+    fixed = {name: value for name, value in compiled.params.items() if value is not None}
+    return str(compiled), tuple(compiled.positiontup or ()), fixed

@@ -1,0 +1,52 @@
+"""The facts that decisions were taken on, so that they can be taken again.
+
+Knows rows named by the SHA-256 of what they hold: many decisions rest on the same facts, which are kept once. The
+request and the policy of a decision are in its trail entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from orthanc_plugin.errors import UnknownRecordError
+from orthanc_plugin.policy.casefile import facts_as_mapping
+from orthanc_plugin.policy.model import Case
+from orthanc_plugin.registry.stored import unreadable
+from orthanc_plugin.registry.tables import snapshots
+
+
+def keep(connection: Connection, case: Case) -> str:
+    """Keep the facts of ``case`` (not what was asked, nor the policy) and return their digest."""
+    body = json.dumps(facts_as_mapping(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    digest = _digest(body)
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    connection.execute(insert(snapshots).values(digest=digest, body=body).on_conflict_do_nothing())
+    return digest
+
+
+def read(connection: Connection, digest: str) -> dict[str, object]:
+    """Return the facts with this digest: a case of the case format but for ``id``, ``policy`` and ``request``.
+
+    Raises:
+        UnknownRecordError: they weren't kept.
+        UnreadableRowError: they aren't what was kept.
+    """
+    row = connection.execute(select(snapshots.c.body).where(snapshots.c.digest == digest)).first()
+    if row is None:
+        raise UnknownRecordError(
+            "The facts of this decision were not kept.",
+            remedy="Decisions that an older version recorded can't be taken again.",
+        )
+    if _digest(row.body) != digest:
+        raise unreadable("snapshots.body")
+    facts: dict[str, object] = json.loads(row.body)
+    return facts
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

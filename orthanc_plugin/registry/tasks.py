@@ -1,0 +1,191 @@
+"""What somebody must do: opened by a decision or an event, owned by a role, closed by a person with a note.
+
+Knows rows, and who does each kind within how many hours. Must not know why a task arises. A task names a consent, a
+picture, a disclosure or a grant by its id, never a patient's number.
+
+Sources: requirements 2.8 (obligations; a retrospective review within 72 hours, by someone else), 2.9 (recall, wrong
+recipient: UK GDPR 33, 72 hours).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum, unique
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.policy.eventmodel import TaskKind
+from orthanc_plugin.policy.model import Obligation
+from orthanc_plugin.registry.tables import tasks
+
+Row = dict[str, object]
+
+
+@unique
+class Owner(StrEnum):
+    """Roles that have tasks."""
+
+    CARE_TEAM = "CARE_TEAM"
+    INFORMATION_GOVERNANCE = "INFORMATION_GOVERNANCE"
+    CALDICOTT_GUARDIAN = "CALDICOTT_GUARDIAN"
+    LEGAL = "LEGAL"
+    SAFEGUARDING = "SAFEGUARDING"
+    RECORDS_OFFICER = "RECORDS_OFFICER"
+    PHOTOGRAPHY = "PHOTOGRAPHY"
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Whose task it is, and within how many hours; None where no time is set."""
+
+    owner: Owner
+    hours: int | None = None
+
+
+KINDS: Final[dict[str, Duty]] = {
+    Obligation.VERIFY_RESIDUAL_ID: Duty(Owner.PHOTOGRAPHY),
+    Obligation.SEEK_CONSENT: Duty(Owner.CARE_TEAM),
+    Obligation.SEEK_RECONSENT: Duty(Owner.CARE_TEAM),
+    Obligation.ASSESS_COMPETENCE: Duty(Owner.CARE_TEAM),
+    Obligation.CONSULT_FAMILY: Duty(Owner.CARE_TEAM),
+    Obligation.CONSIDER_FAMILY: Duty(Owner.CARE_TEAM),
+    Obligation.NOTIFY_PATIENT: Duty(Owner.CARE_TEAM),
+    Obligation.NOTIFY_IG: Duty(Owner.INFORMATION_GOVERNANCE),
+    Obligation.IG_REVIEW: Duty(Owner.INFORMATION_GOVERNANCE),
+    Obligation.RETROSPECTIVE_REVIEW: Duty(Owner.INFORMATION_GOVERNANCE, 72),
+    Obligation.CALDICOTT_REVIEW: Duty(Owner.CALDICOTT_GUARDIAN),
+    Obligation.LEGAL_REVIEW: Duty(Owner.LEGAL),
+    Obligation.SAFEGUARDING_REVIEW: Duty(Owner.SAFEGUARDING),
+    Obligation.RECONCILE_IDENTITY: Duty(Owner.RECORDS_OFFICER),
+    TaskKind.CONFIRM_RECALL: Duty(Owner.INFORMATION_GOVERNANCE),
+    TaskKind.BREACH_ASSESSMENT: Duty(Owner.INFORMATION_GOVERNANCE, 72),
+    TaskKind.CANDOUR_CHECK: Duty(Owner.INFORMATION_GOVERNANCE),
+    TaskKind.TELL_PATIENT_NOT_RECALLABLE: Duty(Owner.CARE_TEAM),
+    TaskKind.PROPOSE_DISPOSAL: Duty(Owner.RECORDS_OFFICER),
+    TaskKind.DELETE_FROM_DEVICE: Duty(Owner.PHOTOGRAPHY),
+}
+
+
+def _same(kind: str, subject: str) -> ColumnElement[bool]:
+    return (tasks.c.kind == kind) & (tasks.c.subject == subject)
+
+
+def open_task(
+    connection: Connection,
+    *,
+    task_id: str,
+    kind: str,
+    subject: str,
+    reason: str,
+    at: datetime,
+    owner: str | None = None,
+    due_at: datetime | None = None,
+    not_by: str | None = None,
+) -> None:
+    """Open a task unless the same one is open already.
+
+    Args:
+        connection: open write transaction.
+        task_id: fresh id.
+        kind: one of ``KINDS``, which says who does it by when unless told otherwise.
+        subject: what it is about: a SOP Instance UID, the id of a consent, disclosure or grant.
+        reason: why, for a person.
+        at: now.
+        owner: role that does it.
+        due_at: by when.
+        not_by: who may not close it, because somebody else must look.
+    """
+    if connection.execute(select(tasks.c.task_id).where(_same(kind, subject), tasks.c.closed_at.is_(None))).first():
+        return
+    duty = KINDS[kind]
+    due = due_at or (at + timedelta(hours=duty.hours) if duty.hours else None)
+    connection.execute(
+        tasks.insert().values(
+            task_id=task_id,
+            kind=kind,
+            subject=subject,
+            reason=reason,
+            opened_at=at.isoformat(),
+            owner=owner or duty.owner,
+            due_at=due.isoformat() if due else None,
+            not_by=not_by,
+        )
+    )
+
+
+def asked_before(connection: Connection, *, kind: str, subject: str, reason: str) -> bool:
+    """Tell whether the task is open, or was ever opened for this very reason and is done."""
+    asked = tasks.c.closed_at.is_(None) | (tasks.c.reason == reason)
+    return connection.execute(select(tasks.c.task_id).where(_same(kind, subject), asked)).first() is not None
+
+
+def close_tasks(connection: Connection, *, kind: str, subject: str, by: str, at: datetime, note: str = "") -> None:
+    """Close every open task of this kind on this subject, because what it asked for has been done."""
+    values = {"closed_at": at.isoformat(), "closed_by": by, "note": note}
+    connection.execute(update(tasks).where(_same(kind, subject), tasks.c.closed_at.is_(None)).values(values))
+
+
+def close(connection: Connection, task_id: str, *, by: str, at: datetime, note: str) -> Row:
+    """Close one task; return it as it now stands.
+
+    Raises:
+        UnknownRecordError: there is no such task.
+        IllegalTransitionError: it is closed, ``by`` may not close it, or the note is empty.
+    """
+    task = get(connection, task_id)
+    if task["closed_at"] is not None:
+        raise IllegalTransitionError("The task is closed already.", remedy="See 'consentgate task list --all'.")
+    if str(task["not_by"] or "").casefold() == by.strip().casefold():
+        raise IllegalTransitionError(
+            "The task is to be closed by someone other than the person it is about.",
+            remedy="Have somebody else look at it and close it.",
+        )
+    if not note.strip():
+        raise IllegalTransitionError("A task is closed with a note.", remedy="Say what was done or found.")
+    values = {"closed_at": at.isoformat(), "closed_by": by, "note": note.strip()}
+    connection.execute(update(tasks).where(tasks.c.task_id == task_id).values(values))
+    return {**task, **values}
+
+
+def get(connection: Connection, task_id: str) -> Row:
+    """Return one task.
+
+    Raises:
+        UnknownRecordError: there is none.
+    """
+    row = connection.execute(select(tasks).where(tasks.c.task_id == task_id)).first()
+    if row is None:
+        raise UnknownRecordError("No task has this id.", remedy="See 'consentgate task list'.")
+    return dict(row._mapping)
+
+
+def open_tasks(connection: Connection, kind: str | None = None) -> list[Row]:
+    """Return the open tasks, oldest first."""
+    query = select(tasks).where(tasks.c.closed_at.is_(None)).order_by(tasks.c.opened_at, tasks.c.task_id)
+    if kind is not None:
+        query = query.where(tasks.c.kind == kind)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def open_kinds(connection: Connection, subject: str) -> frozenset[str]:
+    """Return the kinds of task that are open on this subject."""
+    on_it = tasks.c.kind.in_(tuple(KINDS)) & (tasks.c.subject == subject)  # by the index
+    query = select(tasks.c.kind).where(on_it, tasks.c.closed_at.is_(None))
+    return frozenset(connection.execute(query).scalars())
+
+
+def listed(
+    connection: Connection, *, owner: str | None = None, overdue_at: datetime | None = None, everything: bool = False
+) -> list[Row]:
+    """Return tasks, the most urgent first: open ones, or all; of one role; those due before ``overdue_at``."""
+    query = select(tasks).order_by(tasks.c.due_at.is_(None), tasks.c.due_at, tasks.c.opened_at, tasks.c.task_id)
+    if not everything:
+        query = query.where(tasks.c.closed_at.is_(None))
+    if owner is not None:
+        query = query.where(tasks.c.owner == owner)
+    if overdue_at is not None:
+        query = query.where(tasks.c.closed_at.is_(None), tasks.c.due_at < overdue_at.isoformat())
+    return [dict(row._mapping) for row in connection.execute(query)]
