@@ -7,9 +7,10 @@ Sources: requirements 2.6 R8, 2.7; GMC recordings 8 to 15.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Final
 
-from dicomwrap.terms import Audience, ConsentState, Form, GiverType, Purpose
+from dicomwrap.terms import Audience, Form, GiverType, Purpose
 from orthanc_plugin.policy.answers import answer, deny, joined, obliged, permit, review
 from orthanc_plugin.policy.citations import Rule
 from orthanc_plugin.policy.conflicts import Position, Statement, weigh
@@ -33,6 +34,16 @@ RENEWALS: Final[dict[Standing, str]] = {
     Standing.REGAINED: "Someone else agreed while the patient could not; the patient can now be asked.",
     Standing.AGE_UNKNOWN: "Someone else agreed; the birth date is not known, so the patient may have to be asked.",
 }
+
+# What follows when the team itself may not use a picture any more; a refusal and a withdrawal that both stand do both.
+AFTER_DENIAL: Final[dict[Standing, Obligation]] = {
+    Standing.REFUSED: Obligation.QUARANTINE,
+    Standing.WITHDRAWN: Obligation.IG_REVIEW,
+}
+PARENTS_DISAGREE: Final = (
+    "Those with parental responsibility have said both yes and no to this use. The no is followed, even when it is "
+    "the older, until it is found to be entered in error or somebody independent of them consents."
+)
 
 
 def care(case: Case) -> Decision | None:
@@ -85,14 +96,13 @@ def _denied(purpose: Purpose, position: Position, denial: Statement) -> Decision
     """Say no, or ask when two parents disagree (requirements R6, R8)."""
     consents = (denial.consent,)
     if position.parents_disagree:
-        reason = "People with parental responsibility disagree about this use."
-        return review(Rule.PARENTS_DISAGREE, reason, Obligation.IG_REVIEW, consents=consents)
-    refused = denial.consent.state is ConsentState.REFUSED
-    said = "was refused" if refused else "was withdrawn"
+        return review(Rule.PARENTS_DISAGREE, PARENTS_DISAGREE, Obligation.IG_REVIEW, consents=consents)
+    said = "was refused" if denial.standing is Standing.REFUSED else "was withdrawn"
     reason = f"Use for {PURPOSE_WORDS[purpose]} {said} on {denial.on.isoformat()}."
     if purpose is not Purpose.DIRECT_CARE:
         return deny(Rule.CARE_DENIED, reason, consents=consents)
-    return deny(Rule.CARE_DENIED, reason, Obligation.QUARANTINE if refused else Obligation.IG_REVIEW, consents=consents)
+    followed = (AFTER_DENIAL[each.standing] for each in position.denials)
+    return deny(Rule.CARE_DENIED, reason, *followed, consents=consents)
 
 
 def _consented(case: Case, position: Position) -> Decision | None:
@@ -128,12 +138,15 @@ def encouraged(case: Case, decision: Decision) -> Decision:
 def _gap(purpose: Purpose, position: Position) -> Decision | None:
     """Answer when there is a consent, but not one that counts today."""
     used = PURPOSE_WORDS[purpose]
+    gaps = []
     if unassessed := position.dormant_consents(Standing.NOT_ASSESSED):
         reason = "A child agreed, but nobody recorded whether the child was able to decide."
-        return review(Rule.CARE_UNASSESSED, reason, Obligation.ASSESS_COMPETENCE, consents=unassessed)
+        gaps.append(review(Rule.CARE_UNASSESSED, reason, Obligation.ASSESS_COMPETENCE, consents=unassessed))
     if expired := position.dormant_consents(Standing.EXPIRED):
         reason = f"The consent to {used} has expired."
-        return review(Rule.CARE_EXPIRED, reason, Obligation.SEEK_RECONSENT, consents=expired)
+        gaps.append(review(Rule.CARE_EXPIRED, reason, Obligation.SEEK_RECONSENT, consents=expired))
+    if gaps:
+        return reduce(joined, gaps)
     if proposed := position.dormant_consents(Standing.PROPOSED):
         reason = f"A consent to {used} was prepared but never given."
         return deny(Rule.CARE_PROPOSED, reason, Obligation.SEEK_CONSENT, consents=proposed)

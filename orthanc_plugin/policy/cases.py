@@ -2,7 +2,8 @@
 
 Knows the case format of requirements 2.8. Must not decide. Reading is strict about types and words and tells every
 problem at once; it leaves two things to the decision, which denies them (R0): an unknown purpose, and a recipient of
-an unknown type, read as ``UNKNOWN_AE``. Fields it doesn't know (``expected``, ``description``, ``source``) it ignores.
+an unknown type, read as ``UNKNOWN_AE``. Fields it doesn't know (``expected``, ``description``, ``source``) it ignores;
+``giver.has_pr`` alone may be left out.
 """
 
 from __future__ import annotations
@@ -119,6 +120,10 @@ class _Fields:
 
     def none(self, name: str) -> bool:
         return name in self.fields and self.fields[name] is None
+
+    def absent(self, name: str) -> bool:
+        """Tell whether a field that not every case has is missing or null."""
+        return self.fields.get(name) is None
 
     def text(self, name: str) -> str:
         value = self.get(name)
@@ -238,6 +243,7 @@ def _consent(fields: _Fields) -> Consent:
             type=giver.word("type", GiverType),
             id=giver.text("id"),
             competent_at_decision=giver.word("competent_at_decision", Competence),
+            has_pr=None if giver.absent("has_pr") else giver.flag("has_pr"),
         ),
         decided_on=fields.day("decided_on"),
         valid_from=fields.day("valid_from"),

@@ -7,12 +7,12 @@ Sources: requirements 2.6 R6, 2.3, 2.4; GMC recordings 9.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from dicomwrap.terms import ConsentLevel, GiverType, Purpose
+from dicomwrap.terms import ConsentLevel, Form, GiverType, Purpose
 from orthanc_plugin.policy.consent import (
     DENYING,
     PERMITTING,
@@ -64,23 +64,28 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """What all statements come to.
+    """What all statements come to, each list best or strongest first.
 
     Attributes:
-        denial: the denial that stands; nothing is permitted then.
-        permits: the permits that stand, best first.
+        denials: every denial, when none of the permits outranks them; nothing is permitted then.
+        permits: the permits that stand.
         dormant: statements that reach the recipient but are no permit now (expired, proposed, unassessed, ...).
-        parents_disagree: one holder of parental responsibility permits, another denies.
+        parents_disagree: those with parental responsibility said yes and no, and the no isn't plainly the last word.
         parent_objection: the denial of a holder of parental responsibility, even when the patient's own word beats it.
         misses: why consents to this purpose don't reach this recipient.
     """
 
-    denial: Statement | None = None
+    denials: tuple[Statement, ...] = ()
     permits: tuple[Statement, ...] = ()
     dormant: tuple[Statement, ...] = ()
     parents_disagree: bool = False
     parent_objection: Statement | None = None
     misses: tuple[str, ...] = ()
+
+    @property
+    def denial(self) -> Statement | None:
+        """The denial that stands: the patient's own, where there is one."""
+        return self.denials[0] if self.denials else None
 
     def has(self, *standings: Standing) -> bool:
         """Tell whether some dormant statement stands so."""
@@ -99,14 +104,21 @@ def weigh(case: Case, *purposes: Purpose, whoever: bool = False) -> Position:
         purposes: the purposes asked about; more than one are weighed as one use.
         whoever: count permits for any recipient, not only for the one who asks.
     """
-    statements = [_read(consent, purpose, case) for purpose in purposes for consent in case.consents]
+    statements = [
+        each
+        for purpose in purposes
+        for consent in case.consents
+        if (each := _read(consent, purpose, case)).standing is not Standing.NOT_COVERED
+    ]
+    statements.sort(key=_order, reverse=True)
     denials = [each for each in statements if each.denies and each.giver is not GiverType.RELATIVE_NO_AUTHORITY]
-    reaching = [each for each in statements if whoever or out_of_reach(each.consent, case.request) is None]
+    reach = [(each, out_of_reach(each.consent, case.request)) for each in statements]
+    reaching = [each for each, miss in reach if whoever or miss is None]
     permits = [each for each in reaching if each.standing in PERMITTING]
     dormant = [each for each in reaching if each.standing in DORMANT]
     dormant += [each for each in statements if each.standing is Standing.PROPOSED]
-    parents = [each for each in (*denials, *reaching) if each.giver is GiverType.PR_HOLDER]
-    position = _settled(permits, denials, _last_words(parents), tuple(dormant), _misses(statements, case))
+    misses = dict.fromkeys(miss for each, miss in reach if miss is not None and each.standing in PERMITTING)
+    position = _settled(permits, denials, tuple(dormant), tuple(misses))
     if case.patient.dob is None and position.has(Standing.NOT_ASSESSED):
         return replace(position, permits=())  # an adult's own word would count, and might be the narrower one
     return position
@@ -126,69 +138,77 @@ def _read(consent: Consent, purpose: Purpose, case: Case) -> Statement:
     )
 
 
-def _misses(statements: Iterable[Statement], case: Case) -> tuple[str, ...]:
-    """Say why consents to the purpose don't reach the recipient."""
-    found = (out_of_reach(each.consent, case.request) for each in statements if each.standing in PERMITTING)
-    return tuple(dict.fromkeys(miss for miss in found if miss is not None))
-
-
 def _settled(
     permits: Sequence[Statement],
     denials: Sequence[Statement],
-    parents: Sequence[Statement],
     dormant: tuple[Statement, ...],
     misses: tuple[str, ...],
 ) -> Position:
     """Let the patient's own statements speak alone where there are any, else those of the proxies."""
-    own_permits = [each for each in permits if each.giver is GiverType.PATIENT]
-    own_denials = [each for each in denials if each.giver is GiverType.PATIENT]
-    objections = [each for each in parents if each.denies]
-    split = bool(objections) and len(objections) < len(parents)
-    if own_permits or own_denials:
-        ranked = _ranked(own_permits, own_denials)
-    else:
-        others = [each for each in (*permits, *denials) if each.giver is not GiverType.PR_HOLDER]
-        voices = [*others, *(objections or [each for each in parents if each.standing in PERMITTING])]
-        ranked = _ranked([each for each in voices if not each.denies], [each for each in voices if each.denies])
-    denial, standing_permits = ranked
+    agreements = [each for each in permits if each.giver is GiverType.PR_HOLDER]
+    objections = [each for each in denials if each.giver is GiverType.PR_HOLDER]
+    standing_permits = _outranking(permits, denials, parents_agree=not objections)
+    denied = bool(denials) and not standing_permits
     return Position(
-        denial=denial,
+        denials=tuple(denials) if denied else (),
         permits=standing_permits,
         dormant=dormant,
-        parents_disagree=split and denial is not None and denial.giver is GiverType.PR_HOLDER,
-        parent_objection=max(objections, key=_order, default=None),
+        parents_disagree=denied and denials[0].giver is GiverType.PR_HOLDER and _disagree(agreements, objections),
+        parent_objection=objections[0] if objections else None,
         misses=misses,
     )
 
 
-def _last_words(statements: Iterable[Statement]) -> tuple[Statement, ...]:
-    """Return each parent's own last word on the use; a word that lapsed when the child became 18 is one too.
+def _outranking(
+    permits: Sequence[Statement], denials: Sequence[Statement], *, parents_agree: bool
+) -> tuple[Statement, ...]:
+    """Return the permits that outrank every denial; equal rank denies.
+
+    A parent's permit counts only while no parent denies (``parents_agree``), whatever the dates and even when one
+    person said both (requirements R6). A consent that is replaced is void and says nothing any more; a refusal or
+    withdrawal is final (requirements 2.4), and falls only when it was entered in error. A permit that may have lapsed,
+    for all anyone knows of the patient's age, outranks nothing.
+    """
+    own = [each for each in permits if each.giver is GiverType.PATIENT]
+    if own or (denials and denials[0].giver is GiverType.PATIENT):
+        permits, denials = own, [each for each in denials if each.giver is GiverType.PATIENT]
+    elif not parents_agree:
+        permits = [each for each in permits if each.giver is not GiverType.PR_HOLDER]
+    if not denials:
+        return tuple(permits)
+    sure = (each for each in permits if each.standing is not Standing.AGE_UNKNOWN)
+    return tuple(each for each in sure if each.rank > denials[0].rank)
+
+
+def _disagree(agreements: Sequence[Statement], objections: Sequence[Statement]) -> bool:
+    """Tell whether a yes stands against a no of another parent, or was given after every no of one and the same.
 
     Statements without a giver's id can't be told to be one person's.
     """
-    words: dict[str, list[Statement]] = {}
-    for place, statement in enumerate(statements):
-        if statement.denies or statement.standing in PERMITTING or statement.standing is Standing.LAPSED_AT_18:
-            words.setdefault(statement.consent.giver.id or f"unnamed {place}", []).append(statement)
-    return tuple(max(spoken, key=_order) for spoken in words.values())
+    for yes in agreements:
+        who = yes.consent.giver.id
+        if not who or any(no.consent.giver.id != who for no in objections) or all(yes.on > no.on for no in objections):
+            return True
+    return False
 
 
-def _ranked(
-    permits: Sequence[Statement], denials: Sequence[Statement]
-) -> tuple[Statement | None, tuple[Statement, ...]]:
-    """Return the denial that stands, or the permits that outrank every denial; equal rank denies.
+def _order(statement: Statement) -> tuple[object, ...]:
+    """Order the patient's own before all, then by rank, among equals a denial first, then the narrower form.
 
-    A permit that may have lapsed, for all anyone knows of the patient's age, outranks nothing.
+    The rest of the key tells apart what is left, parts of one consent above all, so that answers never vary with the
+    order in which consents come.
     """
-    strongest = max(denials, key=_order, default=None)
-    if strongest is not None:
-        sure = (each for each in permits if each.standing is not Standing.AGE_UNKNOWN)
-        permits = [each for each in sure if each.rank > strongest.rank]
-    if permits:
-        return None, tuple(sorted(permits, key=_order, reverse=True))
-    return strongest, ()
-
-
-def _order(statement: Statement) -> tuple[Rank, bool, bool, str]:
-    """Order by rank; among equals a denial first, then the narrower form, then the id, so that answers never vary."""
-    return (statement.rank, statement.denies, statement.consent.max_form.value == "ANONYMISED", statement.consent.id)
+    consent, giver = statement.consent, statement.consent.giver
+    return (
+        giver.type is GiverType.PATIENT,
+        statement.rank,
+        statement.denies,
+        consent.max_form is Form.ANONYMISED,
+        consent.id,
+        statement.standing,
+        giver.type,
+        giver.id,
+        consent.named_publication or "",
+        consent.named_recipients or (),
+        consent.tests is not None and consent.tests.passed,
+    )

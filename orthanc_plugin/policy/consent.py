@@ -55,6 +55,11 @@ DENYING: Final = frozenset({Standing.REFUSED, Standing.WITHDRAWN})
 STANDS_IN_FOR_ADULT: Final = frozenset({GiverType.LPA_HW, GiverType.DEPUTY})
 BEST_INTERESTS_PURPOSES: Final = frozenset({Purpose.DIRECT_CARE, Purpose.SECOND_OPINION})
 EVIDENCE: Final = frozenset(evidence.value for evidence in EvidenceType)
+# The words that reach a purpose: its own, and every group that has it.
+REACHING: Final[dict[Purpose, frozenset[Purpose | PurposeGroup]]] = {
+    purpose: frozenset({purpose, *(group for group, members in PURPOSE_GROUPS.items() if purpose in members)})
+    for purpose in Purpose
+}
 
 _WITHDRAWABLE: Final = frozenset({ConsentState.GIVEN, ConsentState.EXPIRED, ConsentState.WITHDRAWN})
 _VOID: Final = frozenset({ConsentState.SUPERSEDED, ConsentState.ENTERED_IN_ERROR})
@@ -69,7 +74,7 @@ def names(words: Words, purpose: Purpose) -> bool:
 
 def covers(words: Words, purpose: Purpose) -> bool:
     """Tell whether ``words`` reach the purpose, by name or by group."""
-    return any(purpose in PURPOSE_GROUPS[word] if isinstance(word, PurposeGroup) else purpose is word for word in words)
+    return not REACHING[purpose].isdisjoint(words)
 
 
 def withdrawn_words(consent: Consent, as_of: date) -> tuple[Purpose | PurposeGroup, ...]:
@@ -107,13 +112,13 @@ def _timely(consent: Consent, authority: Standing, as_of: date) -> Standing:
     """Let time run out: an end date that passed, or a stored expiry, ends whatever authority there was.
 
     The nightly job stores a parent's consent that lapsed at 18 as expired (requirements 2.4); it stays "lapsed" here,
-    or the job alone would change the answer.
+    or the job alone would change the answer. An executor's word that ran out is nothing: it never was the patient's.
     """
     past = consent.valid_to is not None and consent.valid_to < as_of
     if authority is Standing.NO_AUTHORITY:
         return authority
     if past or (consent.state is ConsentState.EXPIRED and authority is not Standing.LAPSED_AT_18):
-        return Standing.EXPIRED
+        return Standing.NO_AUTHORITY if authority is Standing.EXECUTOR_AGREES else Standing.EXPIRED
     return authority
 
 
@@ -124,7 +129,7 @@ def _authority(consent: Consent, purpose: Purpose, patient: Patient, as_of: date
     match consent.giver.type:
         case GiverType.PATIENT:
             return _own(consent, patient)
-        case GiverType.PR_HOLDER:
+        case GiverType.PR_HOLDER if consent.giver.has_pr is not False:  # asked and denied: requirements 000-34c
             return _parents(patient, as_of)
         case GiverType.LPA_HW | GiverType.DEPUTY | GiverType.COURT:
             return _proxys(consent, patient, as_of)

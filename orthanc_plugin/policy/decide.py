@@ -8,7 +8,7 @@ Source: requirements 2.6: rules R0 to R9 in order, the first that decides wins (
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES, SECONDARY_PURPOSES, Audience, Purpose
@@ -28,6 +28,8 @@ from orthanc_plugin.policy.model import Case, Decision, ImageStatus, Obligation
 from orthanc_plugin.policy.secondary import secondary
 from orthanc_plugin.policy.words import AUDIENCE_WORDS
 
+DecisionRule = Callable[[Case], Decision | None]
+
 # Recipients inside the trust's own walls, and the patient: a permit to anyone else is recorded and sent securely.
 INSIDE: Final = frozenset(
     {
@@ -43,8 +45,13 @@ BEYOND_THE_TEAM: Final = SECONDARY_PURPOSES | {Purpose.SECOND_OPINION}
 
 
 def decide(case: Case) -> Decision:
-    """Return the decision on ``case``; every well-formed case has one, and without a rule it is a denial."""
-    for rule in RULES:
+    """Return the decision on ``case``; every well-formed case has one."""
+    return first_applicable(RULES, case)
+
+
+def first_applicable(rules: Iterable[DecisionRule], case: Case) -> Decision:
+    """Return what the first rule that decides says; without one it is a denial."""
+    for rule in rules:
         decision = rule(case)
         if decision is not None:
             return _sent(case, decision)
@@ -117,7 +124,7 @@ def _sent(case: Case, decision: Decision) -> Decision:
     return obliged(decision, Rule.SENT_OUTSIDE, reason, Obligation.SECURE_CHANNEL, Obligation.RECORD_DISCLOSURE)
 
 
-OBJECTIONS: Final[tuple[Callable[[Case], Decision | None], ...]] = (
+OBJECTIONS: Final[tuple[DecisionRule, ...]] = (
     _unknown_purpose,
     _disposed,
     _forbidden_destination,
@@ -126,7 +133,7 @@ OBJECTIONS: Final[tuple[Callable[[Case], Decision | None], ...]] = (
     _not_filed_yet,
 )
 
-RULES: Final[tuple[Callable[[Case], Decision | None], ...]] = (
+RULES: Final[tuple[DecisionRule, ...]] = (
     closed,
     required_by_law,
     in_the_public_interest,

@@ -24,11 +24,12 @@ from orthanc_plugin.policy.model import (
 
 PUBLIC_PURPOSES: Final = frozenset({Purpose.PUBLICATION, Purpose.PUBLIC_MEDIA})
 PUBLIC_AUDIENCES: Final = frozenset({Audience.JOURNAL, Audience.MEDIA})
+PURPOSE_NAMES: Final[dict[str, Purpose]] = {purpose.value: purpose for purpose in Purpose}  # every rule looks one up
 
 
 def purpose_of(request: Request) -> Purpose | None:
     """Return the purpose asked for, or None when it is no purpose we know."""
-    return next((purpose for purpose in Purpose if purpose.value == request.purpose), None)
+    return PURPOSE_NAMES.get(request.purpose)
 
 
 def is_specific(case: Case) -> bool:

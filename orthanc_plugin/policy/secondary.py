@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, Form, GiverType, Purpose
+from dicomwrap.terms import SECONDARY_PURPOSES, Form, GiverType, Purpose
 from orthanc_plugin.policy.anonymised import anonymised, ground_without_consent
 from orthanc_plugin.policy.answers import deny, joined, obliged, permit, review
-from orthanc_plugin.policy.care import RENEWALS, encouraged
+from orthanc_plugin.policy.care import PARENTS_DISAGREE, RENEWALS, encouraged
 from orthanc_plugin.policy.citations import Rule
 from orthanc_plugin.policy.conflicts import Position, Statement, weigh
 from orthanc_plugin.policy.consent import Standing
@@ -31,6 +31,8 @@ from orthanc_plugin.policy.facts import (
 from orthanc_plugin.policy.model import AuthorityType, Case, Decision, Obligation
 from orthanc_plugin.policy.usable import defect
 from orthanc_plugin.policy.words import PURPOSE_WORDS
+
+ENDED: Final = (Standing.EXPIRED, Standing.LAPSED_AT_18)
 
 
 def secondary(case: Case) -> Decision | None:
@@ -68,13 +70,12 @@ def _denied(case: Case, position: Position) -> Decision | None:
     denial = position.denial
     if denial is None:
         return None
-    said = "was refused" if denial.consent.state is ConsentState.REFUSED else "was withdrawn"
+    said = "was refused" if denial.standing is Standing.REFUSED else "was withdrawn"
     reason = f"Use for {_use(case)} {said} on {denial.on.isoformat()}, and nothing since outranks that."
     decision = deny(Rule.SECONDARY_DENIED, reason, consents=(denial.consent,))
     if not position.parents_disagree:
         return decision
-    reason = "Where people with parental responsibility disagree, the one who says no is followed."
-    return obliged(decision, Rule.PARENTS_DISAGREE, reason)
+    return obliged(decision, Rule.PARENTS_DISAGREE, PARENTS_DISAGREE)
 
 
 def _parent_objects(case: Case, position: Position) -> Decision | None:
@@ -138,11 +139,21 @@ def _basis(case: Case, best: Statement) -> Decision:
 
 
 def _defective(case: Case, position: Position) -> Decision | None:
-    """Answer on a consent that can't be used; images that need no specific consent pass on to (f)."""
+    """Answer on a consent that can't be used; images that need no specific consent pass on to (f).
+
+    But (f) never opens what a consent due for renewal keeps closed, whatever else is wrong with it.
+    """
+    best = next(iter(position.permits), None)
     if not is_specific(case):
-        return None
-    if position.permits:
-        return defect(case, position.permits[0])
+        return _due_for_renewal(case, best) if best is not None and best.standing is Standing.RECONSENT else None
+    found = _unassessed(case, position) if best is None else defect(case, best)
+    if found is None or deceased(case) or not position.has(*ENDED):
+        return found
+    return obliged(found, Rule.CONSENT_DEFECT, " ".join(_stale(position)), Obligation.SEEK_RECONSENT)
+
+
+def _unassessed(case: Case, position: Position) -> Decision | None:
+    """Have a child assessed who agreed; the dead can't be."""
     unassessed = position.dormant_consents(Standing.NOT_ASSESSED)
     if not unassessed or deceased(case):
         return None
@@ -152,8 +163,8 @@ def _defective(case: Case, position: Position) -> Decision | None:
 
 def _due_for_renewal(case: Case, best: Statement) -> Decision:
     """R9 (e): a parent's consent once the child can be asked (GMC recordings 35, MIN-11 to MIN-16)."""
-    ask = Obligation.CONSULT_FAMILY if deceased(case) else Obligation.SEEK_RECONSENT
-    due = review(Rule.RECONSENT_DUE, RENEWALS[Standing.RECONSENT], ask, consents=(best.consent,))
+    ask = (Obligation.SEEK_RECONSENT, *((Obligation.CONSULT_FAMILY,) if deceased(case) else ()))
+    due = review(Rule.RECONSENT_DUE, RENEWALS[Standing.RECONSENT], *ask, consents=(best.consent,))
     return due if case.request.identifiable else anonymised(case, due)
 
 
@@ -200,9 +211,7 @@ def _unconsented(case: Case, position: Position) -> Decision:
 
 def _renewal(case: Case, position: Position) -> tuple[Obligation, ...]:
     """Ask again where there once was a consent (R9 (e): expired or lapsed count as none, + SEEK_RECONSENT)."""
-    once = position.has(Standing.EXPIRED, Standing.LAPSED_AT_18) or any(
-        each.standing is Standing.REGAINED for each in position.permits
-    )
+    once = position.has(*ENDED) or any(each.standing is Standing.REGAINED for each in position.permits)
     return (Obligation.SEEK_RECONSENT,) if once and not deceased(case) else ()
 
 

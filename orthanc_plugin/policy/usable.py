@@ -22,7 +22,6 @@ from orthanc_plugin.policy.facts import (
     ask_or_refer,
     deceased,
     has_authority,
-    is_intimate_photograph,
     is_public,
     purpose_of,
 )
@@ -40,9 +39,9 @@ def defect(case: Case, statement: Statement) -> Decision | None:
     """Return the answer to a consent that can't be used beyond care, None when nothing keeps it from that."""
     consents = (statement.consent,)
     if statement.standing is Standing.REGAINED:
-        asked = Obligation.IG_REVIEW if deceased(case) else Obligation.SEEK_RECONSENT
-        return deny(Rule.CONSENT_DEFECT, RENEWALS[Standing.REGAINED], asked, consents=consents)
-    if is_intimate_photograph(case) and statement.consent.level is not ConsentLevel.IMAGE:
+        asked = (Obligation.SEEK_RECONSENT, *((Obligation.IG_REVIEW,) if deceased(case) else ()))
+        return deny(Rule.CONSENT_DEFECT, RENEWALS[Standing.REGAINED], *asked, consents=consents)
+    if case.image.intimate and statement.consent.level is not ConsentLevel.IMAGE:
         reason = "An intimate picture needs a consent for this very picture."
         return deny(Rule.CONSENT_DEFECT, reason, ask_or_refer(case), consents=consents)
     if (gap := _unnamed(case, statement) or _proxys_gap(case, statement)) is not None:
@@ -68,7 +67,8 @@ def _unnamed(case: Case, statement: Statement) -> str | None:
 def _proxys_gap(case: Case, statement: Statement) -> str | None:
     """Tell what a proxy's consent lacks (requirements 000-33b, 000-33c, RES-10, RES-11).
 
-    For research on an adult the Mental Capacity Act's approval is needed, beside a consultee's advice or the tests.
+    For research on an adult the Mental Capacity Act's approval is needed, beside a consultee's advice or the tests; a
+    consultee advises on nothing without it, whatever the patient's age (requirements 2.3).
     """
     tests = statement.consent.tests
     if statement.giver is GiverType.PR_HOLDER:
@@ -76,11 +76,11 @@ def _proxys_gap(case: Case, statement: Statement) -> str | None:
     if statement.giver not in TESTED_PROXIES:
         return None
     years = age(case)
-    adult = years is None or years >= PRESUMED_CAPABLE
-    if purpose_of(case.request) is Purpose.RESEARCH and adult:
+    adult, consultee = years is None or years >= PRESUMED_CAPABLE, statement.giver is GiverType.CONSULTEE
+    if purpose_of(case.request) is Purpose.RESEARCH and (adult or consultee):
         if not has_authority(case, AuthorityType.MCA_S30_APPROVAL):
             return "Research with someone who cannot decide needs a verified approval under the Mental Capacity Act."
-        if statement.giver is GiverType.CONSULTEE:
+        if consultee:
             return None
     return None if tests is not None and tests.passed else FAILED_TESTS
 

@@ -19,6 +19,7 @@ from orthanc_plugin.policy.model import (
     ImageType,
     Obligation,
     Patient,
+    Request,
 )
 from tests.unit.policy.building import (
     ADULT,
@@ -160,6 +161,35 @@ def test_a_second_opinion_gets_no_more_pictures_than_it_needs() -> None:
 def test_care_after_a_refusal_is_quarantined_and_after_a_withdrawal_reviewed() -> None:
     assert decide(case(refusal(*BOTH), asked=CARE)).obligations == (Obligation.QUARANTINE,)
     assert decide(case(WITHDRAWN, asked=CARE)).obligations == (Obligation.IG_REVIEW,)
+    both = {Obligation.IG_REVIEW, Obligation.QUARANTINE}
+    assert set(decide(case(refusal(*BOTH), WITHDRAWN, asked=CARE)).obligations) == both
+    agreed_since = consent(*BOTH, on=date(2026, 6, 1), id="C2")
+    assert decide(case(refusal(*BOTH), WITHDRAWN, agreed_since, asked=CARE)).effect is IDENT
+
+
+@pytest.mark.parametrize("asked", [CARE, OPINION])
+def test_an_expired_and_an_unassessed_consent_are_both_followed_up(asked: Request) -> None:
+    unassessed = consent(*BOTH, competence=Competence.NOT_ASSESSED, id="C2")
+    decision = decide(case(EXPIRED, unassessed, patient=CHILD, asked=asked))
+    assert decision.effect is REVIEW
+    assert {Obligation.ASSESS_COMPETENCE, Obligation.SEEK_RECONSENT} <= set(decision.obligations)
+    assert {"C1", "C2"} == set(decision.consents)
+
+
+def test_an_executors_consent_that_ran_out_is_no_consent_of_the_patient() -> None:
+    spent = consent(*BOTH, by=GiverType.EXECUTOR, until=date(2026, 11, 19))
+    decision = decide(case(spent, asked=CARE))
+    assert (decision.effect, decision.obligations) == (REVIEW, (Obligation.SEEK_CONSENT,))
+
+
+@pytest.mark.parametrize("later_form", list(Form))
+def test_of_two_consents_that_lapsed_at_18_the_later_one_is_followed(later_form: Form) -> None:
+    earlier_form = Form.ANONYMISED if later_form is Form.IDENTIFIABLE else Form.IDENTIFIABLE
+    earlier = replace(PARENT, max_form=earlier_form, decided_on=date(2024, 1, 1), id="C2")
+    later = replace(PARENT, max_form=later_form)
+    for ordered in ((earlier, later), (later, earlier)):
+        decision = decide(case(*ordered, patient=NOW_18, asked=OPINION))
+        assert decision.effect is (IDENT if later_form is Form.IDENTIFIABLE else ANON)
 
 
 @pytest.mark.parametrize("image", [PHOTO, XRAY, SENT_IN, replace(PHOTO, legacy=True)])
@@ -254,8 +284,33 @@ def test_parents_who_disagree_about_care_bring_in_governance() -> None:
     father = replace(refusal(*BOTH, by=GiverType.PR_HOLDER), giver=replace(mother.giver, id="father"))
     decision = decide(case(mother, father, patient=CHILD, asked=CARE))
     assert (decision.effect, decision.obligations) == (REVIEW, (Obligation.IG_REVIEW,))
+    assert "entered in error" in decision.reasons[0]
     grown = decide(case(mother, father, patient=NOW_18, asked=CARE))
-    assert grown.effect is REVIEW
+    assert (grown.effect, grown.obligations) == (DENY, (Obligation.QUARANTINE,))
+
+
+@pytest.mark.parametrize(
+    ("agreed", "effect", "owed"),
+    [
+        (date(2025, 1, 1), DENY, Obligation.QUARANTINE),
+        (date(2025, 3, 1), DENY, Obligation.QUARANTINE),
+        (date(2026, 1, 1), REVIEW, Obligation.IG_REVIEW),
+    ],
+)
+def test_a_parent_who_said_both_is_followed_in_the_no_and_asked_about_a_later_yes(
+    agreed: date, effect: Effect, owed: Obligation
+) -> None:
+    parents_no = refusal(*BOTH, by=GiverType.PR_HOLDER)
+    decision = decide(case(replace(PARENT, decided_on=agreed), parents_no, patient=CHILD, asked=CARE))
+    assert (decision.effect, decision.obligations) == (effect, (owed,))
+
+
+@pytest.mark.parametrize(("has_pr", "effect"), [(True, IDENT), (None, IDENT), (False, REVIEW)])
+def test_who_was_found_to_hold_no_parental_responsibility_agrees_to_nothing(
+    has_pr: bool | None, effect: Effect
+) -> None:
+    agreed = replace(PARENT, giver=replace(PARENT.giver, has_pr=has_pr))
+    assert decide(case(agreed, patient=CHILD, asked=CARE)).effect is effect
 
 
 def test_capacity_recorded_for_a_child_does_not_end_a_best_interests_decision() -> None:

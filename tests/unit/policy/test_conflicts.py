@@ -10,7 +10,7 @@ import pytest
 from dicomwrap.terms import Audience, Competence, ConsentLevel, ConsentState, Form, GiverType, Purpose, PurposeGroup
 from orthanc_plugin.policy.conflicts import weigh
 from orthanc_plugin.policy.decide import decide
-from orthanc_plugin.policy.model import Consent, Patient
+from orthanc_plugin.policy.model import Consent, Effect, Patient
 from tests.unit.policy.building import (
     ADULT,
     AGE_UNKNOWN,
@@ -74,7 +74,9 @@ def no(
         ((no(by=GiverType.RELATIVE_NO_AUTHORITY), yes(OLD, by=ATTORNEY)), UNABLE, True),
         ((no(OLD, by=PARENT, who="father"), yes(LATE, by=PARENT, who="mother")), CHILD, False),
         ((no(OLD, level=ALL_IMAGES, by=PARENT, who="father"), yes(LATE, by=PARENT, who="mother")), CHILD, False),
-        ((no(OLD, by=PARENT, who="mother"), yes(LATE, by=PARENT, who="mother")), CHILD, True),
+        ((no(OLD, by=PARENT, who="mother"), yes(LATE, by=PARENT, who="mother")), CHILD, False),
+        ((no(OLD, level=ALL_IMAGES, by=PARENT, who="mother"), yes(LATE, by=PARENT, who="mother")), CHILD, False),
+        ((replace(no(OLD, by=PARENT), state=ConsentState.ENTERED_IN_ERROR), yes(LATE, by=PARENT)), CHILD, True),
         ((no(OLD, by=PARENT), yes(LATE, by=GiverType.COURT)), CHILD, True),
         ((yes(OLD), no(LATE, by=PARENT)), COMPETENT_CHILD, True),
         ((no(OLD, by=GiverType.COURT), yes(LATE, by=PARENT)), CHILD, True),
@@ -88,9 +90,48 @@ def test_level_then_purpose_then_date_and_the_patient_before_all(
         assert decide(case(*ordered, patient=patient)).permits is permitted
 
 
-def test_parents_without_a_name_are_taken_for_two_people() -> None:
-    nameless = [replace(each, giver=replace(each.giver, id="")) for each in (no(OLD, by=PARENT), yes(LATE, by=PARENT))]
-    assert not decide(case(*nameless, patient=CHILD)).permits
+@pytest.mark.parametrize(
+    ("who_agrees", "agreed", "who_denies", "denied", "disagree"),
+    [
+        ("mother", OLD, "father", LATE, True),
+        ("mother", LATE, "father", OLD, True),
+        ("mother", OLD, "mother", LATE, False),
+        ("mother", LATE, "mother", LATE, False),
+        ("mother", LATE, "mother", OLD, True),
+        ("", OLD, "", LATE, True),
+        ("", LATE, "mother", OLD, True),
+        ("mother", OLD, "", LATE, True),
+    ],
+)
+def test_a_parents_no_beats_a_parents_yes_at_any_date(
+    who_agrees: str, agreed: date, who_denies: str, denied: date, disagree: bool
+) -> None:
+    pair = [
+        replace(each, giver=replace(each.giver, id=who))
+        for each, who in ((yes(agreed, by=PARENT), who_agrees), (no(denied, by=PARENT), who_denies))
+    ]
+    for ordered in (pair, pair[::-1]):
+        position = weigh(case(*ordered, patient=CHILD), NAMED)
+        assert (position.denials, position.permits) == (position.denials[:1], ())
+        assert position.parents_disagree is disagree
+        decision = decide(case(*ordered, patient=CHILD))
+        assert decision.effect is Effect.DENY
+        assert ("entered in error" in " ".join(decision.reasons)) is disagree
+
+
+def test_a_yes_between_two_nos_of_one_parent_is_no_disagreement() -> None:
+    turns = (no(OLD, by=PARENT), yes(date(2025, 1, 1), by=PARENT), no(LATE, by=PARENT))
+    assert not weigh(case(*turns, patient=CHILD), NAMED).parents_disagree
+
+
+@pytest.mark.parametrize("who", ["mother", "father"])
+@pytest.mark.parametrize(("born", "disagree"), [(date(2008, 11, 21), True), (date(2008, 11, 20), False)])
+def test_a_parents_yes_that_lapsed_at_18_is_no_yes(born: date, who: str, disagree: bool) -> None:
+    statements = (no(OLD, by=PARENT, who="mother"), yes(LATE, by=PARENT, who=who))
+    position = weigh(case(*statements, patient=Patient(id="P1", dob=born)), NAMED)
+    assert position.denial is not None
+    assert position.parent_objection is position.denial
+    assert position.parents_disagree is disagree
 
 
 def test_any_childs_refusal_counts_competent_or_not() -> None:
@@ -172,6 +213,7 @@ def test_the_later_narrower_consent_is_the_best_one() -> None:
     narrow = replace(yes(LATE), max_form=Form.ANONYMISED)
     position = weigh(case(yes(OLD), narrow), Purpose.TEACHING)
     assert [each.consent for each in position.permits] == [narrow, yes(OLD)]
+    assert weigh(case(narrow, yes(OLD)), Purpose.TEACHING) == position
     same_day = replace(yes(OLD), max_form=Form.ANONYMISED, id="a")
     assert weigh(case(yes(OLD), same_day), Purpose.TEACHING).permits[0].consent is same_day
 

@@ -8,6 +8,8 @@ from datetime import date
 import pytest
 
 from dicomwrap.terms import (
+    Audience,
+    ConsentLevel,
     Form,
     GiverType,
     Purpose,
@@ -18,10 +20,12 @@ from orthanc_plugin.policy.model import (
     Anonymisable,
     AuthorityType,
     Capacity,
+    Consent,
     Effect,
     Image,
     Obligation,
     Patient,
+    Request,
 )
 from orthanc_plugin.policy.model import Tests as ThreeTests
 from orthanc_plugin.policy.secondary import secondary
@@ -116,6 +120,15 @@ def test_research_with_someone_unable_to_decide_needs_approval(
     assert decide(case(given, patient=UNABLE, authorities=authorities, asked=IDENTIFIABLE_RESEARCH)).effect is effect
 
 
+@pytest.mark.parametrize("patient", [CHILD, UNABLE, replace(UNABLE, dob=None)])
+@pytest.mark.parametrize("tests", [None, PASSED])
+def test_a_consultees_advice_needs_approval_at_every_age(patient: Patient, tests: ThreeTests | None) -> None:
+    advised = consent(RESEARCH, by=GiverType.CONSULTEE, tests=tests)
+    assert decide(case(advised, patient=patient, asked=IDENTIFIABLE_RESEARCH)).effect is DENY
+    approved = decide(case(advised, patient=patient, authorities=(S30,), asked=IDENTIFIABLE_RESEARCH))
+    assert approved.effect is (REVIEW if patient.dob is None else IDENT)
+
+
 @pytest.mark.parametrize("missing", ["necessary", "best_interests", "no_less_restrictive"])
 def test_all_three_tests_must_hold(missing: str) -> None:
     tests = replace(PASSED, **{missing: False})
@@ -178,6 +191,62 @@ def test_a_familial_picture_is_not_published_after_death_without_the_family() ->
     anonymised = replace(LIFETIME, max_form=Form.ANONYMISED)
     decision = decide(case(anonymised, patient=DEAD, image=replace(PHOTO, familial=True), asked=JOURNAL))
     assert (decision.effect, decision.obligations) == (REVIEW, (Obligation.CONSULT_FAMILY,))
+
+
+@pytest.mark.parametrize(
+    ("given", "died_at_17", "effect", "owed"),
+    [
+        (PARENT, True, REVIEW, {AGAIN, Obligation.CONSULT_FAMILY}),
+        (consent(by=GiverType.LPA_HW, tests=PASSED), False, DENY, {AGAIN, Obligation.IG_REVIEW}),
+    ],
+)
+def test_a_consent_that_was_due_for_renewal_at_death_is_told_as_such(
+    given: Consent, died_at_17: bool, effect: Effect, owed: set[Obligation]
+) -> None:
+    patient = replace(DEAD, dob=date(2008, 6, 1)) if died_at_17 else DEAD
+    decision = decide(case(given, patient=patient))
+    assert (decision.effect, set(decision.obligations)) == (effect, owed)
+
+
+@pytest.mark.parametrize(
+    ("ended", "owed"),
+    [
+        ((), {SEEK}),
+        ((replace(LIFETIME, valid_to=date(2026, 1, 1), id="C2"),), {SEEK, AGAIN}),
+        ((replace(LIFETIME, valid_to=date(2026, 1, 1), named_publication="lancet-1", id="C2"),), {SEEK}),
+    ],
+)
+def test_beside_a_consent_with_a_defect_an_expired_one_is_asked_for_again(
+    ended: tuple[Consent, ...], owed: set[Obligation]
+) -> None:
+    decision = decide(case(published(), *ended, asked=JOURNAL))
+    assert (decision.effect, set(decision.obligations)) == (DENY, owed)
+
+
+def test_a_parents_older_named_consent_outlives_a_newer_unnamed_one() -> None:
+    by_parent = replace(LIFETIME, giver=PARENT.giver)
+    newer = replace(by_parent, named_publication=None, decided_on=date(2026, 1, 1), id="C2")
+    decision = decide(case(by_parent, newer, patient=CHILD, asked=JOURNAL))
+    assert (decision.effect, decision.consents) == (IDENT, ("C1",))
+
+
+@pytest.mark.parametrize(
+    ("level", "effect"), [(ConsentLevel.IMAGE, IDENT), (ConsentLevel.SERIES, ANON), (ConsentLevel.PATIENT, ANON)]
+)
+def test_an_intimate_image_of_the_implicit_class_is_shown_as_it_is_only_by_a_consent_for_itself(
+    level: ConsentLevel, effect: Effect
+) -> None:
+    assert decide(case(consent(level=level), image=replace(XRAY, intimate=True))).effect is effect
+
+
+@pytest.mark.parametrize("asked", [request(TEACHING, Audience.JOURNAL), request(PUBLICATION)])
+def test_no_defect_opens_an_xray_that_a_consent_due_for_renewal_keeps_closed(asked: Request) -> None:
+    parents = consent(TEACHING, PUBLICATION, by=GiverType.PR_HOLDER)
+    patient = Patient(id="P1", dob=date(2010, 11, 20))
+    decision = decide(case(parents, patient=patient, image=XRAY, asked=asked))
+    assert (decision.effect, decision.obligations) == (REVIEW, (AGAIN,))
+    anonymised = replace(asked, identifiable=False)
+    assert decide(case(parents, patient=patient, image=XRAY, asked=anonymised)).effect is ANON
 
 
 def test_a_child_who_died_never_turns_18() -> None:

@@ -1,0 +1,58 @@
+"""Write a case as the JSON that ``cases`` reads.
+
+Knows the case format of requirements 2.8. Must not decide. What a record says of a giver or of tests beyond what the
+policy reads is no part of a case, so ``parse_case(case_as_mapping(case)) == case`` for all that decisions rest on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from orthanc_plugin.policy.model import Case, Giver, Tests
+
+FACTS: Final = ("patient", "image", "consents", "authorities")
+NOT_READ: Final[Mapping[type, frozenset[str]]] = {
+    Giver: frozenset({"relationship", "authority_document", "competence_assessor"}),
+    Tests: frozenset({"consulted"}),
+}
+# Not in every case file: left out where nothing is known.
+LATER: Final = frozenset({"has_pr"})
+
+
+def case_as_mapping(case: Case) -> dict[str, object]:
+    """Return the object of the case format, ready for JSON."""
+    return {"id": case.id, **facts_as_mapping(case), **question_as_mapping(case)}
+
+
+def facts_as_mapping(case: Case) -> dict[str, object]:
+    """Return what a case says of patient, picture, consents and authorities, whatever was asked."""
+    return {name: plain(getattr(case, name)) for name in FACTS}
+
+
+def question_as_mapping(case: Case) -> dict[str, object]:
+    """Return what was asked, and the hospital's switches, whatever the facts."""
+    return {"policy": plain(case.switches), "request": plain(case.request)}
+
+
+def plain(value: object) -> object:
+    """Return a part of a case, such as its request, as JSON has it."""
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return _object(value)
+    return value
+
+
+def _object(value: object) -> dict[str, object]:
+    passed_over = NOT_READ.get(type(value), frozenset())
+    names = (field.name for field in fields(value) if field.name not in passed_over)  # type: ignore[arg-type]
+    known = {name: getattr(value, name) for name in names}
+    return {name: plain(each) for name, each in known.items() if each is not None or name not in LATER}
