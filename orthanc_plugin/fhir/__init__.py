@@ -1,0 +1,1 @@
+"""FHIR R4 Consent in the shape of IHE PCF: consents in and out."""
