@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from dicomwrap.terms import Audience, Form
+from dicomwrap.terms import Audience, Form, Purpose
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Clock, Ids, hospital_day
 from orthanc_plugin.config.policyfile import Policy
-from orthanc_plugin.errors import UnknownImageError
+from orthanc_plugin.errors import ReleaseRefusedError, UnknownImageError
+from orthanc_plugin.policy.casefile import question_as_mapping
 from orthanc_plugin.policy.decide import decide
-from orthanc_plugin.policy.model import Content, Decision, Effect, Obligation, Recipient, Request
-from orthanc_plugin.registry import facts, ledger
+from orthanc_plugin.policy.model import BreakGlass, Case, Content, Decision, Effect, Obligation, Recipient, Request
+from orthanc_plugin.registry import breakglass, facts, images, snapshots, tasks
+from orthanc_plugin.registry.breakglass import Grant
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.trail import append
 
@@ -55,6 +57,7 @@ class Requester:
         actor: account or AE title that asks.
         recipient: binding that would receive.
         address: network address, when known.
+        signed_in: whether a person's account asks, whose password was verified; only such may have emergency access.
     """
 
     actor: str
@@ -65,6 +68,7 @@ class Requester:
     verified: bool = True
     approved_channel: bool = True
     address: str = ""
+    signed_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +82,48 @@ class AccessRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """A live grant of emergency access, with what is decided under it and what would be without."""
+
+    grant: Grant
+    under_it: Decision
+    without: Decision
+
+    @property
+    def overrides(self) -> bool:
+        """Tell whether it is the grant that opens the picture."""
+        return self.under_it.permits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The recorded decision on one request; ``decision_id`` finds it again in the trail."""
+    """The recorded decision on one request; ``decision_id`` finds it again in the trail.
+
+    ``emergency`` is there when the account has a grant for this patient and the ordinary decision keeps the picture in.
+    ``case`` is what was decided on; None where nothing could be.
+    """
 
     request: AccessRequest
     decision: Decision
     decision_id: str
+    emergency: Emergency | None = None
+    case: Case | None = None
+
+    @property
+    def grant(self) -> Grant | None:
+        """Return the grant that opened the picture, if one did."""
+        return self.emergency.grant if self.emergency is not None and self.emergency.overrides else None
+
+    @property
+    def purpose(self) -> str:
+        """Return the purpose that was decided on."""
+        return self.request.requester.purpose if self.grant is None else Purpose.EMERGENCY_CARE
+
+
+class DecisionChangedError(ReleaseRefusedError):
+    """A permit no longer holds at the moment in which the release would begin."""
+
+    remedy = "Ask again; the new decision and its reasons are then in the audit trail."
 
 
 def undecided(reason: str, rule: str = "FAIL_CLOSED") -> Decision:
@@ -106,6 +146,20 @@ def asked(request: AccessRequest, at: datetime) -> Request:
         identifiable=requester.form is Form.IDENTIFIABLE,
         content=request.content,
     )
+
+
+def overriding(request: Request, grant: Grant) -> Request:
+    """Return the same request made for emergency care, in which the original is what is needed."""
+    given = BreakGlass(reason=grant.reason, by_clinician=True)  # policy.toml gives the role to clinicians only
+    return replace(request, purpose=Purpose.EMERGENCY_CARE, identifiable=True, break_glass=given)
+
+
+def nameless(case: Case, grant: Grant | None) -> Case:
+    """Return the case with the grant's id for the reason of an emergency, which is a person's own words."""
+    if grant is None or case.request.break_glass is None:
+        return case
+    named = replace(case.request.break_glass, reason=f"emergency access {grant.grant_id}")
+    return replace(case, request=replace(case.request, break_glass=named))
 
 
 class Gate:
@@ -148,7 +202,7 @@ class Gate:
             at = self.clock()
             with self.database.writing() as connection:
                 answers = tuple(self._answer(connection, request, at) for request in requests)
-                append(connection, [self._event(answer, at) for answer in answers])
+                append(connection, [self._event(connection, answer, at) for answer in answers])
                 for answer in answers:
                     self._open_tasks(connection, answer, at)
         except Exception:  # the boundary: whatever failed, the door stays shut
@@ -156,6 +210,22 @@ class Gate:
             reason = "the decision could not be taken or recorded"
             return tuple(Answer(request=request, decision=undecided(reason), decision_id="") for request in requests)
         return answers
+
+    def confirm(self, connection: Connection, answer: Answer) -> Answer:
+        """Decide again in the write transaction that records the release, and return what holds now.
+
+        Between a decision and the moment when the copy is ready a withdrawal may have been recorded. ``connection``
+        holds the write lock, so none can be from here to the release's own record: a release that is on record before
+        a withdrawal began before it, and none begins after.
+
+        Raises:
+            DecisionChangedError: it isn't the same permit any more, or it demands more than was met.
+        """
+        now = self._answer(connection, answer.request, self.clock())
+        demanded = set(now.decision.obligations) - set(answer.decision.obligations)
+        if not now.decision.permits or now.decision.effect is not answer.decision.effect or demanded:
+            raise DecisionChangedError(f"The decision changed before the release began: {now.decision.effect} now.")
+        return replace(now, decision_id=answer.decision_id)
 
     def refuse(self, requester: Requester, door: str, reason: str, *, rule: str, subject: str = "") -> None:
         """Record a refusal that needed no decision on a picture, such as an unknown route."""
@@ -188,23 +258,38 @@ class Gate:
         return True
 
     def _answer(self, connection: Connection, request: AccessRequest, at: datetime) -> Answer:
-        decision_id = self.ids()
-        return Answer(
-            request=request, decision=self._decided(connection, request, at, decision_id), decision_id=decision_id
-        )
+        decision_id, wish = self.ids(), asked(request, at)
+        ordinary, case = self._decided(connection, request, wish, decision_id)
+        grant = None if ordinary.effect is Effect.PERMIT_IDENTIFIABLE else self._grant(connection, request, at)
+        if grant is None:
+            return Answer(request=request, decision=ordinary, decision_id=decision_id, case=case)
+        under_it, emergency_case = self._decided(connection, request, overriding(wish, grant), decision_id)
+        emergency = Emergency(grant=grant, under_it=under_it, without=ordinary)
+        decision, case = (under_it, emergency_case) if emergency.overrides else (ordinary, case)
+        return Answer(request=request, decision=decision, decision_id=decision_id, emergency=emergency, case=case)
 
-    def _decided(self, connection: Connection, request: AccessRequest, at: datetime, decision_id: str) -> Decision:
+    def _grant(self, connection: Connection, request: AccessRequest, at: datetime) -> Grant | None:
+        """Return the grant of emergency access that the account has for the picture's patient at this very moment."""
+        if not request.requester.signed_in:
+            return None
+        row = images.get(connection, request.sop_instance_uid)
+        if row is None:
+            return None
+        return breakglass.live(connection, request.requester.actor, (row.patient_id, row.issuer), at)
+
+    def _decided(
+        self, connection: Connection, request: AccessRequest, wish: Request, decision_id: str
+    ) -> tuple[Decision, Case | None]:
         if self.closed is not None:
-            return undecided(f"the gate is closed: {self.closed}", rule="GATE_CLOSED")
+            return undecided(f"the gate is closed: {self.closed}", rule="GATE_CLOSED"), None
         try:
-            case = facts.case(
-                connection, request.sop_instance_uid, asked(request, at), self.policy.switches, decision_id
-            )
+            case = facts.case(connection, request.sop_instance_uid, wish, self.policy.switches, decision_id)
         except UnknownImageError:
-            return undecided("the image is not known to the registry", rule="UNKNOWN_IMAGE")
-        return decide(case)
+            return undecided("the image is not known to the registry", rule="UNKNOWN_IMAGE"), None
+        return decide(case), case
 
-    def _event(self, answer: Answer, at: datetime) -> AuditEvent:
+    def _event(self, connection: Connection, answer: Answer, at: datetime) -> AuditEvent:
+        """Return the decision's entry, and keep the facts that it rests on, so that it can be taken again."""
         request, decision = answer.request, answer.decision
         return AuditEvent(
             id=answer.decision_id,
@@ -215,7 +300,7 @@ class Gate:
             address=request.requester.address,
             door=request.door,
             subject=request.sop_instance_uid,
-            purpose=request.requester.purpose,
+            purpose=answer.purpose,
             effect=decision.effect,
             rules=decision.rules,
             reasons=decision.reasons,
@@ -223,18 +308,34 @@ class Gate:
             citations=decision.citations,
             consents=decision.consents,
             policy=self.policy.sha256,
-            detail=f"recipient {request.requester.recipient} ({request.requester.audience})",
+            detail=f"recipient {request.requester.recipient} ({request.requester.audience}){_said(answer.emergency)}",
+            facts=snapshots.keep(connection, answer.case) if answer.case else "",
+            request=question_as_mapping(nameless(answer.case, answer.grant)) if answer.case else {},
         )
 
     def _open_tasks(self, connection: Connection, answer: Answer, at: datetime) -> None:
+        """Put what people must do on their lists; for emergency access once, not for each picture."""
+        kinds = TASKS & set(answer.decision.obligations)
         if answer.decision.effect is Effect.PERMIT_ANONYMISED:
-            return  # what it obliges is met, or refused, by the release itself
-        for obligation in TASKS & set(answer.decision.obligations):
-            ledger.open_task(
+            kinds -= {Obligation.VERIFY_RESIDUAL_ID}  # somebody has looked; the release checks that it was these bytes
+        for obligation in sorted(kinds):
+            tasks.open_task(
                 connection,
                 task_id=self.ids(),
                 kind=obligation,
-                subject=answer.request.sop_instance_uid,
+                subject=answer.grant.grant_id if answer.grant else answer.request.sop_instance_uid,
                 reason="; ".join(answer.decision.reasons),
                 at=at,
+                not_by=answer.grant.account if answer.grant else None,
             )
+
+
+def _said(emergency: Emergency | None) -> str:
+    """Return the words of the trail on emergency access, '' when there was none."""
+    if emergency is None:
+        return ""
+    ordinary, under_it = emergency.without, emergency.under_it
+    return (
+        f"; emergency access {emergency.grant.grant_id}: {under_it.effect} ({', '.join(under_it.rules)})"
+        f"; without it: {ordinary.effect} ({', '.join(ordinary.rules)})"
+    )

@@ -26,11 +26,16 @@ class Context:
         binding: the recipient of policy.toml.
         reviewed: what the newest review of exactly these bytes found.
         recordable: whether the door writes a disclosure before it sends.
+        justified: whether the reason for this release is on record: a grant of emergency access, or the decision that
+            a disclosure is in the public interest.
+        open_tasks: the work that is on somebody's list because of this very release.
     """
 
     binding: Binding
     reviewed: Anonymisable = Anonymisable.UNKNOWN
     recordable: bool = False
+    justified: bool = False
+    open_tasks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,42 @@ def _secure_channel(context: Context) -> str | None:
     return None if context.binding.secure_channel else f"recipient {context.binding.name} has no secure channel"
 
 
+def _record_justification(context: Context) -> str | None:
+    return None if context.justified else "no reason for this release is on record"
+
+
+def _notify_patient(context: Context) -> str | None:
+    return None if Obligation.NOTIFY_PATIENT in context.open_tasks else "nobody has been asked to tell the patient"
+
+
+def _retrospective_review(context: Context) -> str | None:
+    if Obligation.RETROSPECTIVE_REVIEW in context.open_tasks:
+        return None
+    return "nobody has been asked to review this emergency access"
+
+
+def _restrict_view(context: Context) -> str | None:
+    if context.binding.may_view_intimate:
+        return None
+    return f"{context.binding.name} is not one of the named roles that intimate pictures are shown to"
+
+
+def _metadata_only(_context: Context) -> str | None:
+    return "only metadata may leave, and every door there is gives pixels with it"
+
+
+def _tag_purpose(_context: Context) -> str | None:
+    return "an identifiable copy must say what it was released for, and such copies can't be made yet"
+
+
+def _redact_third_parties(_context: Context) -> str | None:
+    return "nobody can record yet that other people in the picture were made unrecognisable"
+
+
+def _serious_harm_check(_context: Context) -> str | None:
+    return "nobody can record yet that seeing the picture would do no serious harm"
+
+
 def _nothing_here(_context: Context) -> str | None:
     return None  # met elsewhere: a task is open, or only the instances named are sent
 
@@ -73,6 +114,14 @@ FULFIL: Final[dict[Obligation, Check]] = {
     Obligation.VERIFY_RESIDUAL_ID: _verify_residual_id,
     Obligation.RECORD_DISCLOSURE: _record_disclosure,
     Obligation.SECURE_CHANNEL: _secure_channel,
+    Obligation.RECORD_JUSTIFICATION: _record_justification,
+    Obligation.NOTIFY_PATIENT: _notify_patient,
+    Obligation.RETROSPECTIVE_REVIEW: _retrospective_review,
+    Obligation.RESTRICT_VIEW: _restrict_view,
+    Obligation.METADATA_ONLY: _metadata_only,
+    Obligation.TAG_PURPOSE: _tag_purpose,
+    Obligation.REDACT_THIRD_PARTIES: _redact_third_parties,
+    Obligation.SERIOUS_HARM_CHECK: _serious_harm_check,
     Obligation.MINIMUM_NECESSARY: _nothing_here,
     Obligation.SEEK_CONSENT: _nothing_here,
     Obligation.SEEK_RECONSENT: _nothing_here,

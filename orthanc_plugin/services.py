@@ -11,20 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.checkpoint import CheckpointError
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Clock, Ids
 from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
 from orthanc_plugin.config.settings import Settings, load_settings
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.gate import Answer, Gate
+from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import Obligation
-from orthanc_plugin.registry import images, ledger, reviews
+from orthanc_plugin.registry import images, ledger, reviews, tasks
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.heads import Heads
 from orthanc_plugin.registry.ledger import Disclosure
 from orthanc_plugin.registry.schema import require_current
 from orthanc_plugin.registry.spool import Spool
-from orthanc_plugin.registry.trail import Trail
+from orthanc_plugin.registry.trail import Trail, append
 from orthanc_plugin.release import Context, Release, Released
 
 KEY_BYTES = 32
@@ -76,6 +79,10 @@ class Services:
     clock: Clock
     ids: Ids
 
+    def act(self, by: str, door: str, address: str = "") -> Act:
+        """Return the act of ``by`` through ``door``, now."""
+        return Act(by=by, door=door, at=self.clock(), ids=self.ids, policy=self.policy, address=address)
+
     def sign_head(self) -> None:
         """Sign the trail's last entry, unless it is signed already.
 
@@ -93,35 +100,64 @@ class Services:
 
     def context(self, answer: Answer, binding: Binding) -> Context:
         """Return what the obligations of ``answer`` are checked against."""
-        uid = answer.request.sop_instance_uid
+        uid, grant = answer.request.sop_instance_uid, answer.grant
         with self.database.reading() as connection:
             row = images.get(connection, uid)
             reviewed = reviews.outcome(connection, uid, row.sha256 if row else "")
-        return Context(binding=binding, reviewed=reviewed, recordable=True)
+            on_lists = tasks.open_kinds(connection, grant.grant_id if grant else uid)
+        return Context(
+            binding=binding,
+            reviewed=reviewed,
+            recordable=True,
+            justified=grant is not None or answer.purpose == Purpose.PUBLIC_INTEREST,
+            open_tasks=on_lists,
+        )
 
     def disclose(self, answer: Answer, released: Released) -> str:
-        """Write the disclosure that precedes a release; return its id.
+        """Write the disclosure that precedes a release, if it is still permitted; return its id.
 
         Raises:
+            ReleaseRefusedError: the permit doesn't hold any more, such as after a withdrawal.
             RegistryError: it could not be written, so nothing may leave.
         """
-        disclosure = Disclosure(
-            disclosure_id=self.ids(),
-            decision_id=answer.decision_id,
-            sop_instance_uid=answer.request.sop_instance_uid,
-            released_uid=released.sop_instance_uid,
-            recipient=answer.request.requester.recipient,
-            door=answer.request.door,
-            purpose=answer.request.requester.purpose,
-            form=answer.decision.effect,
-            profile=released.profile,
-            consents=answer.decision.consents,
-            sha256=released.sha256,
-            at=self.clock().isoformat(),
-        )
+        request, disclosure_id = answer.request, self.ids()
         with self.database.writing() as connection:
-            ledger.disclose(connection, disclosure)
-        return disclosure.disclosure_id
+            now = self.gate.confirm(connection, answer)
+            disclosure = Disclosure(
+                disclosure_id=disclosure_id,
+                decision_id=now.decision_id,
+                sop_instance_uid=request.sop_instance_uid,
+                released_uid=released.sop_instance_uid,
+                recipient=request.requester.recipient,
+                door=request.door,
+                purpose=now.purpose,
+                form=now.decision.effect,
+                profile=released.profile,
+                consents=now.decision.consents,
+                sha256=released.sha256,
+                at=self.clock().isoformat(),
+            )
+            append(connection, [self._begun(now, disclosure_id, ledger.disclose(connection, disclosure))])
+        return disclosure_id
+
+    def _begun(self, answer: Answer, disclosure_id: str, seal: str) -> AuditEvent:
+        """Return the trail's entry for a release that begins; its id is the disclosure's."""
+        request = answer.request
+        return AuditEvent(
+            id=disclosure_id,
+            at=self.clock(),
+            event=EventType.TRANSFER_BEGUN,
+            outcome=Outcome.SUCCESS,
+            actor=request.requester.actor,
+            address=request.requester.address,
+            door=request.door,
+            subject=request.sop_instance_uid,
+            purpose=answer.purpose,
+            effect=answer.decision.effect,
+            consents=answer.decision.consents,
+            policy=self.policy.sha256,
+            detail=seal,
+        )
 
     def must_disclose(self, answer: Answer) -> bool:
         """Tell whether the decision demands a record of disclosure."""

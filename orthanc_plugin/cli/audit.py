@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Final
 
 import click
+from sqlalchemy import Connection
 
 from orthanc_plugin.audit.chain import verify as walk
 from orthanc_plugin.cli.common import json_option, say, services, show, told
-from orthanc_plugin.registry import consents
+from orthanc_plugin.registry import consents, ledger, reviews
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.trail import Trail, details
+
+# The rows that the trail seals: how the words begin, and what they are now.
+RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
+    "consent": (consents.SEAL, consents.seals),
+    "review": (reviews.SEAL, reviews.seals),
+    "disclosure": (ledger.SEAL, ledger.seals),
+}
 
 
 @click.group()
@@ -31,14 +41,16 @@ def tail(count: int, as_json: bool) -> None:
 
 
 def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int) -> str:
-    """Say what the chain alone can't show: heads that are gone, consents that aren't those that were recorded."""
+    """Say what the chain alone can't show: heads that are gone, records that aren't as they were recorded."""
     if entries and not signed:
         return "no signed head is there, so entries could have been cut off or rewritten"
     with looked_at.reading() as connection:
-        sealed = {detail for detail in details(connection) if detail.startswith(consents.SEAL)}
-        present = set(consents.seals(connection))
-    if changed := sealed ^ present:
-        return f"{len(changed)} consent record(s) are not as the trail has them"
+        said = set(details(connection))
+        for kind, (seal, seals) in RECORDS.items():
+            sealed, present = {detail for detail in said if detail.startswith(seal)}, set(seals(connection))
+            # Version 0.1 sealed nothing but consents.
+            if changed := sealed ^ present if kind == "consent" else sealed - present:
+                return f"{len(changed)} {kind} record(s) are not as the trail has them"
     return ""
 
 
@@ -48,8 +60,9 @@ def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int)
 @json_option
 @told
 def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> None:
-    """Prove the trail whole: every entry follows the one before it, every signed head is met, no consent was changed.
+    """Prove the trail whole: every entry follows the one before it, every signed head is met, no record was changed.
 
+    The records that the trail seals are consents, reviews and disclosures.
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
@@ -28,9 +28,14 @@ Row = Mapping[str, object]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
+LONGEST_NAME: Final = 64  # characters, as the registry's columns have room for
+
+
 def _named(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    if not value.strip():
-        raise click.BadParameter("give the name or account of the person who does this.")
+    if not 0 < len(value.strip()) <= LONGEST_NAME:
+        raise click.BadParameter(
+            f"give the name or account of the person who does this, in at most {LONGEST_NAME} characters."
+        )
     return value.strip()
 
 

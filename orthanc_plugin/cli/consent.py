@@ -1,46 +1,36 @@
-"""``consentgate consent add | list | withdraw``."""
+"""``consentgate consent``: record, show, withdraw, renew; the nightly look at what time has done to consents."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import sys
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from dicomwrap.consentfile import as_mapping, read_consent
-from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.errors import DicomwrapError
-from dicomwrap.terms import Purpose, PurposeGroup
-from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
-from orthanc_plugin.clock import hospital_day
-from orthanc_plugin.errors import ConsentgateError
+from dicomwrap.terms import Purpose, PurposeGroup, WithdrawalPhase
+from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, show, told
+from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
+from orthanc_plugin.lifecycle import consenting, withdrawal
+from orthanc_plugin.lifecycle import sweep as sweeping
+from orthanc_plugin.lifecycle.withdrawal import Consequences
 from orthanc_plugin.registry import consents, patients
-from orthanc_plugin.registry.trail import append
 from orthanc_plugin.services import Services
 
+DOOR = "consentgate consent"
 WORDS = [*Purpose, *PurposeGroup]
+REPAIR = "Look for them with 'consentgate audit verify', and restore them from a backup."
+DAY = click.DateTime(["%Y-%m-%d"])
+birth_date_option = click.option("--birth-date", type=DAY, help="The patient's, when not on record yet.")
 
 
 @click.group()
 def consent() -> None:
-    """Record, list and withdraw consents."""
-
-
-def _event(shared: Services, record: ConsentRecord, by: str, at: datetime, effect: str) -> AuditEvent:
-    return AuditEvent(
-        id=shared.ids(),
-        at=at,
-        event=EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
-        outcome=Outcome.SUCCESS,
-        actor=by,
-        door="consentgate consent",
-        subject=record.id,
-        effect=effect,
-        consents=(f"{record.id} version {record.version}",),
-        detail=consents.seal(record),
-        policy=shared.policy.sha256,
-    )
+    """Record, show, withdraw and renew consents."""
 
 
 def _read(file: Path) -> ConsentRecord:
@@ -56,22 +46,18 @@ def _read(file: Path) -> ConsentRecord:
 
 @consent.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--birth-date", type=click.DateTime(["%Y-%m-%d"]), help="The patient's, when not on record yet.")
+@birth_date_option
 @by_option
 @json_option
 @told
 def add(file: Path, birth_date: datetime | None, by: str, as_json: bool) -> None:
     """Record the consent or refusal in FILE (JSON)."""
     shared = services()
-    record = _read(file)
-    at = shared.clock()
+    act = shared.act(by, DOOR)
+    named = consenting.identified(act, _read(file))
     with shared.database.writing() as connection:
-        issuer = shared.policy.intake.default_issuer
-        filed = consents.add(connection, record, by=by, at=at, default_issuer=issuer)
-        unknown = patients.find(connection, filed.patient_id or "", filed.issuer or "") is None
-        born = birth_date.date() if birth_date else None
-        patients.ensure(connection, filed.patient_id or "", filed.issuer or "", born)
-        append(connection, [_event(shared, filed, by, at, f"RECORDED_{filed.state}")])
+        unknown = patients.find(connection, named.patient_id or "", named.issuer or "") is None
+        filed = consenting.record(connection, act, named, birth_date.date() if birth_date else None)
     shared.sign_head()
     if unknown:
         said = f"note: nothing was on record yet of patient {filed.patient_id} of {filed.issuer}; check the spelling."
@@ -107,26 +93,181 @@ def list_(patient_id: str | None, as_json: bool) -> None:
     show(found, columns, as_json=as_json, empty="No consent is on record.")
 
 
+@consent.command(name="show")
+@click.argument("consent_id")
+@click.option("--version", type=click.IntRange(1), help="An earlier version [default: the newest].")
+@json_option
+@told
+def show_(consent_id: str, version: int | None, as_json: bool) -> None:
+    """Show one consent, whole."""
+    with services().database.reading() as connection:
+        found = consents.versions(connection, consent_id)
+    record = next((each.record for each in found if version in (None, each.record.version)), None)
+    if version is None:
+        record = found[-1].record
+    if record is None:
+        raise UnknownRecordError(
+            "The consent has no such version.", remedy=f"It has 1 to {len(found)}; see 'consentgate consent history'."
+        )
+    mapping = as_mapping(record)
+    lines = (f"{key.replace('_', ' ')}: {plain(value)}" for key, value in mapping.items())
+    say(mapping, "\n".join(lines), as_json=as_json)
+
+
+@consent.command()
+@click.argument("consent_id")
+@json_option
+@told
+def history(consent_id: str, as_json: bool) -> None:
+    """List a consent's versions, oldest first."""
+    with services().database.reading() as connection:
+        found = consents.versions(connection, consent_id)
+    rows = [{**_listed(each), "recorded_at": each.recorded_at} for each in found]
+    columns = ("version", "state", "purposes", "withdrawn", "decided_on", "recorded_at", "recorded_by")
+    show(rows, columns, as_json=as_json, empty="No consent has this id.")
+
+
+def _after(shared: Services, found: Consequences) -> None:
+    """Drop what the committed transaction has let go of, and sign the trail."""
+    shared.sign_head()
+    for name in found.spool_names:
+        shared.spool.drop(name)
+
+
+def _in_words(found: Consequences) -> str:
+    said = (
+        (found.deleted, "picture(s) deleted before they were filed"),
+        (found.restricted, "filed picture(s) kept, restricted"),
+        (found.proposed, "proposed for disposal"),
+        (found.recalls, "disclosure(s) to recall"),
+        (found.not_recallable, "that can't be recalled: the patient is to be told"),
+    )
+    return "".join(f"\n{len(ids)} {words}." for ids, words in said if ids)
+
+
 @consent.command()
 @click.argument("consent_id")
 @click.option("--purpose", "purposes", multiple=True, type=click.Choice(WORDS), help="Only this purpose; repeatable.")
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Day of the withdrawal [default: today].")
+@click.option("--on", type=DAY, help="Day of the withdrawal [default: today].")
+@click.option("--phase", type=click.Choice([*WithdrawalPhase]), default="LATER", help="When in the visit.")
+@click.option("--withdrawn-by", default="", help="Who took the word back [default: whoever gave it].")
+@click.option("--reason", default="", help="Why, if the patient says so.")
+@click.option("--how", default="", help="How it was received, such as: by telephone.")
 @by_option
 @json_option
 @told
-def withdraw(consent_id: str, purposes: tuple[str, ...], on: datetime | None, by: str, as_json: bool) -> None:
+def withdraw(
+    consent_id: str,
+    purposes: tuple[str, ...],
+    on: datetime | None,
+    phase: str,
+    withdrawn_by: str,
+    reason: str,
+    how: str,
+    by: str,
+    as_json: bool,
+) -> None:
     """Withdraw CONSENT_ID, wholly or for some purposes; the rest of it survives."""
     shared = services()
-    at = shared.clock()
+    act = shared.act(by, DOOR)
     named = tuple(Purpose(word) if word in set(Purpose) else PurposeGroup(word) for word in purposes)
-    day: date = on.date() if on else hospital_day(at)
+    note = Withdrawal(by=withdrawn_by, phase=WithdrawalPhase(phase), reason=reason, how_received=how)
     with shared.database.writing() as connection:
-        changed = consents.withdraw(connection, consent_id, named or None, on=day, by=by, at=at)
-        append(connection, [_event(shared, changed, by, at, "WITHDRAWN")])
-    shared.sign_head()
+        done = withdrawal.withdraw(connection, act, consent_id, named, on=on.date() if on else act.day, note=note)
+    _after(shared, done.consequences)
+    changed = done.record
     gone = ", ".join(changed.withdrawn_purposes or ()) or "everything"
-    say(
-        as_mapping(changed),
-        f"Withdrawn: {gone}. No release under it begins from now on (version {changed.version}).",
-        as_json=as_json,
-    )
+    said = f"Withdrawn: {gone}. No release under it begins from now on (version {changed.version})."
+    say(as_mapping(changed), said + _in_words(done.consequences), as_json=as_json)
+
+
+@consent.command()
+@click.argument("consent_id")
+@click.option("--file", type=click.Path(path_type=Path), help="The record as completed with the patient (JSON).")
+@by_option
+@json_option
+@told
+def give(consent_id: str, file: Path | None, by: str, as_json: bool) -> None:
+    """Record that the proposed CONSENT_ID was given."""
+    shared = services()
+    with shared.database.writing() as connection:
+        given = consenting.give(connection, shared.act(by, DOOR), _what(consent_id, file))
+    shared.sign_head()
+    say(as_mapping(given), f"Recorded: {given.id} is given (version {given.version}).", as_json=as_json)
+
+
+@consent.command()
+@click.argument("consent_id")
+@click.option("--file", type=click.Path(path_type=Path), help="The record as completed with the patient (JSON).")
+@by_option
+@json_option
+@told
+def refuse(consent_id: str, file: Path | None, by: str, as_json: bool) -> None:
+    """Record that the proposed CONSENT_ID was refused."""
+    shared = services()
+    with shared.database.writing() as connection:
+        refused = consenting.refuse(connection, shared.act(by, DOOR), _what(consent_id, file))
+    shared.sign_head()
+    say(as_mapping(refused), f"Recorded: {refused.id} is refused (version {refused.version}).", as_json=as_json)
+
+
+def _what(consent_id: str, file: Path | None) -> ConsentRecord | str:
+    if file is None:
+        return consent_id
+    record = _read(file)
+    if record.id != consent_id:
+        raise ConsentgateError(f"{file.name} is another consent than the one named.", remedy="Check the id.")
+    return record
+
+
+@consent.command()
+@click.argument("consent_id")
+@click.argument("file", type=click.Path(path_type=Path))
+@birth_date_option
+@by_option
+@json_option
+@told
+def supersede(consent_id: str, file: Path, birth_date: datetime | None, by: str, as_json: bool) -> None:
+    """Replace CONSENT_ID by the renewed consent in FILE (JSON); what it no longer covers counts as withdrawn."""
+    shared = services()
+    born = birth_date.date() if birth_date else None
+    with shared.database.writing() as connection:
+        done = consenting.supersede(connection, shared.act(by, DOOR), consent_id, _read(file), born)
+    _after(shared, done.consequences)
+    said = f"Recorded consent {done.record.id}, which replaces {consent_id}." + _in_words(done.consequences)
+    say(as_mapping(done.record), said, as_json=as_json)
+
+
+@consent.command()
+@click.argument("consent_id")
+@click.option("--reason", required=True, help="What was wrong with it.")
+@by_option
+@json_option
+@told
+def error(consent_id: str, reason: str, by: str, as_json: bool) -> None:
+    """Mark CONSENT_ID as entered in error; a second person does that, and its rows stay."""
+    shared = services()
+    with shared.database.writing() as connection:
+        marked = consenting.enter_in_error(connection, shared.act(by, DOOR), consent_id, reason)
+    shared.sign_head()
+    said = f"Marked as entered in error: {marked.id} (version {marked.version}). It no longer counts, either way."
+    say(as_mapping(marked), said, as_json=as_json)
+
+
+@consent.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--by", default="nightly sweep", show_default=True, help="Account of the job or person who runs it.")
+@json_option
+@told
+def sweep(dry_run: bool, by: str, as_json: bool) -> None:
+    """Look at what time has done: consents that ended, patients to be asked again, deaths. Run it every night."""
+    shared = services()
+    swept = sweeping.sweep(shared.database, shared.act(by, "consentgate consent sweep"), dry_run=dry_run)
+    if not dry_run:
+        shared.sign_head()
+    rows = [{**asdict(due), "tasks": [str(task) for task in due.tasks]} for due in swept.done]
+    columns = ("consent_id", "happening", "ended", "tasks")
+    show(rows, columns, as_json=as_json, empty="Nothing is to be done." if dry_run else "Nothing had to be done.")
+    if swept.unreadable:
+        click.echo(f"consentgate: the rows of {swept.unreadable} patient(s) can't be read. {REPAIR}", err=True)
+        sys.exit(1)

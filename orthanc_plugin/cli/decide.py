@@ -9,14 +9,13 @@ from collections.abc import Mapping
 import click
 
 from orthanc_plugin.cli.common import json_option, say, services, told
-from orthanc_plugin.enforcement.requester import bound
-from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
-from orthanc_plugin.gate import AccessRequest, asked
+from orthanc_plugin.enforcement.dryrun import Would, would
+from orthanc_plugin.enforcement.dryrun import recipient as named
+from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.policy.cases import CaseError, answer, parse_case
 from orthanc_plugin.policy.decide import decide as decided
 from orthanc_plugin.policy.explain import explain
-from orthanc_plugin.policy.model import Case, Decision, Effect
-from orthanc_plugin.registry import facts
+from orthanc_plugin.policy.model import Decision, Effect
 
 UNREADABLE = "R0.case"
 
@@ -49,19 +48,6 @@ def _answer(value: object, place: str) -> Mapping[str, object]:
     return answer(case.id, decided(case))
 
 
-def _case_of_image(image: str, recipient: str) -> Case:
-    """Return the case that a request by this recipient for this image would make now."""
-    shared = services()
-    policy = shared.policy
-    binding = policy.user(recipient) or next((node for node in policy.dicom_nodes if node.name == recipient), None)
-    if binding is None:
-        names = ", ".join(each.name for each in (*policy.dicom_nodes, *policy.users))
-        raise UnknownRecordError(f"policy.toml has no recipient '{recipient}'.", remedy=f"It has: {names}.")
-    asking = AccessRequest(requester=bound("consentgate decide", binding), sop_instance_uid=image, door="dry run")
-    with shared.database.reading() as connection:
-        return facts.case(connection, image, asked(asking, shared.clock()), policy.switches, image)
-
-
 @click.command()
 @click.option("--case", "source", type=click.Path(), help="File of one case or a list of cases (JSON), or - for stdin.")
 @click.option("--image", help="SOP Instance UID of an image in the registry (a dry run: nothing is recorded).")
@@ -90,6 +76,12 @@ def decide(source: str | None, image: str | None, recipient: str | None, as_json
         ]
         click.echo(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
         sys.exit(1 if any(each["rules"] == [UNREADABLE] for each in answers) else 0)
-    case = _case_of_image(image or "", recipient or "")
-    decision = decided(case)
-    say(answer(case.id, decision), explain(decision, case), as_json=as_json)
+    shared = services()
+    found = would(shared, image or "", named(shared.policy, recipient or ""))
+    told_in_words = "\n".join((explain(found.decision, found.case), *_kept_back(found)))
+    say(answer(found.case.id, found.decision), told_in_words, as_json=as_json)
+
+
+def _kept_back(found: Would) -> tuple[str, ...]:
+    """Say why a permit would still release nothing here."""
+    return (f"And yet nothing would leave: {'; '.join(found.unmet)}.",) if found.unmet else ()

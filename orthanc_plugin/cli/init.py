@@ -16,7 +16,7 @@ from orthanc_plugin.cli.common import json_option, say, told
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.services import make_key
 
-USERS: Final = ("derm", "uploader", "teacher", "admin", "consentgate")
+USERS: Final = ("derm", "uploader", "teacher", "admin", "epr", "governance", "consentgate")
 KEYS: Final = ("pseudonym.key", "spool.key", "trail.key")
 FILES: Final = ("orthanc.json", "settings.toml", "policy.toml")
 

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
+from keyword import iskeyword
 from typing import Final
 
 import click
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "consent": ("orthanc_plugin.cli.consent", "Record, list and withdraw consents."),
+    "consent": ("orthanc_plugin.cli.consent", "Record, show, withdraw and renew consents."),
+    "fhir": ("orthanc_plugin.cli.fhirconsent", "Give and take consents as FHIR R4 resources."),
+    "form": ("orthanc_plugin.cli.form", "Show the hospital's consent forms, and fill one in."),
+    "import": ("orthanc_plugin.cli.importing", "Take patients' facts and consents in from CSV files."),
+    "patient": ("orthanc_plugin.cli.patient", "Show and record the facts of patients."),
+    "authority": ("orthanc_plugin.cli.authority", "Record court orders, approvals and the like, beside consent."),
+    "image": ("orthanc_plugin.cli.image", "Show and record the facts of pictures."),
     "decide": ("orthanc_plugin.cli.decide", "Say what would be decided, and why."),
+    "event": ("orthanc_plugin.cli.event", "Say what follows from an event on a consent."),
+    "task": ("orthanc_plugin.cli.task", "List and close what somebody must do."),
+    "disclosure": ("orthanc_plugin.cli.disclosure", "Show what left, and record what became of it."),
+    "policy": ("orthanc_plugin.cli.policy", "Check a policy, compare two, replay recorded decisions under a new one."),
     "explain": ("orthanc_plugin.cli.explain", "Explain a recorded decision in words."),
     "review": ("orthanc_plugin.cli.review", "Record what a person found when looking at a picture."),
+    "approval": ("orthanc_plugin.cli.approval", "Record the patient's approval of photographs before they are filed."),
+    "capture": ("orthanc_plugin.cli.capture", "Stop the taking of pictures when the patient objects."),
+    "break-glass": ("orthanc_plugin.cli.breakglass", "Give, end and review emergency access."),
+    "legacy": ("orthanc_plugin.cli.legacy", "Take over the pictures from before Consentgate."),
     "quarantine": ("orthanc_plugin.cli.quarantine", "Show and release what is held back."),
     "audit": ("orthanc_plugin.cli.audit", "Read and verify the audit trail."),
     "preflight": ("orthanc_plugin.cli.preflight", "Check an Orthanc configuration from outside."),
@@ -33,7 +48,8 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         module, _ = COMMANDS[name]
-        command: click.Command = getattr(import_module(module), name)
+        attribute = f"{name}_" if iskeyword(name) else name.replace("-", "_")
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from dataclasses import asdict
 
 import click
 
-from orthanc_plugin.archive.remote import RemoteArchive, read_credentials
-from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, show, told
-from orthanc_plugin.errors import ArchiveError
-from orthanc_plugin.registry import consents, images
+from orthanc_plugin.cli.running import filing
+from orthanc_plugin.registry import consents
 from orthanc_plugin.registry import quarantine as held_objects
-from orthanc_plugin.registry.quarantine import Held
-from orthanc_plugin.registry.trail import append
-from orthanc_plugin.services import Services
+
+DOOR = "consentgate quarantine"
 
 
 @click.group()
@@ -25,13 +21,13 @@ def quarantine() -> None:
 
 
 @quarantine.command(name="list")
-@click.option("--all", "everything", is_flag=True, help="What was released too.")
+@click.option("--all", "everything", is_flag=True, help="What was released or deleted too.")
 @json_option
 @told
 def list_(everything: bool, as_json: bool) -> None:
     """List what is held, with the reasons."""
     with services().database.reading() as connection:
-        found = held_objects.listed(connection, None if everything else held_objects.Status.HELD)
+        found = held_objects.listed(connection, None) if everything else held_objects.open_(connection)
     columns = ("quarantine_id", "received_at", "origin", "status", "reasons", "size")
     show([asdict(each) for each in found], columns, as_json=as_json, empty="Nothing is in quarantine.")
 
@@ -46,40 +42,6 @@ def show_(quarantine_id: str, as_json: bool) -> None:
         held = held_objects.get(connection, quarantine_id)
     lines = (f"{key.replace('_', ' ')}: {plain(value)}" for key, value in asdict(held).items())
     say(asdict(held), "\n".join(lines), as_json=as_json)
-
-
-def _released(shared: Services, archive: RemoteArchive, held: Held, by: str) -> bool:
-    """Offer the object to the archive, which asks intake again; drop the spool's copy once both have the same bytes."""
-    content = shared.spool.get(held.spool_name)
-    if hashlib.sha256(content).hexdigest() != held.sha256:
-        raise ArchiveError("The held object was changed on disk.", remedy="Keep it, and call information governance.")
-    orthanc_instance = archive.store(content)
-    if not orthanc_instance:
-        return False
-    stored = hashlib.sha256(archive.read(orthanc_instance)).hexdigest()
-    with shared.database.reading() as connection:
-        row = images.get(connection, held.sop_instance_uid)
-    if row is None or row.sha256 != stored:
-        raise ArchiveError("The archive does not give back what intake accepted; the spool keeps its copy.")
-    at = shared.clock()
-    with shared.database.writing() as connection:
-        held_objects.settle(connection, held.quarantine_id, by=by, at=at)
-        event = AuditEvent(
-            id=shared.ids(),
-            at=at,
-            event=EventType.IMPORT,
-            outcome=Outcome.SUCCESS,
-            actor=by,
-            door="consentgate quarantine",
-            subject=held.sop_instance_uid,
-            effect="RELEASED",
-            reasons=held.reasons,
-            policy=shared.policy.sha256,
-        )
-        append(connection, [event])
-    shared.sign_head()
-    shared.spool.drop(held.spool_name)
-    return True
 
 
 @quarantine.command()
@@ -99,13 +61,9 @@ def release(quarantine_id: str, consent_id: str | None, by: str, as_json: bool) 
     if held.status is held_objects.Status.RELEASED:
         say({"released": True}, "It was released before.", as_json=as_json)
         return
-    settings = shared.settings
-    credentials = read_credentials(settings.path(settings.orthanc.boot_secret), settings.orthanc.user)
-    archive = RemoteArchive(settings.orthanc.url, credentials)
-    try:
-        released = _released(shared, archive, held, by)
-    finally:
-        archive.close()
+    with filing(shared) as way:
+        released = way.file(held, shared.act(by, DOOR))
+    shared.sign_head()
     if released:
         say({"released": True}, "Released: it is in the archive now.", as_json=as_json)
         return

@@ -10,7 +10,7 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.model import Obligation
-from orthanc_plugin.registry import images, ledger, reviews
+from orthanc_plugin.registry import images, reviews, tasks
 from orthanc_plugin.registry.reviews import CHECKLIST, Review
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.services import Services
@@ -27,7 +27,7 @@ def review() -> None:
 def list_(as_json: bool) -> None:
     """List the pictures that somebody must look at before an anonymised copy may leave."""
     with services().database.reading() as connection:
-        found = ledger.open_tasks(connection, Obligation.VERIFY_RESIDUAL_ID)
+        found = tasks.open_tasks(connection, Obligation.VERIFY_RESIDUAL_ID)
     rows = [{"image": task["subject"], "since": task["opened_at"], "reason": task["reason"]} for task in found]
     show(rows, ("image", "since", "reason"), as_json=as_json, empty="Nothing waits for a review.")
 
@@ -58,8 +58,8 @@ def _record(shared: Services, image: str, checklist: dict[str, bool], by: str, n
             reviewed_at=at,
             note=note,
         )
-        reviews.record(connection, found)
-        ledger.close_tasks(connection, kind=Obligation.VERIFY_RESIDUAL_ID, subject=image, by=by, at=at)
+        seal = reviews.record(connection, found)
+        tasks.close_tasks(connection, kind=Obligation.VERIFY_RESIDUAL_ID, subject=image, by=by, at=at)
         append(
             connection,
             [
@@ -74,7 +74,7 @@ def _record(shared: Services, image: str, checklist: dict[str, bool], by: str, n
                     effect=f"ANONYMISABLE_{found.outcome}",
                     reasons=tuple(f"identifying: {item}" for item, shown in checklist.items() if shown),
                     policy=shared.policy.sha256,
-                    detail=f"sha256 of the object looked at {row.sha256}",
+                    detail=seal,
                 )
             ],
         )

@@ -12,18 +12,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES, Audience, Form, Purpose
+from orthanc_plugin.config.forms import ConsentForm, form_faults
 from orthanc_plugin.config.load import read_toml, validated
 from orthanc_plugin.errors import ConfigurationError
+from orthanc_plugin.policy.law import CLINICIANS
 from orthanc_plugin.policy.model import SecondaryUseRule, Switches
 
 STRICT = ConfigDict(extra="forbid")
 AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+MOST_MINUTES: Final = 240  # of emergency access
+LONGEST_WINDOW: Final = 7 * 24 * 60  # minutes: a week to answer
 
 
 @unique
@@ -34,6 +38,9 @@ class Role(StrEnum):
     LIST = "list"
     STORE = "store"
     ADMIN = "admin"
+    BREAK_GLASS = "break-glass"
+    CONSENT = "consent"
+    TASKS = "tasks"
 
 
 @unique
@@ -53,9 +60,21 @@ class ConsentReference(StrEnum):
     PATIENT = "patient"
 
 
+@unique
+class BeforeFiling(StrEnum):
+    """Which photographs wait for the patient's approval before they are filed (requirements 003-98c)."""
+
+    NEVER = "never"
+    INTIMATE = "intimate"
+    EVERY = "every"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A purpose, an audience and a form that go with a node or a user; never chosen by the request."""
+    """A purpose, an audience and a form that go with a node or a user; never chosen by the request.
+
+    ``may_view_intimate``: one of the named roles that intimate pictures are shown to (requirements 003-62a).
+    """
 
     name: Name
     purpose: Purpose
@@ -63,6 +82,7 @@ class Binding:
     form: Form = Form.IDENTIFIABLE
     profile: str | None = None
     secure_channel: bool = False
+    may_view_intimate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +121,23 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass:
+    """Emergency access: how long one grant lasts unless less is asked for, and at most."""
+
+    __pydantic_config__ = STRICT
+    minutes: Annotated[int, Field(strict=True, ge=1, le=MOST_MINUTES)] = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """The patient's approval before filing, and how long it is waited for."""
+
+    __pydantic_config__ = STRICT
+    before_filing: BeforeFiling = BeforeFiling.NEVER
+    window_minutes: Annotated[int, Field(strict=True, ge=1, le=LONGEST_WINDOW)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChoice:
     """An anonymisation profile: recipients that share a pseudonym domain can link a patient's pictures."""
 
@@ -116,9 +153,12 @@ class Policy:
     __pydantic_config__ = STRICT
     decisions: Decisions
     intake: Intake = field(default_factory=Intake)
+    break_glass: BreakGlass = field(default_factory=BreakGlass)
+    approval: Approval = field(default_factory=Approval)
     dicom_nodes: tuple[DicomNode, ...] = ()
     users: tuple[User, ...] = ()
     profiles: dict[str, ProfileChoice] = field(default_factory=dict)
+    forms: dict[Name, ConsentForm] = field(default_factory=dict)
     sha256: str = ""
 
     @property
@@ -152,12 +192,23 @@ def _binding_faults(policy: Policy) -> Iterator[str]:
             yield f"{binding.name}: profile {binding.profile!r} is not defined (defined: {known})"
 
 
+def _break_glass_faults(policy: Policy) -> Iterator[str]:
+    """Say whose emergency access could never work: R7 opens pictures to clinicians, and the door asks for 'view'."""
+    for user in policy.users:
+        if Role.BREAK_GLASS in user.roles and user.audience not in CLINICIANS:
+            yield f"{user.name}: role break-glass is for clinicians, not for audience {user.audience}"
+        if Role.BREAK_GLASS in user.roles and Role.VIEW not in user.roles:
+            yield f"{user.name}: role break-glass needs the role view beside it"
+
+
 def faults(policy: Policy) -> tuple[str, ...]:
     """Return what is wrong across the parts of ``policy``."""
     return (
         *_repeated((node.aet for node in policy.dicom_nodes), "AE title"),
         *_repeated((binding.name for binding in (*policy.dicom_nodes, *policy.users)), "name"),
         *_binding_faults(policy),
+        *_break_glass_faults(policy),
+        *form_faults(policy.forms),
     )
 
 

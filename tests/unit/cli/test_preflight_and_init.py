@@ -43,7 +43,7 @@ def test_each_user_has_a_password_of_their_own_and_is_bound(made: Path) -> None:
     configuration = read_configuration(made / "orthanc.json")
     users = configuration["RegisteredUsers"]
     assert isinstance(users, dict)
-    assert len(set(users.values())) == len(users) == 5
+    assert len(set(users.values())) == len(users) == 7
     assert min(len(password) for password in users.values()) >= 24
     policy = load_policy(made / "policy.toml")
     assert {user.name for user in policy.users} == set(users) - {"consentgate"}
@@ -60,7 +60,7 @@ def test_init_never_overwrites(made: Path, shell: Shell) -> None:
 
 def test_init_says_the_passwords_once_and_never_its_own(shell: Shell) -> None:
     answer = shell.json("init", shell.world.folder / "other", "--script", SCRIPT)
-    assert set(answer["users"]) == {"derm", "uploader", "teacher", "admin"}
+    assert set(answer["users"]) == {"derm", "uploader", "teacher", "admin", "epr", "governance"}
 
 
 def test_a_folder_that_can_t_be_made_is_told(shell: Shell) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES
-from orthanc_plugin.config.policyfile import ConsentReference, Policy, Role, Verb, load_policy
+from orthanc_plugin.config.policyfile import BeforeFiling, ConsentReference, Policy, Role, Verb, load_policy
 from orthanc_plugin.errors import ConfigurationError
 from tests.fakes.world import POLICY
 
@@ -138,3 +138,38 @@ def test_a_file_that_can_t_be_read_says_what_to_do(content: bytes | None, tmp_pa
     with pytest.raises(ConfigurationError) as caught:
         load_policy(path)
     assert "policy.toml" in str(caught.value)
+
+
+CLINICIAN = """
+[[users]]
+name = "registrar"
+roles = {roles}
+purpose = "DIRECT_CARE"
+audience = "{audience}"
+"""
+
+
+def test_emergency_access_and_approval_are_off_or_short_unless_said_otherwise(tmp_path: Path) -> None:
+    policy = load(tmp_path, DECISIONS + CLINICIAN.format(roles='["view"]', audience="CARE_TEAM"))
+    assert (policy.break_glass.minutes, policy.approval.window_minutes) == (60, 30)
+    assert policy.approval.before_filing is BeforeFiling.NEVER
+    assert not any(user.may_view_intimate or Role.BREAK_GLASS in user.roles for user in policy.users)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[break_glass]\nminutes = 0\n", "break_glass.minutes"),
+        ("[break_glass]\nminutes = 241\n", "break_glass.minutes"),
+        ('[break_glass]\nminutes = "60"\n', "break_glass.minutes"),
+        ("[break_glass]\nminutes = true\n", "break_glass.minutes"),
+        ("[approval]\nwindow_minutes = 0\n", "approval.window_minutes"),
+        ('[approval]\nbefore_filing = "sometimes"\n', "approval.before_filing"),
+        ("[approval]\nwish = 1\n", "approval.wish"),
+        (CLINICIAN.format(roles='["break-glass"]', audience="CARE_TEAM"), "needs the role view"),
+        (CLINICIAN.format(roles='["view", "break-glass"]', audience="TRUST_STUDENTS"), "for clinicians"),
+    ],
+)
+def test_emergency_access_or_approval_that_could_not_work_is_told(text: str, place: str, tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, DECISIONS + text)
+    assert place in problem

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from orthanc_plugin.gate import TASKS
 from orthanc_plugin.policy.model import Effect, Obligation
-from tests.fakes.pictures import CARE, TEACHING, UID
+from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph
 from tests.fakes.world import World
 
 
@@ -105,6 +107,16 @@ def test_a_permit_in_anonymised_form_opens_no_task(world: World) -> None:
     world.review()
     assert effect(world, "teacher") is Effect.PERMIT_ANONYMISED
     assert world.tasks() == []
+
+
+def test_a_permit_in_anonymised_form_opens_the_task_that_it_demands_of_people(world: World) -> None:
+    parents = {"type": "PR_HOLDER", "id": "mother", "has_pr": True, "relationship": "mother"}
+    told = ["WHY", "USE", "STORAGE", "AUDIENCE", "RETENTION"]
+    world.record(consent(CARE, TEACHING, giver=parents, explained=told), birth_date=date(2010, 1, 1))
+    assert world.receive(encoded(photograph(PatientBirthDate="20100101"))).reasons == ()
+    world.review()
+    assert effect(world, "teacher") is Effect.PERMIT_ANONYMISED
+    assert [(task["kind"], task["subject"]) for task in world.tasks()] == [(Obligation.SEEK_RECONSENT, UID)]
 
 
 def test_a_review_of_other_bytes_counts_for_nothing(world: World) -> None:

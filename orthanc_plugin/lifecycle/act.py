@@ -1,0 +1,68 @@
+"""Who does something to the records, through which door, when.
+
+Knows how such an act is told in the trail. Must not know what the act is. Every step of the life cycle takes an ``Act``
+and the connection of an open write transaction, and leaves its trail entry in that same transaction: no record, no act.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.clock import Ids, hospital_day
+from orthanc_plugin.config.policyfile import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One person's (or job's) act.
+
+    Attributes:
+        by: account or name of whoever acts.
+        door: the way in, such as ``consentgate consent`` or ``POST /consentgate/consents``.
+        at: when, in UTC.
+        ids: gives fresh ids.
+        policy: policy.toml in force.
+        address: network address, when known.
+    """
+
+    by: str
+    door: str
+    at: datetime
+    ids: Ids
+    policy: Policy
+    address: str = ""
+
+    @property
+    def day(self) -> date:
+        """Return the day it is at the hospital."""
+        return hospital_day(self.at)
+
+    def event(
+        self,
+        event: EventType,
+        effect: str,
+        *,
+        subject: str,
+        outcome: Outcome = Outcome.SUCCESS,
+        reasons: tuple[str, ...] = (),
+        consents: tuple[str, ...] = (),
+        detail: str = "",
+    ) -> AuditEvent:
+        """Return the act's entry for the trail; ``subject`` is an id or UID, never a patient's number."""
+        return AuditEvent(
+            id=self.ids(),
+            at=self.at,
+            event=event,
+            outcome=outcome,
+            actor=self.by,
+            address=self.address,
+            door=self.door,
+            subject=subject,
+            effect=effect,
+            reasons=reasons,
+            consents=consents,
+            policy=self.policy.sha256,
+            detail=detail,
+        )

@@ -1,0 +1,121 @@
+"""A capture that is stopped: nothing of it is filed from then on, and the patient's refusal is on record.
+
+Knows what becomes of the study's pictures: unfiled ones are deleted and their events kept, later ones are refused at
+intake, filed ones stay, because they are part of the record, and information governance is asked about them.
+
+Sources: requirements 000-34e (distress or objection), 002-26a (withdrawal while the picture is being taken), 2.3; GMC
+recordings 34.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.errors import ConsentgateError, IllegalTransitionError
+from orthanc_plugin.lifecycle import refusal
+from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.lifecycle.unfiled import deleted
+from orthanc_plugin.policy.model import Obligation
+from orthanc_plugin.registry import captures, images, quarantine, tasks
+from orthanc_plugin.registry.captures import Stop, StopKind
+from orthanc_plugin.registry.images import ImageRow, Subject
+from orthanc_plugin.registry.quarantine import Held
+from orthanc_plugin.registry.trail import append
+
+
+class UnknownPatientError(ConsentgateError):
+    """It can't be told whose refusal it is."""
+
+    remedy = "Give the patient's number and its issuer (--patient-id, --issuer); nothing was recorded."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What a stop came to: ``spool_names`` are dropped once the transaction is committed."""
+
+    stop: Stop
+    consent_id: str
+    deleted: tuple[str, ...]
+    filed: tuple[str, ...]
+    spool_names: tuple[str, ...]
+
+
+def stop(
+    connection: Connection,
+    act: Act,
+    study_instance_uid: str,
+    kind: StopKind,
+    reason: str,
+    *,
+    patient: tuple[str, str] | None = None,
+) -> Stopped:
+    """Stop the capture of a study; ``patient`` (number and issuer) is needed when nothing of it has arrived yet.
+
+    Raises:
+        IllegalTransitionError: no reason is given, or the capture was stopped before.
+        UnknownPatientError: it can't be told whose refusal it is.
+    """
+    if not reason.strip():
+        raise IllegalTransitionError("A capture is stopped with a reason.", remedy="Say what happened.")
+    if captures.of_study(connection, study_instance_uid) is not None:
+        raise IllegalTransitionError("The capture of this study was stopped before.", remedy="Nothing more is needed.")
+    filed = images.find(connection, Subject.STUDY_INSTANCE_UID, (study_instance_uid,))
+    unfiled = quarantine.unfiled(connection, study_instance_uid)
+    refused_by = patient or _patient(filed, unfiled)
+    made = recorded(connection, act, study_instance_uid, kind, reason)
+    for held in unfiled:
+        deleted(connection, act, held, f"CAPTURE_STOPPED: {kind}")
+    refusal_record = refusal.of_study(connection, act, refused_by, study_instance_uid)
+    if filed:
+        _ask_about(connection, act, study_instance_uid, len(filed))
+    return Stopped(
+        stop=made,
+        consent_id=refusal_record.id,
+        deleted=tuple(held.sop_instance_uid for held in unfiled),
+        filed=tuple(row.sop_instance_uid for row in filed),
+        spool_names=tuple(held.spool_name for held in unfiled),
+    )
+
+
+def _patient(filed: list[ImageRow], unfiled: list[Held]) -> tuple[str, str]:
+    """Return whose study it is, as all its objects say in one voice."""
+    named = {(row.patient_id, row.issuer) for row in filed} or {(held.patient_id, held.issuer) for held in unfiled}
+    if len(named) != 1 or "" in next(iter(named)):
+        raise UnknownPatientError("The objects of this study don't say whose it is.")
+    return named.pop()
+
+
+def recorded(connection: Connection, act: Act, study_instance_uid: str, kind: StopKind, reason: str) -> Stop:
+    """Record that the study takes nothing more; what has arrived is the caller's to deal with."""
+    made = Stop(
+        stop_id=act.ids(),
+        study_instance_uid=study_instance_uid,
+        kind=kind,
+        reason=reason.strip(),
+        stopped_at=act.at,
+        stopped_by=act.by,
+    )
+    captures.record(connection, made)
+    event = act.event(
+        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
+        "CAPTURE_STOPPED",
+        subject=study_instance_uid,
+        reasons=(kind,),
+        detail=f"stop {made.stop_id}",
+    )
+    append(connection, [event])
+    return made
+
+
+def _ask_about(connection: Connection, act: Act, study_instance_uid: str, count: int) -> None:
+    tasks.open_task(
+        connection,
+        task_id=act.ids(),
+        kind=Obligation.IG_REVIEW,
+        subject=study_instance_uid,
+        reason=f"the capture was stopped when {count} picture(s) of it had been filed",
+        at=act.at,
+    )

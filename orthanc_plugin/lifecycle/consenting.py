@@ -1,0 +1,165 @@
+"""Consents as people decide them: recorded, given, refused, renewed, marked as entered in error.
+
+Knows what goes with each step: the patient, the entry in the trail, the tasks that the answer closes. Must not know
+which step may follow which (``registry.consents`` does), nor who then gets what.
+
+Sources: requirements 2.4, 2.9 (re-consent); GMC recordings 24 and 35.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from sqlalchemy import Connection
+
+from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.terms import ConsentState, Purpose, WithdrawalPhase
+from orthanc_plugin.audit.event import AuditEvent, EventType
+from orthanc_plugin.lifecycle import covered, withdrawal
+from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.lifecycle.duties import open_tasks
+from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn, still_covered
+from orthanc_plugin.policy.eventmodel import Task, TaskKind
+from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry import consents, images, ledger, patients
+from orthanc_plugin.registry.trail import append
+
+
+def identified(act: Act, record: ConsentRecord) -> ConsentRecord:
+    """Return the record with the patient's whole identity: a number without issuer is the hospital's own."""
+    issuer = (record.issuer or "").strip() or act.policy.intake.default_issuer
+    return replace(record, patient_id=(record.patient_id or "").strip(), issuer=issuer)
+
+
+def record(connection: Connection, act: Act, said: ConsentRecord, birth_date: date | None = None) -> ConsentRecord:
+    """File a new consent, refusal or proposal; the patient is put on record when unknown.
+
+    Raises:
+        IncompleteConsentError: with everything that is missing.
+        IllegalTransitionError: the id is taken.
+    """
+    named = identified(act, said)
+    _know(connection, named, birth_date)
+    filed = consents.add(connection, named, by=act.by, at=act.at)
+    _answered(connection, act, filed)
+    append(connection, [_event(act, filed, f"RECORDED_{filed.state}")])
+    return filed
+
+
+def give(connection: Connection, act: Act, what: ConsentRecord | str) -> ConsentRecord:
+    """Make a proposed consent a given one: as completed in ``what``, or as it was proposed.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IncompleteConsentError: with everything that is missing.
+        IllegalTransitionError: it isn't proposed any more.
+    """
+    given = consents.give(connection, _told(act, what), by=act.by, at=act.at)
+    _answered(connection, act, given)
+    append(connection, [_event(act, given, "GIVEN")])
+    return given
+
+
+def refuse(connection: Connection, act: Act, what: ConsentRecord | str) -> ConsentRecord:
+    """Make a proposed consent a refused one.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IllegalTransitionError: it isn't proposed any more.
+    """
+    refused = consents.refuse(connection, _told(act, what), by=act.by, at=act.at)
+    _answered(connection, act, refused)
+    append(connection, [_event(act, refused, "REFUSED")])
+    return refused
+
+
+def supersede(
+    connection: Connection, act: Act, previous_id: str, said: ConsentRecord, birth_date: date | None = None
+) -> Withdrawn:
+    """Replace a consent by a renewed one; what the new one no longer covers is withdrawn, with all that follows.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IncompleteConsentError: with everything that the new one lacks.
+        IllegalTransitionError: the old one isn't in force, or the two don't belong together.
+    """
+    named = identified(act, said)
+    _know(connection, named, birth_date)
+    previous = consents.current(connection, previous_id)
+    filed = consents.supersede(connection, previous_id, named, by=act.by, at=act.at)
+    dropped = still_covered(previous) - still_covered(filed)
+    found = _dropped(connection, act, previous, dropped)
+    _answered(connection, act, filed, previous)
+    ended = consents.current(connection, previous_id)
+    words = (
+        *_difference("no longer covers", dropped),
+        *_difference("now covers", still_covered(filed) - still_covered(previous)),
+    )
+    append(connection, [_event(act, filed, "RECORDED_GIVEN", *words), _event(act, ended, "SUPERSEDED")])
+    return Withdrawn(record=filed, consequences=found)
+
+
+def enter_in_error(connection: Connection, act: Act, consent_id: str, reason: str) -> ConsentRecord:
+    """Mark a record as entered in error; its rows stay.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IllegalTransitionError: whoever acts recorded it, gives no reason, or it is so marked already.
+    """
+    marked = consents.enter_in_error(connection, consent_id, by=act.by, at=act.at, reason=reason)
+    _look_into_copies(connection, act, marked)
+    append(connection, [_event(act, marked, "ENTERED_IN_ERROR")])
+    return marked
+
+
+def _look_into_copies(connection: Connection, act: Act, marked: ConsentRecord) -> None:
+    """Ask information governance about copies that left under a record that never was right."""
+    uids = (row.sop_instance_uid for row in covered.pictures(connection, marked))
+    if any(ledger.copies_under(connection, uid, marked.id) for uid in uids):
+        reason = "copies left under a consent that was entered in error"
+        open_tasks(connection, act, (Task(kind=TaskKind.IG_REVIEW),), subject=marked.id, reason=reason)
+
+
+def _told(act: Act, what: ConsentRecord | str) -> ConsentRecord | str:
+    return what if isinstance(what, str) else identified(act, what)
+
+
+def _know(connection: Connection, named: ConsentRecord, birth_date: date | None) -> None:
+    """Put the patient on record before their age is asked for; a record without a number is refused by itself."""
+    if named.patient_id:
+        patients.ensure(connection, named.patient_id, named.issuer or "", birth_date)
+
+
+def _dropped(connection: Connection, act: Act, previous: ConsentRecord, dropped: frozenset[Purpose]) -> Consequences:
+    if not dropped:
+        return Consequences()
+    return withdrawal.follow(connection, act, previous, tuple(sorted(dropped)), phase=WithdrawalPhase.LATER)
+
+
+def _difference(words: str, purposes: frozenset[Purpose]) -> tuple[str, ...]:
+    return (f"{words}: {', '.join(sorted(purposes))}",) if purposes else ()
+
+
+def _answered(connection: Connection, act: Act, filed: ConsentRecord, *previous: ConsentRecord) -> None:
+    """Close what asked for this answer; a picture that was restricted is used for care again when that is agreed."""
+    if filed.state is ConsentState.PROPOSED:
+        return
+    for each in (filed, *previous):
+        withdrawal.ask_no_more(connection, act, each)
+    if filed.state is not ConsentState.GIVEN or Purpose.DIRECT_CARE not in still_covered(filed):
+        return
+    for row in covered.pictures(connection, filed):
+        if row.status is ImageStatus.RESTRICTED:
+            images.change(connection, row.sop_instance_uid, {"status": ImageStatus.ACTIVE})
+
+
+def _event(act: Act, filed: ConsentRecord, effect: str, *reasons: str) -> AuditEvent:
+    return act.event(
+        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
+        effect,
+        subject=filed.id,
+        reasons=reasons,
+        consents=(f"{filed.id} version {filed.version}",),
+        detail=consents.seal(filed),
+    )

@@ -1,0 +1,92 @@
+"""Put what the spool holds into the archive, and let go of the spool's copy only once the archive has it.
+
+Knows the order that loses nothing: the archive has the bytes, then the row is settled, then the spool's file is
+dropped; whatever a crash leaves undone is done again. Must not know why something was held: the archive asks intake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from orthanc_plugin.archive.port import ImageArchive
+from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.errors import ArchiveError, IllegalTransitionError, SpoolError
+from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.registry import images, quarantine
+from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.registry.quarantine import Held, Status
+from orthanc_plugin.registry.spool import Spool
+from orthanc_plugin.registry.trail import append
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """Moves pictures from the spool to the archive."""
+
+    database: Database
+    spool: Spool
+    archive: ImageArchive
+
+    def file(self, held: Held, act: Act) -> bool:
+        """Offer the object to the archive; False when intake, asked again, still keeps it out.
+
+        Raises:
+            ArchiveError: the archive failed, or has other bytes; the spool keeps its copy.
+            IllegalTransitionError: the picture was deleted.
+            SpoolError: the spool can't give it back.
+        """
+        if held.status is Status.DELETED:
+            raise IllegalTransitionError("The picture was deleted before it was filed.", remedy="Nothing can be filed.")
+        try:
+            content = self.spool.get(held.spool_name)
+        except SpoolError:
+            if self._now(held).status is Status.RELEASED:
+                return True  # the archive's own sweep was quicker
+            raise
+        if hashlib.sha256(content).hexdigest() != held.sha256:
+            raise ArchiveError(
+                "The held object was changed on disk.", remedy="Keep it, and call information governance."
+            )
+        orthanc_instance = self.archive.store(content)
+        if not orthanc_instance:
+            return False
+        stored = hashlib.sha256(self.archive.read(orthanc_instance)).hexdigest()
+        with self.database.reading() as connection:
+            row = images.get(connection, held.sop_instance_uid)
+        if row is None or row.sha256 != stored:
+            raise ArchiveError("The archive does not give back what intake accepted; the spool keeps its copy.")
+        self._settled(held, act)
+        self.spool.drop(held.spool_name)
+        return True
+
+    def sweep(self) -> None:
+        """Drop the files of what is settled, which a crash left behind.
+
+        Under the write lock, as intake keeps what it holds: a file that is being kept again has no settled row.
+        """
+        if not self._left_behind():
+            return
+        with self.database.writing() as connection:
+            for name in quarantine.settled_names(connection).intersection(self.spool.names()):
+                self.spool.drop(name)
+
+    def _left_behind(self) -> bool:
+        names = self.spool.names()
+        if not names:
+            return False
+        with self.database.reading() as connection:
+            return not quarantine.settled_names(connection).isdisjoint(names)
+
+    def _now(self, held: Held) -> Held:
+        with self.database.reading() as connection:
+            return quarantine.get(connection, held.quarantine_id)
+
+    def _settled(self, held: Held, act: Act) -> None:
+        with self.database.writing() as connection:
+            if quarantine.get(connection, held.quarantine_id).status is Status.RELEASED:
+                return
+            quarantine.settle(connection, held.quarantine_id, by=act.by, at=act.at)
+            rules = tuple(reason.partition(":")[0] for reason in held.reasons)  # a person's words stay in the row
+            filed = act.event(EventType.IMPORT, "RELEASED", subject=held.sop_instance_uid, reasons=rules)
+            append(connection, [filed])

@@ -1,0 +1,289 @@
+"""What is known of patients and their pictures, and the authorities beside consent, as people record it.
+
+Knows which entry of the trail goes with each change. Must not know rows, nor what a fact leads to. An entry names the
+change, never the patient: who it was is in the registry, under the same id.
+
+Sources: requirements 2.1 (patient, issuer), 2.2 (authorities, shows), T-12 (freshness of the feed), 001-20c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import count
+from typing import Final
+
+from sqlalchemy import Connection
+
+from dicomwrap.consentrecord import ConsentRecord
+from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownImageError, UnknownRecordError
+from orthanc_plugin.lifecycle import consenting
+from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.registry import authorities, images, merging, patients
+from orthanc_plugin.registry.authorities import Claim, Recorded
+from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.merging import Why
+from orthanc_plugin.registry.patients import Key, Value
+from orthanc_plugin.registry.trail import append
+
+# What somebody may look for in a picture, and what it may show (requirements 001-20c).
+SHOWS: Final = ("FACE", "TATTOO", "JEWELLERY", "SCAR", "BACKGROUND_PERSON", "TEXT")
+
+
+class FactsError(ConfigurationError):
+    """Facts of a patient can't be recorded; ``problems`` begin with the fact."""
+
+    remedy = "Correct what is named, then record it again; nothing was recorded."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is told of a patient.
+
+    Attributes:
+        who: number and issuer.
+        facts: new values by name.
+        reason: why they change.
+        as_of: when the feed was taken that tells them; None when a person does.
+        merged_into: whose number is kept, when the feed says that this one was given up.
+        corrects: a birth date on record is wrong and is replaced.
+    """
+
+    who: Key
+    facts: Mapping[str, Value]
+    reason: str
+    as_of: datetime | None = None
+    merged_into: Key | None = None
+    corrects: bool = False
+
+
+def key(act: Act, patient_id: str, issuer: str | None) -> Key:
+    """Return the patient's key; a number without issuer is the hospital's own."""
+    return patients.key(patient_id, issuer, act.policy.intake.default_issuer)
+
+
+def tell(connection: Connection, act: Act, told: Told) -> str:
+    """Record facts of a patient who is on record; return the id of the change.
+
+    Raises:
+        UnknownRecordError: no such patient.
+        FactsError: with every fact that can't be recorded.
+    """
+    change = act.ids()
+    changed: list[str] = []
+    if problems := tuple(_told(connection, act, told, change, changed)):
+        raise FactsError("The patient's facts can't be recorded.", problems=problems)
+    if told.as_of is not None or changed:
+        what = f"changed: {', '.join(changed) or 'nothing'}"
+        append(connection, [act.event(EventType.PATIENT_RECORD, "PATIENT_FACTS", subject=change, reasons=(what,))])
+    return change
+
+
+def feed(connection: Connection, act: Act, told: Told) -> str:
+    """Record what a feed tells of a patient, who is put on record when unknown; return the id of the change.
+
+    Raises:
+        FactsError: with every fact that can't be recorded.
+    """
+    for each in (told.who, told.merged_into):
+        if each is not None:
+            patients.ensure(connection, *each, None)
+    return tell(connection, act, told)
+
+
+def consented(connection: Connection, act: Act, record: ConsentRecord, birth_date: date | None) -> ConsentRecord:
+    """File a new consent along with its patient's birth date, which must be the one on record if there is one.
+
+    Raises:
+        FactsError: another birth date is on record, so it may be another patient's consent.
+        IncompleteConsentError: with everything that is missing.
+        IllegalTransitionError: the id is taken.
+    """
+    who = key(act, record.patient_id or "", record.issuer)
+    known = patients.find(connection, *who)
+    if birth_date is not None and known is not None and known.dob not in (None, birth_date):
+        problem = "birth_date: another one is on record; whose consent is it?"
+        raise FactsError("The consent can't be recorded.", problems=(problem,))
+    return consenting.record(connection, act, record, birth_date)
+
+
+def _told(connection: Connection, act: Act, told: Told, change: str, changed: list[str]) -> Iterator[str]:
+    yield from _fresh(connection, act, told)
+    for fact, value in _news(connection, told).items():
+        try:
+            if _changes(connection, act, told, fact, value, f"{change}.{fact}"):
+                changed.append(fact)
+        except IllegalTransitionError as error:
+            yield _placed(fact, error)
+    yield from _one_birth(connection, told.who)
+    if told.merged_into is not None and merging.survivor(connection, told.who) != told.merged_into:
+        try:
+            merging.merge(connection, told.who, told.merged_into, _why(act, told.reason, change))
+            changed.append("merged_into")
+        except IllegalTransitionError as error:
+            yield _placed("merged_into", error)
+
+
+def _news(connection: Connection, told: Told) -> Mapping[str, Value]:
+    """Leave out what a number that was given up before merely repeats of the person: feeds go on naming it."""
+    if told.merged_into is None or merging.survivor(connection, told.who) != told.merged_into:
+        return told.facts
+    known = patients.find(connection, *told.who)
+    names = {"birth_date": "dob"}
+    return {fact: value for fact, value in told.facts.items() if getattr(known, names.get(fact, fact)) != value}
+
+
+def _fresh(connection: Connection, act: Act, told: Told) -> Iterator[str]:
+    """Refuse a feed from the future, or one older than what was taken in before (requirements T-12)."""
+    if told.as_of is None:
+        return
+    if told.as_of > act.at:
+        yield "as_of: is after now; check the feed's clock"
+        return
+    try:
+        patients.fed(connection, told.who, told.as_of)
+    except IllegalTransitionError as error:
+        yield _placed("as_of", error)
+
+
+def _changes(connection: Connection, act: Act, told: Told, fact: str, value: Value, change_id: str) -> bool:
+    if told.corrects and fact == "birth_date" and isinstance(value, date):
+        return patients.correct(
+            connection, told.who, value, reason=told.reason, by=act.by, at=act.at, change_id=change_id
+        )
+    return patients.change(
+        connection, told.who, fact, value, reason=told.reason, by=act.by, at=act.at, change_id=change_id
+    )
+
+
+def _one_birth(connection: Connection, who: Key) -> Iterator[str]:
+    """Refuse a birth date that another number of the same person contradicts: it may be two people."""
+    others = patients.merged_into(connection, who).values()
+    known = patients.find(connection, *who)
+    born = known.dob if known else None
+    if any(each.dob not in (None, born) for each in others):
+        yield "birth_date: another number merged into this one has another birth date; correct the wrong one first"
+
+
+def _placed(fact: str, error: IllegalTransitionError) -> str:
+    said = str(error)
+    return said if said.startswith(f"{fact}: ") else f"{fact}: {said}"
+
+
+def _why(act: Act, reason: str, change: str) -> Why:
+    numbers = count(1)
+    return Why(reason=reason, by=act.by, at=act.at, ids=lambda: f"{change}.merge.{next(numbers)}")
+
+
+def merge(connection: Connection, act: Act, who: Key, into: Key, reason: str) -> str:
+    """Say that two numbers are one person's, whose number ``into`` is kept; return the id of the change.
+
+    Raises:
+        UnknownRecordError: one of them isn't on record.
+        IllegalTransitionError: they can't be merged.
+    """
+    change = act.ids()
+    merging.merge(connection, who, into, _why(act, reason, change))
+    append(connection, [act.event(EventType.PATIENT_RECORD, "PATIENTS_MERGED", subject=change)])
+    return change
+
+
+def unmerge(connection: Connection, act: Act, who: Key, reason: str) -> str:
+    """Undo the merge of a number; return the id of the change.
+
+    Raises:
+        UnknownRecordError: it isn't on record.
+        IllegalTransitionError: it was never merged.
+    """
+    change = act.ids()
+    merging.unmerge(connection, who, _why(act, reason, change))
+    append(connection, [act.event(EventType.PATIENT_RECORD, "PATIENTS_UNMERGED", subject=change)])
+    return change
+
+
+def claim(connection: Connection, act: Act, said: Claim) -> Recorded:
+    """Record an authority, which counts for nothing until somebody else verified it.
+
+    Raises:
+        UnknownRecordError: no such patient.
+        IncompleteAuthorityError: with everything that is missing.
+    """
+    if patients.find(connection, said.patient_id, said.issuer) is None:
+        raise UnknownRecordError(
+            "No such patient is on record.", remedy="Check the number and its issuer; both are needed."
+        )
+    authority_id = act.ids()
+    authorities.record(connection, said, authority_id=authority_id, by=act.by, at=act.at)
+    return _authority(connection, act, authorities.current(connection, authority_id), "AUTHORITY_RECORDED")
+
+
+def verify(connection: Connection, act: Act, authority_id: str) -> Recorded:
+    """Record that somebody else has seen an authority's document and found it good.
+
+    Raises:
+        UnknownRecordError: there is no such authority.
+        IllegalTransitionError: it was verified or ended before, or whoever acts recorded it.
+    """
+    found = authorities.verify(connection, authority_id, by=act.by, at=act.at)
+    return _authority(connection, act, found, "AUTHORITY_VERIFIED")
+
+
+def end(connection: Connection, act: Act, authority_id: str) -> Recorded:
+    """Record that an authority no longer holds.
+
+    Raises:
+        UnknownRecordError: there is no such authority.
+        IllegalTransitionError: it was ended before.
+    """
+    return _authority(
+        connection, act, authorities.end(connection, authority_id, by=act.by, at=act.at), "AUTHORITY_ENDED"
+    )
+
+
+def _authority(connection: Connection, act: Act, found: Recorded, effect: str) -> Recorded:
+    told = act.event(
+        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED, effect, subject=found.authority_id, reasons=(found.claim.type,)
+    )
+    append(connection, [told])
+    return found
+
+
+def picture(connection: Connection, act: Act, uid: str, facts: Mapping[str, object], reason: str) -> ImageRow:
+    """Record what somebody saw in a picture, such as ``{"intimate": True}``; return it as it now stands.
+
+    Raises:
+        UnknownImageError: no such picture.
+        IllegalTransitionError: no reason.
+    """
+    if not reason.strip():
+        raise IllegalTransitionError(
+            "A picture's facts aren't changed without a reason.", remedy="Say why, for whoever reads it later."
+        )
+    before = _image(connection, uid)
+    images.change(connection, uid, facts)
+    after = _image(connection, uid)
+    told = act.event(
+        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
+        "IMAGE_FACTS",
+        subject=uid,
+        reasons=tuple(f"{name}: was {_said(before, name)}, is {_said(after, name)}" for name in facts),
+        detail=f"reason: {reason.strip()}",
+    )
+    append(connection, [told])
+    return after
+
+
+def _image(connection: Connection, uid: str) -> ImageRow:
+    found = images.get(connection, uid)
+    if found is None:
+        raise UnknownImageError("No image in the archive has this SOP Instance UID.")
+    return found
+
+
+def _said(row: ImageRow, name: str) -> str:
+    value = getattr(row, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) or "nothing"

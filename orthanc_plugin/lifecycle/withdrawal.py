@@ -1,0 +1,186 @@
+"""A withdrawal, in one transaction: the consent's state, unfiled pictures, filed ones, copies that left, tasks.
+
+Knows which rows a withdrawal changes; the rules are the policy's. Must not know files: the names of what is to be
+dropped from the spool are returned, and dropped once the transaction is committed. Nothing waits in a queue here: every
+release asks the gate again, which sees the withdrawal as soon as it is committed.
+
+Sources: requirements 2.9 (one transaction), 0 (4), 002-26a, 002-26b; UK GDPR 17(3) and 19.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Final
+
+from sqlalchemy import Connection
+
+from dicomwrap.consentrecord import ConsentRecord, Withdrawal
+from dicomwrap.terms import ConsentState, Purpose, WithdrawalPhase, purposes_named
+from orthanc_plugin.audit.event import AuditEvent, EventType
+from orthanc_plugin.lifecycle import capture, covered
+from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.lifecycle.duties import open_tasks
+from orthanc_plugin.lifecycle.unfiled import deleted
+from orthanc_plugin.policy.eventmodel import Before, Copy, Event, Happening, ImageState, Recall, TaskKind, Words
+from orthanc_plugin.policy.events import outcome
+from orthanc_plugin.policy.model import ImageStatus, MadeFor, Obligation
+from orthanc_plugin.registry import captures, consents, images, ledger, quarantine, tasks
+from orthanc_plugin.registry.captures import StopKind
+from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.quarantine import Held, Status
+from orthanc_plugin.registry.trail import append
+
+ANSWERED: Final = "the patient has answered"
+# An object that is approved and not filed yet can still be called back.
+UNFILED: Final[dict[Status, ImageState]] = {
+    Status.HELD: ImageState.QUARANTINED,
+    Status.AWAITING_PATIENT_APPROVAL: ImageState.AWAITING_PATIENT_APPROVAL,
+    Status.APPROVED: ImageState.AWAITING_PATIENT_APPROVAL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
+    """What a withdrawal came to.
+
+    Attributes:
+        recalls: ids of the disclosures that are recalled.
+        not_recallable: ids of those that can't be.
+        restricted: SOP Instance UIDs of filed pictures that are kept, but restricted.
+        proposed: those of them that are proposed for disposal.
+        deleted: SOP Instance UIDs of pictures that were never filed and are gone.
+        spool_names: what is to be dropped from the spool once the transaction is committed.
+    """
+
+    recalls: tuple[str, ...] = ()
+    not_recallable: tuple[str, ...] = ()
+    restricted: tuple[str, ...] = ()
+    proposed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    spool_names: tuple[str, ...] = ()
+
+    def __add__(self, other: Consequences) -> Consequences:
+        return Consequences(
+            **{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Consequences)}
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """The consent's new version, and what followed from it."""
+
+    record: ConsentRecord
+    consequences: Consequences
+
+
+def withdraw(
+    connection: Connection,
+    act: Act,
+    consent_id: str,
+    purposes: Words,
+    *,
+    on: date,
+    note: Withdrawal,
+) -> Withdrawn:
+    """Withdraw a consent, wholly (no ``purposes``) or for some; the rest survives.
+
+    Raises:
+        UnknownRecordError: there is no such consent.
+        IllegalTransitionError: it isn't in force, was given later, or never covered a purpose named.
+    """
+    known = consents.current(connection, consent_id)
+    changed = consents.withdraw(connection, consent_id, purposes or None, on=on, by=act.by, at=act.at, note=note)
+    found = follow(connection, act, known, purposes, phase=note.phase)
+    if changed.state is ConsentState.WITHDRAWN:
+        ask_no_more(connection, act, changed)
+    append(connection, [_event(act, changed, note, found)])
+    return Withdrawn(record=changed, consequences=found)
+
+
+def follow(
+    connection: Connection, act: Act, known: ConsentRecord, purposes: Words, *, phase: WithdrawalPhase
+) -> Consequences:
+    """Do what follows when ``purposes`` (none: all) are taken from ``known``, as it stood before."""
+    event = Event(type=Happening.WITHDRAW, phase=phase, purposes=purposes)
+    found = Consequences()
+    for row in covered.pictures(connection, known):
+        found += _filed(connection, act, known, event, row)
+    for held in quarantine.unfiled_under(connection, known.id):
+        found += _unfiled(connection, act, known, event, held)
+    return found
+
+
+def still_covered(known: ConsentRecord) -> frozenset[Purpose]:
+    """Return the purposes that the consent covers and nobody has withdrawn."""
+    covered_once = purposes_named(frozenset(scope.purpose for scope in known.scopes))
+    return covered_once - purposes_named(frozenset(known.withdrawn_purposes or ()))
+
+
+def ask_no_more(connection: Connection, act: Act, record: ConsentRecord) -> None:
+    """Close what would have the patient asked again: they have answered."""
+    subjects = (record.id, *(row.sop_instance_uid for row in covered.pictures(connection, record)))
+    for subject in subjects:
+        for kind in (Obligation.SEEK_CONSENT, Obligation.SEEK_RECONSENT):
+            tasks.close_tasks(connection, kind=kind, subject=subject, by=act.by, at=act.at, note=ANSWERED)
+
+
+def _before(known: ConsentRecord, image: ImageState, made_for: MadeFor, copies: tuple[Copy, ...] = ()) -> Before:
+    purposes = tuple(sorted(still_covered(known)))
+    return Before(consent=known.state, purposes=purposes, image=image, made_for=made_for, copies=copies)
+
+
+def _filed(connection: Connection, act: Act, known: ConsentRecord, event: Event, row: ImageRow) -> Consequences:
+    """Recall the copies of a filed picture; keep it, restricted where it may no longer be used for care."""
+    uid = row.sop_instance_uid
+    copies = ledger.copies_under(connection, uid, known.id)
+    found = outcome(_before(known, ImageState(row.status), row.made_for, copies), event)
+    if restricted := found.image is ImageState.RESTRICTED and row.status is ImageStatus.ACTIVE:
+        images.change(connection, uid, {"status": ImageStatus.RESTRICTED})
+    for disclosure in found.recalls:
+        ledger.set_recall(connection, disclosure, Recall.OPEN)
+    for disclosure in found.not_recallable:
+        ledger.set_recall(connection, disclosure, Recall.NOT_RECALLABLE)
+    open_tasks(connection, act, found.tasks, subject=uid, reason=f"withdrawn from consent {known.id}")
+    return Consequences(
+        recalls=found.recalls,
+        not_recallable=found.not_recallable,
+        restricted=(uid,) if restricted else (),
+        proposed=(uid,) if any(task.kind is TaskKind.PROPOSE_DISPOSAL for task in found.tasks) else (),
+    )
+
+
+def _unfiled(connection: Connection, act: Act, known: ConsentRecord, event: Event, held: Held) -> Consequences:
+    """Delete a picture that was never filed; that it was taken and deleted is kept, without pixels."""
+    found = outcome(_before(known, UNFILED[held.status], MadeFor.CARE), event)
+    if found.image is not ImageState.DELETED_NOT_FILED:
+        return Consequences()
+    deleted(connection, act, held, f"CONSENT_WITHDRAWN_{event.phase}")
+    _stop(connection, act, event, held.study_instance_uid)
+    return Consequences(deleted=(held.sop_instance_uid,), spool_names=(held.spool_name,))
+
+
+def _stop(connection: Connection, act: Act, event: Event, study: str) -> None:
+    """Have the study take nothing more when the patient says no while it is being made (requirements 002-26a)."""
+    if event.phase is WithdrawalPhase.DURING_CAPTURE and study and captures.of_study(connection, study) is None:
+        capture.recorded(connection, act, study, StopKind.WITHDRAWN, "consent withdrawn")
+
+
+def _event(act: Act, changed: ConsentRecord, note: Withdrawal, found: Consequences) -> AuditEvent:
+    reasons = [f"phase {note.phase}"]
+    for words, ids in (
+        ("recalled", found.recalls),
+        ("not recallable", found.not_recallable),
+        ("restricted", found.restricted),
+        ("proposed for disposal", found.proposed),
+        ("deleted unfiled", found.deleted),
+    ):
+        reasons += [f"{words}: {', '.join(ids)}"] if ids else []
+    return act.event(
+        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
+        "WITHDRAWN",
+        subject=changed.id,
+        reasons=tuple(reasons),
+        consents=(f"{changed.id} version {changed.version}",),
+        detail=consents.seal(changed),
+    )

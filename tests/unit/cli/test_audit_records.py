@@ -1,0 +1,49 @@
+"""The audit finds a consent, review or disclosure that was changed or removed behind Consentgate's back."""
+
+from __future__ import annotations
+
+import pytest
+
+from orthanc_plugin.release import Released
+from tests.fakes.pictures import CARE, TEACHING, UID
+from tests.unit.cli.conftest import Shell
+
+
+@pytest.fixture
+def told(shell: Shell) -> Shell:
+    """Give a registry with a review and a disclosure that the trail knows."""
+    shell.world.file(CARE, TEACHING)
+    assert shell("review", "confirm", UID, "--nothing-identifying", "--by", "dr-look").exit_code == 0
+    services = shell.world.services
+    answer = services.gate.authorize(shell.world.request())
+    services.disclose(answer, Released(content=b"", sha256="a" * 64, sop_instance_uid=UID))
+    services.sign_head()
+    shell.world.sql("DELETE FROM consents")  # which the world records without telling the trail
+    return shell
+
+
+def test_records_that_are_as_they_were_told_are_whole(told: Shell) -> None:
+    assert told.json("audit", "verify")["whole"] is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        ("review", "DELETE FROM reviews"),
+        ("review", "UPDATE reviews SET outcome = 'NO'"),
+        ("review", "UPDATE reviews SET sha256 = 'other'"),
+        ("review", "UPDATE reviews SET reviewer = 'somebody-else'"),
+        ("disclosure", "DELETE FROM disclosures"),
+        ("disclosure", "UPDATE disclosures SET recipient = 'nobody'"),
+        ("disclosure", "UPDATE disclosures SET at = '2020-01-01T00:00:00+00:00'"),
+    ],
+)
+def test_a_record_that_was_changed_or_removed_is_noticed(kind: str, statement: str, told: Shell) -> None:
+    told.world.sql(statement)
+    answer = told.json("audit", "verify", code=1)
+    assert answer["problem"] == f"1 {kind} record(s) are not as the trail has them"
+
+
+def test_how_a_release_ended_is_no_change_to_its_record(told: Shell) -> None:
+    told.world.sql("UPDATE disclosures SET outcome = 'DELIVERED'")
+    assert told("audit", "verify").exit_code == 0

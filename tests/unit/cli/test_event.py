@@ -1,0 +1,109 @@
+"""``consentgate event``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Shell
+
+JOURNAL = {
+    "id": "EVT-04",
+    "description": "Publication withdrawn after the journal appeared and while a second proof is pending",
+    "before": {
+        "consent": "GIVEN",
+        "image": "ACTIVE",
+        "purposes": ["PUBLICATION"],
+        "disclosures": [
+            {"id": "D1", "to": "JOURNAL", "kind": "PUBLISHED", "form": "IDENTIFIABLE", "image": "IMG1", "under": "C1"},
+            {"id": "D2", "to": "PUBLISHER", "kind": "EXPORT_FILE", "form": "IDENTIFIABLE", "under": "C1"},
+        ],
+    },
+    "event": {"type": "WITHDRAW", "phase": "LATER"},
+}
+CAPTURE = {
+    "id": "EVT-01",
+    "before": {"consent": "GIVEN", "image": "CAPTURING", "purposes": ["DIRECT_CARE"], "disclosures": []},
+    "event": {"type": "WITHDRAW", "phase": "DURING_CAPTURE"},
+}
+QUEUED = {
+    "id": "EVT-05",
+    "before": {"consent": "GIVEN", "image": "ACTIVE", "purposes": ["TEACHING"], "queue": ["JOB1:TEACH1"]},
+    "event": {"type": "WITHDRAW", "phase": "LATER"},
+}
+KEYLESS = {
+    "id": "EVT-18",
+    "before": {
+        "consent": "GIVEN",
+        "purposes": ["RESEARCH"],
+        "disclosures": [
+            {"id": "D1", "kind": "EXPORT_FILE", "form": "ANONYMISED", "under": "C1", "key_destroyed": True},
+        ],
+    },
+    "event": {"type": "WITHDRAW", "phase": "LATER"},
+}
+
+
+def answer(id_: str, image: str | None, *tasks: str) -> dict[str, object]:
+    return {
+        "id": id_,
+        "consent": "WITHDRAWN",
+        "image": image,
+        "recalls": [task.partition(":")[2] for task in tasks if task.startswith("CONFIRM")],
+        "not_recallable": [task.partition(":")[2] for task in tasks if task.startswith("TELL")],
+        "tasks": list(tasks),
+    }
+
+
+EXPECTED = [
+    answer("EVT-01", "DELETED_NOT_FILED"),
+    answer("EVT-04", "ACTIVE", "CONFIRM_RECALL:D2", "TELL_PATIENT_NOT_RECALLABLE:D1"),
+    answer("EVT-05", "ACTIVE"),
+    answer("EVT-18", None, "TELL_PATIENT_NOT_RECALLABLE:D1"),
+]
+
+
+def test_a_list_of_cases_gives_a_list_of_outcomes(shell: Shell) -> None:
+    result = shell("event", "--case", shell.put("c.json", json.dumps([CAPTURE, JOURNAL, QUEUED, KEYLESS])))
+    assert (result.exit_code, result.stderr, json.loads(result.stdout)) == (0, "", EXPECTED)
+
+
+@pytest.mark.parametrize(("case", "expected"), list(zip([CAPTURE, JOURNAL, QUEUED, KEYLESS], EXPECTED, strict=True)))
+def test_one_case_gives_one_outcome(case: dict[str, object], expected: dict[str, object], shell: Shell) -> None:
+    result = shell("event", "--case", "-", typed=json.dumps(case))
+    assert (result.exit_code, json.loads(result.stdout)) == (0, expected)
+
+
+def test_neither_settings_nor_a_registry_are_needed(shell: Shell) -> None:
+    result = shell("event", "--case", "-", typed="[]", settings=Path("nowhere.toml"))
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+
+
+def test_a_case_that_can_t_be_read_is_told_by_its_field(shell: Shell) -> None:
+    unknown = {**CAPTURE, "event": {"type": "EARTHQUAKE"}}
+    said = shell.fails("event", "--case", shell.put("c.json", json.dumps(unknown)))
+    assert said.startswith("consentgate: case[0].event.type: expected one of WITHDRAW, REFUSE, DISTRESS_OR_OBJECTION")
+
+
+def test_the_others_of_a_list_are_answered_all_the_same(shell: Shell) -> None:
+    result = shell("event", "--case", "-", typed=json.dumps([CAPTURE, {"id": "X"}, QUEUED]))
+    assert (result.exit_code, json.loads(result.stdout)) == (1, [EXPECTED[0], EXPECTED[2]])
+    assert result.stderr.splitlines() == [
+        "consentgate: case[1].before: is missing",
+        "consentgate: case[1].event: is missing",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "[" * 100_000])
+def test_what_is_no_json_is_told(text: str, shell: Shell) -> None:
+    assert "The cases can't be read" in shell.fails("event", "--case", shell.put("c.json", text), code=2)
+
+
+def test_a_missing_file_is_told(shell: Shell) -> None:
+    assert "The cases can't be read" in shell.fails("event", "--case", "missing.json", code=2)
+
+
+def test_without_a_file_it_is_a_wrong_call(shell: Shell) -> None:
+    assert "Usage:" in shell.fails("event", code=2)

@@ -1,0 +1,171 @@
+"""A consent as another system tells it, on top of what is on record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.terms import ConsentState, Explained
+from orthanc_plugin.errors import IllegalTransitionError
+from orthanc_plugin.gate import Effect
+from orthanc_plugin.lifecycle.receiving import Received, receive
+from orthanc_plugin.registry.consentrows import IncompleteConsentError
+from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
+from tests.fakes.world import World
+
+GIVEN = consent(CARE, TEACHING)
+REFUSED = consent(TEACHING, state="REFUSED", decided_on="2025-05-01")
+TAKEN_BACK = {"withdrawn_on": "2025-04-01", "withdrawn_purposes": ["TEACHING"]}
+
+
+def received(world: World, said: ConsentRecord, by: str = "the EPR") -> Received:
+    with world.services.database.writing() as connection:
+        return receive(connection, world.services.act(by, "the EPR's door"), said)
+
+
+def states(world: World) -> dict[str, tuple[str, int]]:
+    return {each.record.id: (each.record.state.value, each.record.version) for each in world.consents()}
+
+
+@pytest.mark.parametrize("state", ["PROPOSED", "GIVEN", "REFUSED"])
+def test_a_new_consent_is_filed_with_its_entry_in_the_trail(world: World, state: str) -> None:
+    found = received(world, consent(CARE, TEACHING, state=state, version=7))
+    assert (found.record.version, found.changed, found.gaps) == (1, True, ())
+    assert states(world) == {CONSENT_ID: (state, 1)}
+    assert [entry["effect"] for entry in world.trail()] == [f"RECORDED_{state}"]
+
+
+def test_a_consent_that_lacks_something_is_only_proposed(world: World) -> None:
+    found = received(world, replace(GIVEN, explained=(), evidence=None))
+    assert found.record.state is ConsentState.PROPOSED
+    assert {gap.partition(":")[0] for gap in found.gaps} >= {"explained", "evidence"}
+
+
+def test_a_proposed_consent_is_given_once_it_is_complete(world: World) -> None:
+    received(world, replace(GIVEN, explained=()))
+    assert received(world, GIVEN).record.state is ConsentState.GIVEN
+    assert states(world) == {CONSENT_ID: ("GIVEN", 2)}
+
+
+def test_an_incomplete_consent_that_comes_again_stays_proposed(world: World) -> None:
+    bare = replace(GIVEN, explained=())
+    received(world, bare)
+    again = received(world, bare)
+    assert (again.changed, again.record.state, again.gaps != ()) == (False, ConsentState.PROPOSED, True)
+    with pytest.raises(IncompleteConsentError):
+        received(world, replace(bare, evidence=None))
+
+
+def test_a_proposal_that_is_withdrawn_is_refused_so_that_nobody_completes_it(world: World) -> None:
+    received(world, replace(GIVEN, explained=()))
+    end = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn_on=GIVEN.decided_on)
+    assert received(world, end).record.state is ConsentState.REFUSED
+    assert not received(world, end).changed
+
+
+def test_a_proposed_consent_may_be_refused(world: World) -> None:
+    received(world, replace(GIVEN, state=ConsentState.PROPOSED))
+    received(world, replace(GIVEN, state=ConsentState.REFUSED))
+    assert states(world) == {CONSENT_ID: ("REFUSED", 2)}
+
+
+def test_a_refusal_that_lacks_something_is_not_made_a_proposal(world: World) -> None:
+    with pytest.raises(IncompleteConsentError):
+        received(world, consent(CARE, state="REFUSED", decided_on="2030-01-01"))
+    assert states(world) == {}
+
+
+def test_the_same_again_changes_nothing(world: World) -> None:
+    received(world, GIVEN)
+    again = received(world, replace(GIVEN, version=9))
+    assert (again.changed, len(world.trail())) == (False, 1)
+
+
+def test_a_withdrawal_ends_the_consent_whatever_version_it_names(world: World) -> None:
+    world.file(CARE, TEACHING)
+    found = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-01", version=1))
+    assert (found.record.state, str(found.record.withdrawn_on)) == (ConsentState.WITHDRAWN, "2025-04-01")
+    assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
+    again = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-02"))
+    assert not again.changed
+
+
+def test_one_purpose_may_be_withdrawn(world: World) -> None:
+    received(world, GIVEN)
+    found = received(world, consent(CARE, TEACHING, version=2, **TAKEN_BACK))
+    assert found.record.withdrawn_purposes == ("TEACHING",)
+    assert not received(world, replace(found.record, version=5)).changed
+
+
+def test_what_was_withdrawn_does_not_come_back(world: World) -> None:
+    received(world, GIVEN)
+    received(world, consent(CARE, TEACHING, **TAKEN_BACK))
+    with pytest.raises(IllegalTransitionError, match="Send a new decision with an id of its own"):
+        received(world, GIVEN)
+
+
+def test_a_withdrawn_consent_is_not_given_again(world: World) -> None:
+    received(world, GIVEN)
+    received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-01"))
+    with pytest.raises(IllegalTransitionError, match="WITHDRAWN"):
+        received(world, GIVEN)
+
+
+def test_a_consent_does_not_grow_under_its_own_id(world: World) -> None:
+    received(world, consent(CARE))
+    with pytest.raises(IllegalTransitionError):
+        received(world, GIVEN)
+    assert states(world) == {CONSENT_ID: ("GIVEN", 1)}
+
+
+def test_a_refusal_under_the_id_of_a_consent_withdraws_it_and_is_filed_beside_it(world: World) -> None:
+    received(world, GIVEN)
+    received(world, REFUSED)
+    assert states(world) == {CONSENT_ID: ("GIVEN", 2), f"{CONSENT_ID}#refused": ("REFUSED", 1)}
+    assert not received(world, REFUSED).changed
+    assert next(each.record for each in world.consents()).withdrawn_purposes == ("TEACHING",)
+
+
+def test_a_refusal_after_a_withdrawal_is_not_lost(world: World) -> None:
+    received(world, GIVEN)
+    received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-01"))
+    received(world, REFUSED)
+    assert states(world)[f"{CONSENT_ID}#refused"] == ("REFUSED", 1)
+
+
+def test_a_record_in_error_is_marked_by_somebody_else(world: World) -> None:
+    received(world, GIVEN)
+    wrong = replace(GIVEN, state=ConsentState.ENTERED_IN_ERROR)
+    with pytest.raises(IllegalTransitionError, match="second person"):
+        received(world, wrong)
+    marked = received(world, wrong, by="the ward").record
+    assert (marked.state, marked.state_reason) == (
+        ConsentState.ENTERED_IN_ERROR,
+        "entered in error, as the sending system says",
+    )
+
+
+@pytest.mark.parametrize("changes", [{"patient_id": "P2"}, {"issuer": "ELSEWHERE"}])
+def test_the_consent_of_another_patient_is_not_touched(world: World, changes: dict[str, str]) -> None:
+    received(world, GIVEN)
+    taken_back = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn_on=GIVEN.decided_on)
+    with pytest.raises(IllegalTransitionError, match="another patient"):
+        received(world, replace(taken_back, **changes))
+    assert states(world) == {CONSENT_ID: ("GIVEN", 1)}
+
+
+def test_a_renewed_consent_replaces_the_one_it_names(world: World) -> None:
+    received(world, GIVEN)
+    told = (*GIVEN.explained, Explained.WITHDRAWAL)
+    received(world, replace(GIVEN, id="urn:x:2", previous_id=CONSENT_ID, explained=told))
+    assert states(world) == {CONSENT_ID: ("SUPERSEDED", 2), "urn:x:2": ("GIVEN", 1)}
+
+
+@pytest.mark.parametrize("state", ["WITHDRAWN", "EXPIRED", "SUPERSEDED", "ENTERED_IN_ERROR"])
+def test_an_end_without_a_beginning_is_refused(world: World, state: str) -> None:
+    end = {"withdrawn_on": "2025-04-01"} if state == "WITHDRAWN" else {}
+    with pytest.raises(IncompleteConsentError):
+        received(world, consent(CARE, state=state, **end))
+    assert states(world) == {}
