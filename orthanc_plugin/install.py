@@ -19,8 +19,10 @@ from orthanc_plugin.archive.embedded import EmbeddedControl
 from orthanc_plugin.archive.port import ArchiveControl, ImageArchive
 from orthanc_plugin.archive.remote import Credentials, RemoteArchive
 from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.enforcement.approved import Approved
 from orthanc_plugin.enforcement.cfind import FindScp
 from orthanc_plugin.enforcement.cmove import MoveScp
+from orthanc_plugin.enforcement.endpoints import ENDPOINTS
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, OnStored, Received
@@ -28,6 +30,7 @@ from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, Lifecycle, write_boot_file
 from orthanc_plugin.enforcement.preflight import findings, require_safe
 from orthanc_plugin.enforcement.refusals import LogWitness
+from orthanc_plugin.enforcement.rest import BASE, RestDoor
 from orthanc_plugin.enforcement.sdk import Sdk
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConfigurationError
@@ -74,6 +77,7 @@ def _worklist(sdk: Sdk, parts: Parts) -> None:
 
 
 def _received(sdk: Sdk, parts: Parts) -> None:
+    parts.heartbeat.also.append(Approved(parts.services, parts.archive).file)
     sdk.RegisterReceivedInstanceCallback(Received(Intake(parts.services), parts.decisions, sdk).hook)
 
 
@@ -87,6 +91,10 @@ def _stored(sdk: Sdk, parts: Parts) -> None:
     sdk.RegisterOnStoredInstanceCallback(on_stored.hook)
 
 
+def _rest(sdk: Sdk, parts: Parts) -> None:
+    sdk.RegisterRestCallback(f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions).hook)
+
+
 def _change(sdk: Sdk, parts: Parts) -> None:
     kinds = {getattr(sdk.ChangeType, name): name for name in ("ORTHANC_STARTED", "ORTHANC_STOPPED")}
     lifecycle = Lifecycle(
@@ -96,7 +104,7 @@ def _change(sdk: Sdk, parts: Parts) -> None:
 
 
 # Every hook Orthanc has for a way in or out; a test counts them, none is ever left out by an `if`.
-HOOKS: Final[tuple[Register, ...]] = (_http, _cmove, _cfind, _worklist, _received, _cstore, _stored, _change)
+HOOKS: Final[tuple[Register, ...]] = (_http, _rest, _cmove, _cfind, _worklist, _received, _cstore, _stored, _change)
 
 
 class OrthancLog(logging.Handler):

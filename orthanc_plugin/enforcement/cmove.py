@@ -18,7 +18,7 @@ from orthanc_plugin.config.policyfile import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError, ReleaseRefusedError
-from orthanc_plugin.gate import AccessRequest, Answer, Requester
+from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
 from orthanc_plugin.registry import images, ledger
 from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.ledger import Delivery
@@ -154,7 +154,8 @@ class MoveScp:
             released = self.services.release.prepare(answer.decision, context, original, row.sop_instance_uid)
             disclosure = self.services.disclose(answer, released)
         except ReleaseRefusedError as error:
-            self._refused(answer, str(error.args[0]), "OBLIGATION_UNMET")
+            rule = "DECISION_CHANGED" if isinstance(error, DecisionChangedError) else "OBLIGATION_UNMET"
+            self._refused(answer, str(error.args[0]), rule)
             return None
         except ConsentgateError as error:
             self._refused(answer, str(error.args[0]), "FAIL_CLOSED")

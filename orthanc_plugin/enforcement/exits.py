@@ -12,6 +12,7 @@ from enum import StrEnum, unique
 from functools import cache
 from typing import Final
 
+from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.registry.images import Subject
 
 
@@ -24,7 +25,17 @@ class Kind(StrEnum):
     IMAGE = "IMAGE"
     INTAKE = "INTAKE"
     INTERNAL = "INTERNAL"
+    OWN = "OWN"
     FORBIDDEN = "FORBIDDEN"
+
+
+# What an account must have for an exit of this kind; OWN rows each say theirs, and the rest has no role at all.
+ROLES: Final[dict[Kind, Role]] = {
+    Kind.ADMIN: Role.ADMIN,
+    Kind.LISTING: Role.LIST,
+    Kind.IMAGE: Role.VIEW,
+    Kind.INTAKE: Role.STORE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class Route:
         kind: what passes.
         subject: placeholder (or ``?argument``) that names the pictures of an IMAGE row.
         internal: Consentgate's own processes may use it too.
+        role: what the account must have, where the kind alone doesn't say.
         reason: why a FORBIDDEN row is, and what to do instead.
     """
 
@@ -45,7 +57,13 @@ class Route:
     kind: Kind
     subject: str = ""
     internal: bool = False
+    role: Role | None = None
     reason: str = ""
+
+    @property
+    def needs(self) -> Role:
+        """Return the role that the account must have."""
+        return self.role or ROLES[self.kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +82,7 @@ class Match:
 
 _RESOURCE = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _UID = r"[0-9][0-9.]{0,63}"
+_RECORD = r"[A-Za-z0-9:._\-]{1,256}"
 PLACEHOLDERS: Final[dict[str, str]] = {
     "instance": _RESOURCE,
     "series": _RESOURCE,
@@ -75,6 +94,9 @@ PLACEHOLDERS: Final[dict[str, str]] = {
     "frame": r"[0-9]{1,6}",
     "frames": r"[0-9]{1,6}(?:,[0-9]{1,6})*",
     "modality": r"[A-Za-z0-9_.\-]{1,64}",
+    "consent": _RECORD,
+    "task": _RECORD,
+    "approval": _RECORD,
     "rest": r".+",
 }
 
@@ -145,6 +167,23 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/instances", Kind.INTAKE, internal=True),
     Route("POST", "/dicom-web/studies", Kind.INTAKE),
     Route("POST", _DW_STUDY, Kind.INTAKE),
+    *(
+        Route(method, f"/consentgate/{tail}", Kind.OWN, role=role)
+        for method, tail, role in (
+            ("GET", "openapi.json", Role.CONSENT),
+            ("POST", "consents", Role.CONSENT),
+            ("POST", "consents/search", Role.CONSENT),
+            ("GET", "consents/{consent}", Role.CONSENT),
+            ("GET", "consents/{consent}/history", Role.CONSENT),
+            ("POST", "consents/{consent}/withdrawal", Role.CONSENT),
+            ("POST", "decisions", Role.CONSENT),
+            ("GET", "approvals", Role.CONSENT),
+            ("POST", "approvals/{approval}", Role.CONSENT),
+            ("GET", "tasks", Role.TASKS),
+            ("POST", "tasks/{task}/closure", Role.TASKS),
+            ("POST", "break-glass", Role.BREAK_GLASS),
+        )
+    ),
     Route("POST", "/modalities/{modality}/store-straight", Kind.INTERNAL, internal=True),
     *(
         Route("DELETE", f"/{level}/{{{name}}}", Kind.FORBIDDEN, reason=NO_DELETE)
@@ -167,16 +206,16 @@ ROUTES: Final[tuple[Route, ...]] = (
 METHODS: Final[dict[int, str]] = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 
 
+def pattern(path: str) -> re.Pattern[str]:
+    """Return what a path must match to fit the template ``path``."""
+    parts = re.split(r"\{(\w+)\}", path)
+    named = (re.escape(part) if at % 2 == 0 else f"(?P<{part}>{PLACEHOLDERS[part]})" for at, part in enumerate(parts))
+    return re.compile("".join(named))
+
+
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], Route], ...]:
-    def compiled(route: Route) -> re.Pattern[str]:
-        parts = re.split(r"\{(\w+)\}", route.path)
-        named = (
-            re.escape(part) if at % 2 == 0 else f"(?P<{part}>{PLACEHOLDERS[part]})" for at, part in enumerate(parts)
-        )
-        return re.compile("".join(named))
-
-    return tuple((compiled(route), route) for route in ROUTES)
+    return tuple((pattern(route.path), route) for route in ROUTES)
 
 
 def normalised(uri: str) -> str | None:
@@ -197,8 +236,8 @@ def classify(method: str, uri: str, arguments: Mapping[str, str]) -> Match | Non
     path = normalised(uri)
     if path is None:
         return None
-    for pattern, route in _patterns():
-        found = pattern.fullmatch(path) if route.method == method else None
+    for regex, route in _patterns():
+        found = regex.fullmatch(path) if route.method == method else None
         if found is None:
             continue
         if not route.subject:

@@ -33,9 +33,9 @@ class Heartbeat:
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def stop(self) -> None:
-        """Sign once more and end."""
+        """Sign once more and end; what waits is left to the next start, because the archive is going down."""
         self.stopping.set()
-        self.beat()
+        self.sign()
 
     def beat(self) -> None:
         """Sign the head, and try again what waits."""
@@ -44,6 +44,10 @@ class Heartbeat:
                 task()
             except Exception:  # it waits for the next beat
                 logger.exception("what waited could not be done yet")
+        self.sign()
+
+    def sign(self) -> None:
+        """Sign the head, once it is certain that what was signed before is still there."""
         try:
             if not self.seen <= set(self.services.heads.signed()):
                 raise CheckpointError("Signed heads of the trail have been removed.")

@@ -13,24 +13,22 @@ from dataclasses import dataclass
 
 from orthanc_plugin.archive.remote import SECRET_HEADER, Credentials
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import Role, User
+from orthanc_plugin.config.policyfile import User
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.exits import METHODS, Kind, Match, classify
 from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.errors import ReleaseRefusedError
 from orthanc_plugin.gate import AccessRequest, Answer, Requester
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.registry import images
+from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.release import Released, unmet
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
 
-ROLES: Mapping[Kind, Role] = {
-    Kind.ADMIN: Role.ADMIN,
-    Kind.LISTING: Role.LIST,
-    Kind.IMAGE: Role.VIEW,
-    Kind.INTAKE: Role.STORE,
-}
+# Exits that show no picture and take nothing out stay open when the doors are shut: a withdrawal must get through.
+OPEN_WHEN_CLOSED = (Kind.ADMIN, Kind.INTAKE, Kind.OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +104,8 @@ class HttpFilter:
             return "INTERNAL_ROUTE", "only Consentgate's own processes may use this exit"
         if user is None:
             return "UNKNOWN_USER", "the account is not bound to a purpose in policy.toml"
-        if ROLES[match.route.kind] not in user.roles:
-            return "ROLE_MISSING", f"the account does not have the role '{ROLES[match.route.kind]}'"
+        if match.route.needs not in user.roles:
+            return "ROLE_MISSING", f"the account does not have the role '{match.route.needs}'"
         if (purpose := requesters.other_purpose(user, asked.headers, asked.arguments)) is not None:
             return "PURPOSE_NOT_BOUND", f"the account is bound to {user.purpose}; another purpose was asked for" + (
                 f" ({purpose})" if purpose.replace("_", "").isalpha() else ""
@@ -117,7 +115,7 @@ class HttpFilter:
     def _noted(self, requester: Requester, match: Match) -> bool:
         """Record a request that names no picture: no record, no answer."""
         gate = self.services.gate
-        if gate.closed is not None and match.route.kind is not Kind.ADMIN and match.route.kind is not Kind.INTAKE:
+        if gate.closed is not None and match.route.kind not in OPEN_WHEN_CLOSED:
             gate.refuse(requester, match.door, f"the gate is closed: {gate.closed}", rule="GATE_CLOSED")
             return False
         event = EventType.QUERY if match.route.kind is Kind.LISTING else EventType.APPLICATION_ACTIVITY
@@ -151,10 +149,22 @@ class HttpFilter:
         may_leave = [self._may_leave(answer, user) for answer in answers]
         if not all(may_leave):
             return False
-        for answer, row in zip(answers, rows, strict=True):
-            if self.services.must_disclose(answer):
-                original = Released(content=b"", sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
-                self.services.disclose(answer, original)
+        return all(self._disclosed(answer, row) for answer, row in zip(answers, rows, strict=True))
+
+    def _disclosed(self, answer: Answer, row: ImageRow) -> bool:
+        """Write the disclosure where one is demanded; False when the permit didn't last until then.
+
+        Without one the decision is the release's record. It was taken and written in one hold of the write lock, so a
+        withdrawal either came before it and counted, or came after a release that had begun; only checks follow it.
+        """
+        if not self.services.must_disclose(answer):
+            return True
+        original = Released(content=b"", sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
+        try:
+            self.services.disclose(answer, original)
+        except ReleaseRefusedError as error:
+            self._refuse(answer, str(error.args[0]), "DECISION_CHANGED")
+            return False
         return True
 
     def _may_leave(self, answer: Answer, user: User) -> bool:
@@ -165,16 +175,13 @@ class HttpFilter:
         if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
             reasons = ("only an anonymised copy may leave, and it is released by C-MOVE to a bound node, not here",)
         if reasons:
-            request = answer.request
-            self.services.gate.refuse(
-                request.requester,
-                request.door,
-                "; ".join(reasons),
-                rule="OBLIGATION_UNMET",
-                subject=request.sop_instance_uid,
-            )
+            self._refuse(answer, "; ".join(reasons), "OBLIGATION_UNMET")
             return False
         return True
+
+    def _refuse(self, answer: Answer, reason: str, rule: str) -> None:
+        request = answer.request
+        self.services.gate.refuse(request.requester, request.door, reason, rule=rule, subject=request.sop_instance_uid)
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -11,36 +11,36 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import timedelta
 from typing import Final
 
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection
 
-from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consenttags import read_stamp
-from dicomwrap.terms import SECONDARY_CODES, ConsentState
+from dicomwrap.terms import SECONDARY_CODES
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import ConsentReference
+from orthanc_plugin.config.policyfile import BeforeFiling
+from orthanc_plugin.enforcement.objections import day_of, of_records, of_stream
 from orthanc_plugin.enforcement.reading import (
-    CHECKED_SYNTAXES,
     IDENTITY,
-    identity_faults,
+    IntakeRefusedError,
     parsed,
     without_hidden_metadata,
 )
 from orthanc_plugin.enforcement.sopclasses import image_type
-from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
-from orthanc_plugin.registry import consents, facts, images, patients, quarantine
+from orthanc_plugin.registry import captures, images, patients, quarantine
 from orthanc_plugin.registry.images import ImageRow, orthanc_id, with_orthanc_ids
-from orthanc_plugin.registry.quarantine import Held
+from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
 
 DOOR: Final = "intake"
+AWAITING: Final = "AWAITING_PATIENT_APPROVAL: the patient has not approved the picture yet"
+OBJECTED: Final = "Delete it from the device; nothing of it is kept here."
 FOUND_IN_SPOOL: Final = "FOUND_IN_SPOOL: the archive stopped before it had told the sender"
 
 
@@ -53,11 +53,15 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}")
-    except ValueError:
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """An object on its way in. ``arrived`` is the digest of ``content``, ``row`` what it would be filed as."""
+
+    content: bytes
+    arrived: str
+    dataset: Dataset
+    row: ImageRow
+    origin: str
 
 
 class Intake:
@@ -80,14 +84,18 @@ class Intake:
         dataset = parsed(content)
         kept = without_hidden_metadata(dataset, content)
         row = self.row_of(dataset, hashlib.sha256(kept).hexdigest())
-        with self.services.database.reading() as connection:
-            held = quarantine.same(connection, row.sop_instance_uid, arrived)
-            row = replace(row, consent_id=self._reference(dataset, held))
-            reasons = tuple(self._objections(connection, dataset, row))
-        if reasons:
-            self._hold(content, arrived, row, origin, reasons, held)
-            return Verdict(content=None, reasons=reasons)
-        self._accept(dataset, row, origin, arrived, changed=kept is not content)
+        coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, origin=origin)
+        found = of_stream(dataset, row)  # the costly part, before the write lock is taken
+        with self.services.database.writing() as connection:
+            # Under one write lock, so that no withdrawal and no stop slips in between the question and the answer.
+            held = self._still_wanted(connection, coming)
+            coming = replace(coming, row=replace(row, consent_id=self._reference(dataset, held)))
+            linked = held is not None and held.consent_id is not None
+            known = of_records(connection, self.services.policy.intake, dataset, coming.row, linked=linked)
+            reasons = (*known, *found)
+            if reasons or self._must_wait(connection, coming.row, held):
+                return self._hold(connection, coming, reasons, held)
+            self._accept(connection, coming, held, changed=kept is not content)
         return Verdict(content=kept, changed=kept is not content)
 
     def recover(self) -> None:
@@ -102,8 +110,11 @@ class Intake:
             if name not in listed:
                 content = self.services.spool.get(name)
                 arrived = hashlib.sha256(content).hexdigest()
-                row = self.row_of(parsed(content), arrived)
-                self._hold(content, arrived, row, "SPOOL", (FOUND_IN_SPOOL,), None)
+                dataset = parsed(content)
+                row = self.row_of(dataset, arrived)
+                coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, origin="SPOOL")
+                with self.services.database.writing() as connection:
+                    self._hold(connection, coming, (FOUND_IN_SPOOL,), None)
 
     def knows(self, header: Mapping[str, object]) -> bool:
         """Tell whether intake has accepted the instance that Orthanc reads this header in."""
@@ -147,9 +158,11 @@ class Intake:
             issuer=str(dataset.get("IssuerOfPatientID") or self.services.policy.intake.default_issuer).strip(),
             accession_number=str(dataset.get("AccessionNumber") or "").strip(),
             image_type=image_type(str(dataset.SOPClassUID)),
-            made_on=_date(made),
+            made_on=day_of(made),
             made_for=MadeFor.SECONDARY if stamp and stamp.capture_purpose in SECONDARY_CODES else MadeFor.CARE,
-            source=ImageSource.DEPARTMENT,
+            source=ImageSource.PATIENT_SUPPLIED
+            if stamp and stamp.device_class == "PATIENT"
+            else ImageSource.DEPARTMENT,
             intimate=bool(stamp and stamp.confidentiality in ("R", "V")),
             status=ImageStatus.ACTIVE,
             sha256=sha256,
@@ -164,89 +177,74 @@ class Intake:
         stamp = read_stamp(dataset)
         return (stamp.record_id or None) if stamp else None
 
-    def _objections(self, connection: Connection, dataset: Dataset, row: ImageRow) -> list[str]:
-        found = []
-        known = images.get(connection, row.sop_instance_uid)
-        if known is not None and (known.sha256, known.patient_id) != (row.sha256, row.patient_id):
-            found.append("SOP_INSTANCE_UID_REUSED: another object with this UID is in the archive")
-        found += self._identity(connection, dataset, row)
-        if row.image_type is ImageType.CLINICAL_PHOTO:
-            if dataset.file_meta.TransferSyntaxUID not in CHECKED_SYNTAXES:
-                found.append("SYNTAX_NOT_CHECKED: metadata could hide in a stream of this transfer syntax")
-            found += [f"HEADER_CONTRADICTS_BITSTREAM: {each}" for each in contradictions(dataset)]
-            found += self._consent(connection, row)
-        return found
+    def _still_wanted(self, connection: Connection, coming: Coming) -> Held | None:
+        """Return the row of this very object, when it was held before.
 
-    def _identity(self, connection: Connection, dataset: Dataset, row: ImageRow) -> list[str]:
-        if not row.patient_id:
-            return ["IDENTITY_MISSING: the object names no patient"]
-        if faults := identity_faults(dataset):
-            return faults
-        patient = patients.find(connection, row.patient_id, row.issuer)
-        written = str(dataset.get("PatientBirthDate") or "")
-        born = _date(written)
-        if written and born is None:
-            return ["IDENTITY_UNREADABLE: the birth date is no date"]
-        if patient and patient.dob and born and patient.dob != born:
-            return ["IDENTITY_MISMATCH: the birth date is not the one on record for this patient"]
-        return []
+        Raises:
+            IntakeRefusedError: the patient objected, so it is neither filed nor kept.
+        """
+        held = quarantine.same(connection, coming.row.sop_instance_uid, coming.arrived)
+        if held is not None and held.status is Status.FILING:
+            return held  # accepted before anybody objected: the archive has it, or is about to
+        if captures.of_study(connection, coming.row.study_instance_uid) is not None:
+            raise IntakeRefusedError("The capture of this study was stopped.", remedy=OBJECTED)
+        if held is not None and held.status is Status.DELETED:
+            raise IntakeRefusedError("The patient took this picture back before it was filed.", remedy=OBJECTED)
+        return held
 
-    def _consent(self, connection: Connection, row: ImageRow) -> list[str]:
-        """Say why the photograph has no usable consent reference (requirements 001-18a)."""
-        if row.consent_id is None:
-            return self._consent_of_patient(connection, row)
-        try:
-            record = consents.current(connection, row.consent_id)
-        except UnknownRecordError:
-            return ["CONSENT_UNKNOWN: the consent it refers to is not on record"]
-        if (record.patient_id, record.issuer or "") != (row.patient_id, row.issuer):
-            return ["CONSENT_OF_ANOTHER_PATIENT: the consent it refers to was given by someone else"]
-        if record.state is not ConsentState.GIVEN:
-            return [f"CONSENT_NOT_IN_FORCE: the consent it refers to is {record.state}"]
-        if not facts.covers(record, row):
-            return ["CONSENT_OF_ANOTHER_PICTURE: the consent it refers to names other pictures"]
-        return []
+    def _must_wait(self, connection: Connection, row: ImageRow, held: Held | None) -> bool:
+        """Tell whether only the patient's approval is missing (requirements 003-98c); what they sent in needs none."""
+        before_filing = self.services.policy.approval.before_filing
+        asked = before_filing is BeforeFiling.EVERY or (before_filing is BeforeFiling.INTIMATE and row.intimate)
+        if not asked or row.image_type is not ImageType.CLINICAL_PHOTO or row.source is ImageSource.PATIENT_SUPPLIED:
+            return False
+        if held is not None:
+            return held.status in (Status.HELD, Status.AWAITING_PATIENT_APPROVAL)
+        return images.get(connection, row.sop_instance_uid) is None
 
-    def _consent_of_patient(self, connection: Connection, row: ImageRow) -> list[str]:
-        missing = ["CONSENT_MISSING: the photograph refers to no consent"]
-        if self.services.policy.intake.consent_reference is ConsentReference.REQUIRED:
-            return missing
-        known = consents.listed(connection, row.patient_id, row.issuer)
-        return [] if any(each.record.state is ConsentState.GIVEN for each in known) else missing
+    def _hold(self, connection: Connection, coming: Coming, reasons: tuple[str, ...], held: Held | None) -> Verdict:
+        """Keep the bytes as they came: file first, then the row; only then may the sender be told.
 
-    def _hold(
-        self, content: bytes, arrived: str, row: ImageRow, origin: str, reasons: tuple[str, ...], held: Held | None
-    ) -> None:
-        """Keep the bytes as they came: file first, then the row; only then may the sender be told."""
-        name = f"{arrived}.dcm"
-        self.services.spool.put(name, content)
-        now = self.services.clock()
-        with self.services.database.writing() as connection:
-            quarantine.hold(
-                connection,
-                Held(
-                    quarantine_id=held.quarantine_id if held else self.services.ids(),
-                    sop_instance_uid=row.sop_instance_uid,
-                    sha256=arrived,
-                    size=len(content),
-                    spool_name=name,
-                    reasons=reasons,
-                    origin=origin,
-                    received_at=now.isoformat(),
-                ),
-            )
-            self._note(connection, origin, row.sop_instance_uid, Outcome.REFUSED, reasons)
+        Without ``reasons`` the picture waits for the patient's approval; a retry of the sender doesn't prolong it.
+        """
+        row, now = coming.row, self.services.clock()
+        name = f"{coming.arrived}.dcm"
+        self.services.spool.put(name, coming.content)
+        until = (now + timedelta(minutes=self.services.policy.approval.window_minutes)).isoformat()
+        waiting = held.approve_by if held and held.status is Status.AWAITING_PATIENT_APPROVAL else until
+        told = reasons or (AWAITING,)
+        keep = Held(
+            quarantine_id=held.quarantine_id if held else self.services.ids(),
+            sop_instance_uid=row.sop_instance_uid,
+            sha256=coming.arrived,
+            size=len(coming.content),
+            spool_name=name,
+            reasons=told,
+            origin=coming.origin,
+            received_at=now.isoformat(),
+            status=Status.HELD if reasons else Status.AWAITING_PATIENT_APPROVAL,
+            approve_by=None if reasons else waiting,
+            study_instance_uid=row.study_instance_uid,
+            series_instance_uid=row.series_instance_uid,
+            patient_id=row.patient_id,
+            issuer=row.issuer,
+            refers_to=row.consent_id or "",
+        )
+        quarantine.hold(connection, keep)
+        self._note(connection, coming.origin, row.sop_instance_uid, Outcome.REFUSED, told)
+        return Verdict(content=None, reasons=told)
 
-    def _accept(self, dataset: Dataset, row: ImageRow, origin: str, arrived: str, *, changed: bool) -> None:
+    def _accept(self, connection: Connection, coming: Coming, held: Held | None, *, changed: bool) -> None:
         """Record the instance before Orthanc stores it."""
-        with self.services.database.writing() as connection:
-            born = _date(str(dataset.get("PatientBirthDate") or ""))
-            patients.ensure(connection, row.patient_id, row.issuer, born)
-            images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
-            reasons = ("hidden metadata taken out of the stream",) if changed else ()
-            self._note(
-                connection, origin, row.sop_instance_uid, Outcome.SUCCESS, reasons, f"sha256 as it came {arrived}"
-            )
+        dataset, row = coming.dataset, coming.row
+        born = day_of(str(dataset.get("PatientBirthDate") or ""))
+        patients.ensure(connection, row.patient_id, row.issuer, born)
+        images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
+        if held is not None and held.status is not Status.RELEASED:
+            quarantine.filing(connection, held)
+        reasons = ("hidden metadata taken out of the stream",) if changed else ()
+        detail = f"sha256 as it came {coming.arrived}"
+        self._note(connection, coming.origin, row.sop_instance_uid, Outcome.SUCCESS, reasons, detail)
 
     def _note(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dicomwrap.terms import PURPOSE_CODES, Audience, Form
 from orthanc_plugin.config.policyfile import Binding, DicomNode, User
@@ -73,4 +74,4 @@ def of_node(aet: str, node: DicomNode | None) -> Requester:
 
 def of_user(name: str, user: User | None, address: str) -> Requester:
     """Return the requester behind an account."""
-    return unknown(name, address) if user is None else bound(name, user, address)
+    return unknown(name, address) if user is None else replace(bound(name, user, address), signed_in=True)

@@ -16,6 +16,7 @@ ReceivedHook = Callable[[bytes, Any], tuple[Any, bytes | None]]
 CStoreHook = Callable[[Any], int]
 StoredHook = Callable[[Any, str], None]
 ChangeHook = Callable[[Any, Any, str], None]
+RestHook = Callable[..., None]
 
 
 class Instance(Protocol):
@@ -26,6 +27,19 @@ class Instance(Protocol):
 
     def GetInstanceSimplifiedJson(self) -> str:  # noqa: N802 - the SDK's name
         """Return the header as JSON, by keyword."""
+
+
+class RestOutput(Protocol):
+    """Where the answer to a REST call goes."""
+
+    def AnswerBuffer(self, body: str, media: str) -> None:  # noqa: N802
+        """Answer with status 200."""
+
+    def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
+        """Add a header to the answer."""
+
+    def SendHttpStatus(self, status: int, body: str, size: int = ...) -> None:  # noqa: N802
+        """Answer with another status; orthanc-python before 4.2 wants the body's size too."""
 
 
 class Sdk(Protocol):
@@ -43,6 +57,9 @@ class Sdk(Protocol):
 
     def RegisterIncomingHttpRequestFilter(self, hook: HttpFilterHook) -> None:  # noqa: N802
         """Ask ``hook`` before each HTTP request."""
+
+    def RegisterRestCallback(self, pattern: str, hook: RestHook) -> None:  # noqa: N802
+        """Answer the HTTP requests whose path fits ``pattern`` by ``hook``."""
 
     def RegisterMoveCallback(self, hook: MoveHook) -> None:  # noqa: N802
         """Replace the C-MOVE SCP."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import wrapping
+from benchmarks import deciding, wrapping
 
 
 def test_the_benchmark_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
@@ -17,3 +17,12 @@ def test_the_benchmark_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
     assert all(f"| {arm} |" in documented for arm in arms)
     more = int(lines[-1].split("|")[3])
     assert more <= 8192
+
+
+def test_the_benchmark_of_decisions_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
+    made, again = ([*deciding.table(tmp_path, 100, sample=5)] for _ in range(2))
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    arms = [line.split("|")[1].strip() for line in made[2:]]
+    assert arms == [line.split("|")[1].strip() for line in again[2:]]
+    assert len(arms) == 5
+    assert all(f"| {arm} |" in documented for arm in arms)

@@ -16,7 +16,7 @@ from demo.server import ROOT, Server
 from tests.integration.archive import Archive, started
 
 SCRIPT = Path(__file__).with_name("raising.py")
-HOOKS = ("_http", "_cmove", "_cfind", "_worklist", "_received", "_cstore", "_stored", "_change")
+HOOKS = ("_http", "_rest", "_cmove", "_cfind", "_worklist", "_received", "_cstore", "_stored", "_change")
 
 
 def log_of(server: Server) -> str:
@@ -72,6 +72,9 @@ def test_every_door_stays_shut_when_this_hook_raises(broken_archive: Archive, ho
             assert server.ask("GET", file, "derm").status_code in (403, 500)
             assert server.ask("GET", "/studies", "derm").status_code in (403, 500)
             return
+        if hook == "_rest":
+            answer = server.ask("GET", "/consentgate/tasks", "governance")
+            assert (answer.status_code, "nothing was changed" in answer.text) == (500, True)
         if hook == "_cmove":
             assert journey.workstation.move("DERMWS", StudyInstanceUID=made.study_instance_uid) != 0
         if hook in ("_cfind", "_worklist"):

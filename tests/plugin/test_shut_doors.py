@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -112,8 +113,19 @@ def change(world: World, parts: Parts) -> None:
     assert world.archive.stopped == 1
 
 
+REST = "rest /consentgate/(.*)"
+
+
+def rest(world: World, _parts: Parts) -> None:
+    output = orthanc.RestOutput()
+    orthanc.hooks[REST](output, "/consentgate/tasks", method="GET", headers={"authorization": basic("governance")})
+    assert output.status in (500, 503)
+    assert "tasks" not in json.loads(output.body)
+
+
 DOORS = {
     "http": http,
+    REST: rest,
     "move": move,
     "find": find,
     "worklist": worklist,

@@ -31,6 +31,9 @@ EXAMPLES = {
     "frame": "0",
     "frames": "1,2",
     "modality": "teaching",
+    "consent": "urn:uuid:6816cb19-844d-5aee-8524-5eba28e841e6",
+    "task": "6816cb19-844d-5aee-8524-5eba28e841e6",
+    "approval": "6816cb19-844d-5aee-8524-5eba28e841e6",
     "rest": "by-uids/x.dcm",
 }
 

@@ -1,0 +1,114 @@
+"""What stands against filing an object: its own bytes, its identity, its consent. Each objection names its rule.
+
+Knows what an object must bring. Must not know what becomes of it: ``intake`` holds it, refuses it or lets it in.
+
+Sources: requirements 001-18a (a consent reference), 003-68a (the correct patient), 000-17a (consent before the
+picture), 003-61 (what a patient sent in).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydicom.dataset import Dataset
+from sqlalchemy import Connection
+
+from dicomwrap.bitstream.verify import contradictions
+from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.terms import ConsentState, GiverType
+from orthanc_plugin.config.policyfile import ConsentReference, Intake
+from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
+from orthanc_plugin.errors import UnknownRecordError
+from orthanc_plugin.policy.model import ImageSource, ImageType
+from orthanc_plugin.registry import consents, facts, images, patients
+from orthanc_plugin.registry.images import ImageRow
+
+
+def day_of(text: str) -> date | None:
+    """Return the date that a DA or DT value begins with, None when it is none."""
+    try:
+        return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}")
+    except ValueError:
+        return None
+
+
+def of_stream(dataset: Dataset, row: ImageRow) -> list[str]:
+    """Say what is wrong with a photograph's own bytes."""
+    if row.image_type is not ImageType.CLINICAL_PHOTO:
+        return []
+    found = [f"HEADER_CONTRADICTS_BITSTREAM: {each}" for each in contradictions(dataset)]
+    if dataset.file_meta.TransferSyntaxUID not in CHECKED_SYNTAXES:
+        found.insert(0, "SYNTAX_NOT_CHECKED: metadata could hide in a stream of this transfer syntax")
+    return found
+
+
+def of_records(connection: Connection, intake: Intake, dataset: Dataset, row: ImageRow, *, linked: bool) -> list[str]:
+    """Say what the registry knows against the object.
+
+    Args:
+        connection: open transaction.
+        intake: what policy.toml says a photograph must bring.
+        dataset: the object.
+        row: what it would be filed as.
+        linked: whether an officer, not the object, says which consent it is filed under.
+    """
+    found = []
+    known = images.get(connection, row.sop_instance_uid)
+    if known is not None and (known.sha256, known.patient_id) != (row.sha256, row.patient_id):
+        found.append("SOP_INSTANCE_UID_REUSED: another object with this UID is in the archive")
+    found += _identity(connection, dataset, row)
+    if row.image_type is ImageType.CLINICAL_PHOTO:
+        found += _consent(connection, intake, row, linked=linked)
+    return found
+
+
+def _identity(connection: Connection, dataset: Dataset, row: ImageRow) -> list[str]:
+    if not row.patient_id:
+        return ["IDENTITY_MISSING: the object names no patient"]
+    if faults := identity_faults(dataset):
+        return faults
+    patient = patients.find(connection, row.patient_id, row.issuer)
+    written = str(dataset.get("PatientBirthDate") or "")
+    born = day_of(written)
+    if written and born is None:
+        return ["IDENTITY_UNREADABLE: the birth date is no date"]
+    if patient and patient.dob and born and patient.dob != born:
+        return ["IDENTITY_MISMATCH: the birth date is not the one on record for this patient"]
+    return []
+
+
+def _consent(connection: Connection, intake: Intake, row: ImageRow, *, linked: bool) -> list[str]:
+    """Say why the photograph has no usable consent reference (requirements 001-18a).
+
+    ``linked``: an officer, not the object, says which consent it is, and has seen the dates.
+    """
+    if row.consent_id is None:
+        return _consent_of_patient(connection, intake, row)
+    try:
+        record = consents.current(connection, row.consent_id)
+    except UnknownRecordError:
+        return ["CONSENT_UNKNOWN: the consent it refers to is not on record"]
+    if (record.patient_id, record.issuer or "") != (row.patient_id, row.issuer):
+        return ["CONSENT_OF_ANOTHER_PATIENT: the consent it refers to was given by someone else"]
+    if record.state is not ConsentState.GIVEN:
+        return [f"CONSENT_NOT_IN_FORCE: the consent it refers to is {record.state}"]
+    if not facts.covers(record, row):
+        return ["CONSENT_OF_ANOTHER_PICTURE: the consent it refers to names other pictures"]
+    return [] if linked else _afterwards(record, row)
+
+
+def _consent_of_patient(connection: Connection, intake: Intake, row: ImageRow) -> list[str]:
+    if row.source is ImageSource.PATIENT_SUPPLIED:
+        return []  # the team may use what a patient sent in, and asks for consent (requirements 003-61)
+    missing = ["CONSENT_MISSING: the photograph refers to no consent"]
+    if intake.consent_reference is ConsentReference.REQUIRED:
+        return missing
+    known = consents.listed(connection, row.patient_id, row.issuer)
+    return [] if any(each.record.state is ConsentState.GIVEN for each in known) else missing
+
+
+def _afterwards(record: ConsentRecord, row: ImageRow) -> list[str]:
+    """Say whether the consent was given after the picture was made (requirements 000-17a)."""
+    if record.giver.type is GiverType.BEST_INTERESTS or row.made_on is None or record.decided_on <= row.made_on:
+        return []
+    return ["CONSENT_AFTER_CAPTURE: the consent it refers to was given after the picture was made"]

@@ -1,0 +1,258 @@
+"""The description of Consentgate's own REST door, in OpenAPI 3.1.
+
+Knows the shapes of bodies and answers. Must not know what the endpoints do. A contract test holds the table of
+endpoints, the table of exits and this description against one another, and real answers against its schemas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+from dicomwrap.terms import (
+    Audience,
+    CapacityResult,
+    Competence,
+    ConsentLevel,
+    ConsentState,
+    EvidenceType,
+    Explained,
+    Form,
+    GiverType,
+    Purpose,
+    PurposeGroup,
+    WithdrawalPhase,
+)
+from orthanc_plugin.enforcement.exits import PLACEHOLDERS
+from orthanc_plugin.enforcement.rest import FHIR, JSON, Endpoint
+from orthanc_plugin.policy.model import Effect, Obligation
+
+Schema = dict[str, object]
+
+DAY: Final[Schema] = {"type": "string", "format": "date"}
+MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
+TEXT: Final[Schema] = {"type": "string"}
+FLAG: Final[Schema] = {"type": "boolean"}
+NUMBER: Final[Schema] = {"type": "integer"}
+FAULTS: Final = {
+    "400": "The call is not one that can be read",
+    "401": "No account, or not its password (Orthanc answers)",
+    "403": "The account does not have the role",
+    "404": "There is no such record",
+    "409": "The record can't go from where it is to where it was asked to go",
+    "413": "The body is too large",
+    "422": "Something is missing or wrong; every fault is told",
+    "500": "The call failed and nothing was changed",
+    "503": "The registry can't be reached; nothing was changed",
+}
+
+
+def _one_of(*kinds: type[StrEnum]) -> Schema:
+    return {"type": "string", "enum": [word.value for kind in kinds for word in kind]}
+
+
+def _many(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _object(fields: Mapping[str, Schema], needed: Iterable[str] = (), *, closed: bool = True) -> Schema:
+    made: Schema = {"type": "object", "properties": dict(fields), "required": list(needed)}
+    return {**made, "additionalProperties": False} if closed else made
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+PURPOSE: Final = _one_of(Purpose, PurposeGroup)
+TERMS: Final[dict[str, Schema]] = {
+    "max_form": _one_of(Form),
+    "audience": _many(_one_of(Audience)),
+    "named_recipients": _many(TEXT),
+    "named_publication": _or_null(TEXT),
+    "valid_from": DAY,
+    "valid_to": _or_null(DAY),
+    "conditions": _many(TEXT),
+    "legal_basis": _many(TEXT),
+}
+GIVER: Final = _object(
+    {
+        "type": _one_of(GiverType),
+        "id": TEXT,
+        "competent_at_decision": _one_of(Competence),
+        "relationship": TEXT,
+        "authority_document": TEXT,
+        "competence_assessor": TEXT,
+        "has_pr": FLAG,
+    },
+    ("type",),
+)
+TESTS: Final = _object(
+    {"necessary": FLAG, "best_interests": FLAG, "no_less_restrictive": FLAG, "consulted": _many(TEXT)}
+)
+DISCUSSION: Final = _object({"note": TEXT, "author": TEXT, "role": TEXT, "at": MOMENT}, ("note", "author"))
+CAPACITY: Final = _object(
+    {"result": _one_of(CapacityResult), "decision": TEXT, "assessor": TEXT, "on": DAY, "method": TEXT}
+)
+DOCUMENT: Final = _object(
+    dict.fromkeys(("object_uid", "sha256", "form_id", "form_version", "purposes_sha256", "witness"), TEXT)
+)
+SUPPORT: Final = _object({"interpreter": TEXT, "language": TEXT, "easy_read": FLAG, "carer": TEXT, "aids": _many(TEXT)})
+WITHDRAWAL_NOTE: Final = _object({"by": TEXT, "phase": _one_of(WithdrawalPhase), "reason": TEXT, "how_received": TEXT})
+
+CONSENT: Final = _object(
+    {
+        "id": TEXT,
+        "version": NUMBER,
+        "patient_id": _or_null(TEXT),
+        "issuer": _or_null(TEXT),
+        "level": _one_of(ConsentLevel),
+        "targets": _many(TEXT),
+        "state": _one_of(ConsentState),
+        "giver": GIVER,
+        "decided_on": DAY,
+        "purposes": _many(PURPOSE),
+        **TERMS,
+        "scopes": _many(_object({"purpose": PURPOSE, "purposes": _many(PURPOSE), **TERMS}, ("max_form", "audience"))),
+        "withdrawn_on": _or_null(DAY),
+        "withdrawn_purposes": _or_null(_many(PURPOSE)),
+        "tests": _or_null(TESTS),
+        "evidence": _or_null(_one_of(EvidenceType)),
+        "explained": _many(_one_of(Explained)),
+        "discussion": _or_null(DISCUSSION),
+        "previous_id": _or_null(TEXT),
+        "capacity": _or_null(CAPACITY),
+        "document": _or_null(DOCUMENT),
+        "retention_told": _or_null(_object({"text": TEXT, "until": _or_null(DAY)}, ("text",))),
+        "support": _or_null(SUPPORT),
+        "withdrawal": _or_null(WITHDRAWAL_NOTE),
+        "source_system": TEXT,
+        "state_reason": TEXT,
+    },
+    ("id", "state", "giver", "decided_on"),
+)
+
+TASK: Final[dict[str, Schema]] = {
+    "task": TEXT,
+    "kind": TEXT,
+    "subject": TEXT,
+    "owner": TEXT,
+    "reason": TEXT,
+    "opened_at": MOMENT,
+    "due_at": _or_null(MOMENT),
+    "overdue": FLAG,
+}
+APPROVAL: Final[dict[str, Schema]] = {"approval": TEXT, "image": TEXT, "approve_by": MOMENT, "received_at": MOMENT}
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "Consent": CONSENT,
+    "ConsentOnRecord": _object(
+        {"consent": _ref("Consent"), "recorded_at": MOMENT, "recorded_by": TEXT},
+        ("consent", "recorded_at", "recorded_by"),
+    ),
+    "ConsentFiled": _object({"consents": _many(_ref("ConsentOnRecord")), "lacks": _many(TEXT)}, ("consents", "lacks")),
+    "ConsentList": _object({"consents": _many(_ref("ConsentOnRecord"))}, ("consents",)),
+    "ConsentSearch": _object({"patient_id": TEXT, "issuer": TEXT}, ("patient_id",)),
+    "Withdrawal": _object(
+        {
+            "purposes": _many(PURPOSE),
+            "on": DAY,
+            "phase": _one_of(WithdrawalPhase),
+            "reason": TEXT,
+            "how_received": TEXT,
+        }
+    ),
+    "Withdrawn": _object(
+        {"consent": _ref("Consent"), "recalls": _many(TEXT), "not_recallable": _many(TEXT), "tasks": _many(TEXT)},
+        ("consent", "recalls", "not_recallable", "tasks"),
+    ),
+    "Question": _object({"image": TEXT, "recipient": TEXT}, ("image", "recipient")),
+    "Decision": _object(
+        {
+            "id": TEXT,
+            "decision": _one_of(Effect),
+            "obligations": _many(_one_of(Obligation)),
+            "reasons": _many(TEXT),
+            "rules": _many(TEXT),
+        },
+        ("id", "decision", "obligations", "reasons", "rules"),
+    ),
+    "ApprovalList": _object({"approvals": _many(_object(APPROVAL, APPROVAL))}, ("approvals",)),
+    "ApprovalAnswer": _object(
+        {"answer": {"type": "string", "enum": ["APPROVED", "UNABLE", "WITHDRAWN"]}, "reason": TEXT, "refuse": FLAG},
+        ("answer",),
+    ),
+    "ApprovalOutcome": _object({"approval": TEXT, "outcome": TEXT}, ("approval", "outcome")),
+    "TaskList": _object({"tasks": _many(_object(TASK, TASK))}, ("tasks",)),
+    "Closure": _object({"note": TEXT}, ("note",)),
+    "Closed": _object({"task": TEXT, "closed_by": TEXT}, ("task", "closed_by")),
+    "Emergency": _object({"image": TEXT, "reason": TEXT, "minutes": NUMBER}, ("image", "reason")),
+    "Grant": _object({"grant": TEXT, "account": TEXT, "ends_at": MOMENT}, ("grant", "account", "ends_at")),
+    "FhirConsent": {"type": "object", "properties": {"resourceType": {"const": "Consent"}}},
+    "OpenApi": {"type": "object"},
+    "Error": _object({"error": TEXT, "problems": _many(TEXT), "remedy": TEXT}, ("error", "problems", "remedy")),
+}
+# Where a consent goes in or out, it may be a FHIR R4 resource as well.
+ALSO_FHIR: Final = frozenset({"Consent", "ConsentOnRecord"})
+
+
+def _content(name: str) -> Schema:
+    media: Schema = {JSON: {"schema": _ref(name)}}
+    return {**media, FHIR: {"schema": _ref("FhirConsent")}} if name in ALSO_FHIR else media
+
+
+def _operation(endpoint: Endpoint) -> Schema:
+    names = [part[1:-1] for part in endpoint.path.split("/") if part.startswith("{")]
+    answers: Schema = {
+        str(endpoint.status): {"description": endpoint.summary, "content": _content(endpoint.gives)},
+        **{code: {"description": words, "content": _content("Error")} for code, words in FAULTS.items()},
+    }
+    answers["401"] = {"description": FAULTS["401"]}
+    operation: Schema = {
+        "summary": endpoint.summary,
+        "description": f"Needs the role `{endpoint.role}` in policy.toml.",
+        "operationId": "_".join((endpoint.method.lower(), *endpoint.path.strip("/").replace(".", "_").split("/")[1:]))
+        .replace("{", "")
+        .replace("}", ""),
+        "responses": answers,
+        "parameters": [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "pattern": f"^{PLACEHOLDERS[name]}$"},
+            }
+            for name in names
+        ],
+    }
+    if endpoint.takes:
+        operation["requestBody"] = {"required": True, "content": _content(endpoint.takes)}
+    return operation
+
+
+def description(endpoints: Sequence[Endpoint], version: str) -> Schema:
+    """Return the OpenAPI description of ``endpoints``."""
+    paths: dict[str, Schema] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Consentgate",
+            "version": version,
+            "description": "Consents, decisions, approvals and tasks, for an electronic patient record.",
+            "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"account": []}],
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {"account": {"type": "http", "scheme": "basic", "description": "An account of Orthanc"}},
+        },
+    }

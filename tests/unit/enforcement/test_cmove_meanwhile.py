@@ -1,0 +1,38 @@
+"""What happens while a copy is being made counts before the copy goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from orthanc_plugin.archive.port import ImageArchive
+from orthanc_plugin.enforcement.cmove import MoveRefusedError, MoveScp
+from tests.fakes.archive import ArchiveSimulator
+from tests.fakes.pictures import CARE, UID
+from tests.fakes.world import MODALITIES, World
+
+
+@dataclass(kw_only=True)
+class EventfulArchive(ArchiveSimulator):
+    """An archive in whose reading time something happens."""
+
+    meanwhile: Callable[[], object]
+
+    def read(self, orthanc_instance: str) -> bytes:
+        self.meanwhile()
+        return ArchiveSimulator.read(self, orthanc_instance)
+
+
+def test_a_withdrawal_while_the_copy_is_made_stops_the_release_and_the_trail_says_why(world: World) -> None:
+    world.file(CARE)
+    archive = EventfulArchive(objects=world.archive.objects, meanwhile=world.withdraw)
+    port: ImageArchive = archive
+    with pytest.raises(MoveRefusedError, match="0 of 1"):
+        MoveScp(world.services, port, MODALITIES, world.worker()).hook(
+            OriginatorAET="DERMWS", TargetAET="DERMWS", Level="IMAGE", SOPInstanceUID=UID
+        )
+    assert (archive.sent, world.disclosures()) == ([], [])
+    assert world.last_rules() == ["DECISION_CHANGED"]
+    assert world.trail()[-1]["subject"] == UID
