@@ -17,13 +17,14 @@ from dicomwrap.terms import Audience, Form, Purpose
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Clock, Ids, hospital_day
 from orthanc_plugin.config.policyfile import Policy
-from orthanc_plugin.errors import ReleaseRefusedError, UnknownImageError
+from orthanc_plugin.errors import ReleaseRefusedError, UnknownImageError, UnknownRecordError
 from orthanc_plugin.policy.casefile import question_as_mapping
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import BreakGlass, Case, Content, Decision, Effect, Obligation, Recipient, Request
 from orthanc_plugin.registry import breakglass, facts, images, snapshots, tasks
 from orthanc_plugin.registry.breakglass import Grant
 from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.registry.stored import UnreadableRowError
 from orthanc_plugin.registry.trail import append
 
 logger = logging.getLogger(__name__)
@@ -199,8 +200,8 @@ class Gate:
     def authorize_all(self, requests: Sequence[AccessRequest]) -> tuple[Answer, ...]:
         """Return the recorded decisions, one a request, taken and written in one transaction."""
         try:
-            at = self.clock()
             with self.database.writing() as connection:
+                at = self.clock()  # under the lock: what ended while this waited for it has ended
                 answers = tuple(self._answer(connection, request, at) for request in requests)
                 append(connection, [self._event(connection, answer, at) for answer in answers])
                 for answer in answers:
@@ -272,10 +273,12 @@ class Gate:
         """Return the grant of emergency access that the account has for the picture's patient at this very moment."""
         if not request.requester.signed_in:
             return None
-        row = images.get(connection, request.sop_instance_uid)
-        if row is None:
-            return None
-        return breakglass.live(connection, request.requester.actor, (row.patient_id, row.issuer), at)
+        try:
+            row = images.get(connection, request.sop_instance_uid)
+            whose = (row.patient_id, row.issuer) if row else None
+            return breakglass.live(connection, request.requester.actor, whose, at) if whose else None
+        except (UnknownRecordError, UnreadableRowError):
+            return None  # nobody can tell whose it is, so no grant is for it; the denial is still on record
 
     def _decided(
         self, connection: Connection, request: AccessRequest, wish: Request, decision_id: str
@@ -286,6 +289,8 @@ class Gate:
             case = facts.case(connection, request.sop_instance_uid, wish, self.policy.switches, decision_id)
         except UnknownImageError:
             return undecided("the image is not known to the registry", rule="UNKNOWN_IMAGE"), None
+        except UnreadableRowError:
+            return undecided("a fact on record can't be read", rule="UNREADABLE"), None
         return decide(case), case
 
     def _event(self, connection: Connection, answer: Answer, at: datetime) -> AuditEvent:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from dicomwrap.cli.details import Details
 from dicomwrap.consentstamp import (
+    DEVICE_CLASSES,
+    DEVICE_REASONS,
     NORMAL,
+    PERSONAL,
     RESTRICTED,
     ConsentStamp,
     permitted_purposes,
@@ -34,9 +37,6 @@ if TYPE_CHECKING:
 
 CARE: Final = "care"
 SECONDARY: Final = "secondary"
-PERSONAL: Final = "PERSONAL"
-DEVICE_CLASSES: Final = ("ORGANISATION", PERSONAL, "PATIENT")
-DEVICE_REASONS: Final = ("URGENT_CARE", "NO_ORGANISATION_DEVICE", "COMMUNITY_VISIT", "DEVICE_FAILURE")
 
 
 def stamp_for(record: ConsentRecord | None, details: Details, view: View) -> ConsentStamp:

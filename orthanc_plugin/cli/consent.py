@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
+from sqlalchemy import Connection
 
-from dicomwrap.consentfile import as_mapping, read_consent
+from dicomwrap.consentfile import as_mapping, consent_json, read_consent
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.errors import DicomwrapError
-from dicomwrap.terms import Purpose, PurposeGroup, WithdrawalPhase
+from dicomwrap.terms import Purpose, PurposeGroup, WithdrawalPhase, purposes_named
 from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, show, told
+from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
 from orthanc_plugin.lifecycle import consenting, withdrawal
 from orthanc_plugin.lifecycle import sweep as sweeping
 from orthanc_plugin.lifecycle.withdrawal import Consequences
-from orthanc_plugin.registry import consents, patients
+from orthanc_plugin.policy.consent import standing
+from orthanc_plugin.policy.dates import has_died
+from orthanc_plugin.policy.model import Patient
+from orthanc_plugin.registry import consentfacts, consents, patients
 from orthanc_plugin.services import Services
 
 DOOR = "consentgate consent"
@@ -99,19 +104,37 @@ def list_(patient_id: str | None, as_json: bool) -> None:
 @json_option
 @told
 def show_(consent_id: str, version: int | None, as_json: bool) -> None:
-    """Show one consent, whole."""
-    with services().database.reading() as connection:
+    """Show one consent, whole: who recorded it when, and what it comes to today (the newest version)."""
+    shared = services()
+    with shared.database.reading() as connection:
         found = consents.versions(connection, consent_id)
-    record = next((each.record for each in found if version in (None, each.record.version)), None)
-    if version is None:
-        record = found[-1].record
-    if record is None:
+        patient = _patient(connection, found[-1].record)
+    chosen = [each for each in found if version in (None, each.record.version)]
+    if not chosen:
         raise UnknownRecordError(
             "The consent has no such version.", remedy=f"It has 1 to {len(found)}; see 'consentgate consent history'."
         )
-    mapping = as_mapping(record)
+    shown = chosen[-1]
+    mapping = {**as_mapping(shown.record), "recorded_at": shown.recorded_at, "recorded_by": shown.recorded_by}
+    if shown is found[-1]:
+        mapping["today"] = _today(shown.record, patient, hospital_day(shared.clock()))
     lines = (f"{key.replace('_', ' ')}: {plain(value)}" for key, value in mapping.items())
     say(mapping, "\n".join(lines), as_json=as_json)
+
+
+def _patient(connection: Connection, record: ConsentRecord) -> Patient:
+    patient_id = record.patient_id or ""
+    return patients.find(connection, patient_id, record.issuer or "") or Patient(id=patient_id, dob=None)
+
+
+def _today(record: ConsentRecord, patient: Patient, day: date) -> list[str]:
+    """Say what the consent comes to for each purpose, from the dates and not from the stored state alone."""
+    said = [
+        f"{purpose}: {standing(scope, purpose, patient, day)}"
+        for scope in consentfacts.whole(consent_json(record))
+        for purpose in sorted(purposes_named(frozenset(scope.purposes)))
+    ]
+    return [*dict.fromkeys(said), *(["the patient has died"] if has_died(patient, day) else [])]
 
 
 @consent.command()

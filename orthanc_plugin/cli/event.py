@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 
 import click
 
 from orthanc_plugin.policy.cases import CaseError
-from orthanc_plugin.policy.eventcases import event_answer, parse_event_case
+from orthanc_plugin.policy.eventcases import Answer, event_answer, parse_event_case, unread_answer
 from orthanc_plugin.policy.events import outcome
 
 FAULTY = 1
 UNREADABLE = 2
 
 
-def _answer(value: object, place: str) -> Mapping[str, object] | None:
-    """Return the answer to one case; one that can't be read has none, and is told."""
+def _answer(value: object, place: str) -> tuple[Answer, bool]:
+    """Return the answer to one case, and whether it could be read; what is wrong with it is told."""
     try:
         case = parse_event_case(value, place)
     except CaseError as error:
         for problem in error.problems:
             click.echo(f"consentgate: {problem}", err=True)
-        return None
-    return event_answer(case.id, outcome(case.before, case.event))
+        return unread_answer(value), False
+    return event_answer(case, outcome(case.before, case.event)), True
 
 
 @click.command()
@@ -34,8 +33,8 @@ def _answer(value: object, place: str) -> Mapping[str, object] | None:
 def event(source: str) -> None:
     """Say what follows from an event: consent, picture, recalls, tasks.
 
-    Neither a database nor Orthanc is needed: one case gives one object, a list gives a list. A case that can't be read
-    has no answer; what is wrong with it is told on stderr, and the exit status is 1.
+    Neither a database nor Orthanc is needed: one case gives one object, a list gives a list. For a case that can't be
+    read nothing follows; what is wrong with it is told on stderr, and the exit status is 1.
     """
     try:
         with click.open_file(source, encoding="utf-8") as file:
@@ -45,7 +44,6 @@ def event(source: str) -> None:
         sys.exit(UNREADABLE)
     many = isinstance(value, list)
     found = [_answer(each, f"case[{at}]") for at, each in enumerate(value if isinstance(value, list) else [value])]
-    answers = [each for each in found if each is not None]
-    if many or answers:
-        click.echo(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
-    sys.exit(FAULTY if len(answers) < len(found) else 0)
+    answers = [each for each, _ in found]
+    click.echo(json.dumps(answers if many else answers[0], indent=2))
+    sys.exit(0 if all(read for _, read in found) else FAULTY)

@@ -13,7 +13,7 @@ from dicomwrap.consentrecord import ConsentRecord
 from orthanc_plugin.cli.common import json_option, say, services, show, told
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.forms import ConsentForm, FormScope, narrowings
-from orthanc_plugin.lifecycle import people
+from orthanc_plugin.lifecycle import consenting
 from orthanc_plugin.lifecycle.csvrows import CONSENT, LIST_SIGN, TERMS, Kind, birth_date_of, consent_of
 from orthanc_plugin.registry.minimum import gaps
 from orthanc_plugin.services import Services
@@ -146,6 +146,6 @@ def fill(form_id: str, form_level: str, add: bool, by: str, as_json: bool, **ans
 
 def _add(shared: Services, record: ConsentRecord, born: date | None, by: str, *, as_json: bool) -> None:
     with shared.database.writing() as connection:
-        filed = people.consented(connection, shared.act(by, "consentgate form"), record, born)
+        filed = consenting.record(connection, shared.act(by, "consentgate form"), record, born)
     shared.sign_head()
     say(as_mapping(filed), f"Recorded consent {filed.id}, version {filed.version}, {filed.state}.", as_json=as_json)

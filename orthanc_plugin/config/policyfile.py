@@ -28,6 +28,7 @@ AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 MOST_MINUTES: Final = 240  # of emergency access
 LONGEST_WINDOW: Final = 7 * 24 * 60  # minutes: a week to answer
+STATE_DEVICES: Final = 'Write personal_device = "reject" (or "allow_with_reason") under [intake] in policy.toml.'
 
 
 @unique
@@ -58,6 +59,14 @@ class ConsentReference(StrEnum):
 
     REQUIRED = "required"
     PATIENT = "patient"
+
+
+@unique
+class PersonalDevice(StrEnum):
+    """What becomes of pictures taken with somebody's own device (requirements 001-12, 002-44a)."""
+
+    REJECT = "reject"
+    ALLOW_WITH_REASON = "allow_with_reason"
 
 
 @unique
@@ -113,9 +122,13 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What a photograph must bring. ``default_issuer`` is taken when an object names no issuer of its patient ID."""
+    """What a photograph must bring. ``default_issuer`` is taken when an object names no issuer of its patient ID.
+
+    ``personal_device`` has no default: the hospital has to say (requirements 002-44a).
+    """
 
     __pydantic_config__ = STRICT
+    personal_device: PersonalDevice
     consent_reference: ConsentReference = ConsentReference.REQUIRED
     default_issuer: str = ""
 
@@ -152,7 +165,7 @@ class Policy:
 
     __pydantic_config__ = STRICT
     decisions: Decisions
-    intake: Intake = field(default_factory=Intake)
+    intake: Intake
     break_glass: BreakGlass = field(default_factory=BreakGlass)
     approval: Approval = field(default_factory=Approval)
     dicom_nodes: tuple[DicomNode, ...] = ()
@@ -221,9 +234,18 @@ def load_policy(path: Path) -> Policy:
     values, raw = read_toml(path)
     if "sha256" in values:
         raise ConfigurationError(f"{path.name} has 1 fault(s).", problems=(f"{path.name}: sha256: unknown key",))
-    policy = validated(Policy, {**values, "sha256": hashlib.sha256(raw).hexdigest()}, path.name)
+    policy = _policy({"intake": {}, **values, "sha256": hashlib.sha256(raw).hexdigest()}, path.name)
     if problems := faults(policy):
         raise ConfigurationError(
             f"{path.name} has {len(problems)} fault(s).", problems=tuple(f"{path.name}: {each}" for each in problems)
         )
     return policy
+
+
+def _policy(values: dict[str, object], name: str) -> Policy:
+    try:
+        return validated(Policy, values, name)
+    except ConfigurationError as error:
+        if any(problem.startswith(f"{name}: intake.personal_device") for problem in error.problems):
+            error.remedy = f"{STATE_DEVICES} {error.remedy}"
+        raise

@@ -20,8 +20,16 @@ from sqlalchemy import Connection
 from dicomwrap.consenttags import read_stamp
 from dicomwrap.terms import SECONDARY_CODES
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.policyfile import BeforeFiling
-from orthanc_plugin.enforcement.objections import day_of, of_records, of_stream
+from orthanc_plugin.enforcement.objections import (
+    day_of,
+    device_told,
+    of_device,
+    of_records,
+    of_stream,
+    taken_back_in_session,
+)
 from orthanc_plugin.enforcement.reading import (
     IDENTITY,
     IntakeRefusedError,
@@ -41,6 +49,7 @@ logger = logging.getLogger(__name__)
 DOOR: Final = "intake"
 AWAITING: Final = "AWAITING_PATIENT_APPROVAL: the patient has not approved the picture yet"
 OBJECTED: Final = "Delete it from the device; nothing of it is kept here."
+DROPPED: Final = "deleted from the spool; it was never listed"
 FOUND_IN_SPOOL: Final = "FOUND_IN_SPOOL: the archive stopped before it had told the sender"
 
 
@@ -85,13 +94,15 @@ class Intake:
         kept = without_hidden_metadata(dataset, content)
         row = self.row_of(dataset, hashlib.sha256(kept).hexdigest())
         coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, origin=origin)
-        found = of_stream(dataset, row)  # the costly part, before the write lock is taken
+        device = of_device(self.services.policy.intake, read_stamp(dataset), row)
+        found = (*device, *of_stream(dataset, row))  # the costly part, before the write lock is taken
         with self.services.database.writing() as connection:
             # Under one write lock, so that no withdrawal and no stop slips in between the question and the answer.
             held = self._still_wanted(connection, coming)
             coming = replace(coming, row=replace(row, consent_id=self._reference(dataset, held)))
             linked = held is not None and held.consent_id is not None
-            known = of_records(connection, self.services.policy.intake, dataset, coming.row, linked=linked)
+            today = hospital_day(self.services.clock())
+            known = of_records(connection, self.services.policy.intake, dataset, coming.row, linked=linked, today=today)
             reasons = (*known, *found)
             if reasons or self._must_wait(connection, coming.row, held):
                 return self._hold(connection, coming, reasons, held)
@@ -114,7 +125,18 @@ class Intake:
                 row = self.row_of(dataset, arrived)
                 coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, origin="SPOOL")
                 with self.services.database.writing() as connection:
-                    self._hold(connection, coming, (FOUND_IN_SPOOL,), None)
+                    self._recovered(connection, coming, name)
+
+    def _recovered(self, connection: Connection, coming: Coming, name: str) -> None:
+        """List what nobody asked about yet, unless the patient objected meanwhile: then nothing of it is kept."""
+        try:
+            self._still_wanted(connection, coming)
+        except IntakeRefusedError as refused:
+            reason = f"OBJECTED: {refused.args[0]}"
+            self._note(connection, coming.origin, coming.row.sop_instance_uid, Outcome.REFUSED, (reason,), DROPPED)
+            self.services.spool.drop(name)
+        else:
+            self._hold(connection, coming, (FOUND_IN_SPOOL,), None)
 
     def knows(self, header: Mapping[str, object]) -> bool:
         """Tell whether intake has accepted the instance that Orthanc reads this header in."""
@@ -188,8 +210,11 @@ class Intake:
             return held  # accepted before anybody objected: the archive has it, or is about to
         if captures.of_study(connection, coming.row.study_instance_uid) is not None:
             raise IntakeRefusedError("The capture of this study was stopped.", remedy=OBJECTED)
-        if held is not None and held.status is Status.DELETED:
+        if quarantine.taken_back(connection, coming.row.sop_instance_uid):
             raise IntakeRefusedError("The patient took this picture back before it was filed.", remedy=OBJECTED)
+        today = hospital_day(self.services.clock())
+        if taken_back_in_session(connection, self._reference(coming.dataset, held), coming.row, today):
+            raise IntakeRefusedError("Its consent was withdrawn while the pictures were taken.", remedy=OBJECTED)
         return held
 
     def _must_wait(self, connection: Connection, row: ImageRow, held: Held | None) -> bool:
@@ -242,7 +267,8 @@ class Intake:
         images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
         if held is not None and held.status is not Status.RELEASED:
             quarantine.filing(connection, held)
-        reasons = ("hidden metadata taken out of the stream",) if changed else ()
+        cleaned = ("hidden metadata taken out of the stream",) if changed else ()
+        reasons = (*cleaned, *device_told(read_stamp(dataset)))
         detail = f"sha256 as it came {coming.arrived}"
         self._note(connection, coming.origin, row.sop_instance_uid, Outcome.SUCCESS, reasons, detail)
 

@@ -1,9 +1,9 @@
-"""What stands against filing an object: its own bytes, its identity, its consent. Each objection names its rule.
+"""What stands against filing an object: its bytes, device, identity, consent. Each objection names its rule.
 
 Knows what an object must bring. Must not know what becomes of it: ``intake`` holds it, refuses it or lets it in.
 
 Sources: requirements 001-18a (a consent reference), 003-68a (the correct patient), 000-17a (consent before the
-picture), 003-61 (what a patient sent in).
+picture), 003-61 (what a patient sent in), 001-12 and 002-44b (personal devices).
 """
 
 from __future__ import annotations
@@ -15,11 +15,19 @@ from sqlalchemy import Connection
 
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consentrecord import ConsentRecord
-from dicomwrap.terms import ConsentState, GiverType
-from orthanc_plugin.config.policyfile import ConsentReference, Intake
+from dicomwrap.consentstamp import (
+    DEVICE_CLASSES,
+    DEVICE_REASONS,
+    PERSONAL,
+    ConsentStamp,
+    denied_purposes,
+    permitted_purposes,
+)
+from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, GiverType, Purpose, WithdrawalPhase
+from orthanc_plugin.config.policyfile import ConsentReference, Intake, PersonalDevice
 from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.policy.model import ImageSource, ImageType
+from orthanc_plugin.policy.model import ImageSource, ImageType, MadeFor
 from orthanc_plugin.registry import consents, facts, images, patients
 from orthanc_plugin.registry.images import ImageRow
 
@@ -42,7 +50,39 @@ def of_stream(dataset: Dataset, row: ImageRow) -> list[str]:
     return found
 
 
-def of_records(connection: Connection, intake: Intake, dataset: Dataset, row: ImageRow, *, linked: bool) -> list[str]:
+def of_device(intake: Intake, stamp: ConsentStamp | None, row: ImageRow) -> list[str]:
+    """Say what stands against the device that the picture was taken with (requirements 001-12, 000-30a, 002-44b)."""
+    if stamp is None or not is_personal(stamp):
+        return []
+    if intake.personal_device is PersonalDevice.REJECT:
+        return [f"PERSONAL_DEVICE: pictures from personal devices are not filed here ({_reason(stamp)})"]
+    if row.intimate:
+        return [f"PERSONAL_DEVICE: intimate pictures are never filed from personal devices ({_reason(stamp)})"]
+    if stamp.device_reason not in DEVICE_REASONS:
+        return [f"PERSONAL_DEVICE: it needs the code of a reason ({_reason(stamp)})"]
+    return []
+
+
+def is_personal(stamp: ConsentStamp) -> bool:
+    """Tell whether somebody's own device took the picture; a class in unknown words is taken for one."""
+    return stamp.device_class not in ("", *DEVICE_CLASSES) or stamp.device_class == PERSONAL
+
+
+def device_told(stamp: ConsentStamp | None) -> tuple[str, ...]:
+    """Return what the trail has of a personal device."""
+    return (f"PERSONAL_DEVICE: {_reason(stamp)}",) if stamp is not None and is_personal(stamp) else ()
+
+
+def _reason(stamp: ConsentStamp) -> str:
+    """Return the code of the reason; other words may name a patient, and are only said to be there."""
+    if stamp.device_reason in DEVICE_REASONS:
+        return stamp.device_reason
+    return "a reason that is no code" if stamp.device_reason else "no reason given"
+
+
+def of_records(
+    connection: Connection, intake: Intake, dataset: Dataset, row: ImageRow, *, linked: bool, today: date
+) -> list[str]:
     """Say what the registry knows against the object.
 
     Args:
@@ -51,6 +91,7 @@ def of_records(connection: Connection, intake: Intake, dataset: Dataset, row: Im
         dataset: the object.
         row: what it would be filed as.
         linked: whether an officer, not the object, says which consent it is filed under.
+        today: the day it is at the hospital.
     """
     found = []
     known = images.get(connection, row.sop_instance_uid)
@@ -58,7 +99,7 @@ def of_records(connection: Connection, intake: Intake, dataset: Dataset, row: Im
         found.append("SOP_INSTANCE_UID_REUSED: another object with this UID is in the archive")
     found += _identity(connection, dataset, row)
     if row.image_type is ImageType.CLINICAL_PHOTO:
-        found += _consent(connection, intake, row, linked=linked)
+        found += _consent(connection, intake, row, linked=linked, today=today)
     return found
 
 
@@ -77,7 +118,22 @@ def _identity(connection: Connection, dataset: Dataset, row: ImageRow) -> list[s
     return []
 
 
-def _consent(connection: Connection, intake: Intake, row: ImageRow, *, linked: bool) -> list[str]:
+def taken_back_in_session(connection: Connection, consent_id: str | None, row: ImageRow, today: date) -> bool:
+    """Tell whether the patient took the consent back while pictures were taken, and this is one of that day's.
+
+    Nothing of such a session is kept (requirements 002-26a); what was made and sent on other days is held instead.
+    """
+    if consent_id is None:
+        return False
+    try:
+        record = consents.current(connection, consent_id)
+    except UnknownRecordError:
+        return False
+    during = record.withdrawal is not None and record.withdrawal.phase is WithdrawalPhase.DURING_CAPTURE
+    return during and record.withdrawn_on in (today, row.made_on) and Purpose.DIRECT_CARE in denied_purposes(record)
+
+
+def _consent(connection: Connection, intake: Intake, row: ImageRow, *, linked: bool, today: date) -> list[str]:
     """Say why the photograph has no usable consent reference (requirements 001-18a).
 
     ``linked``: an officer, not the object, says which consent it is, and has seen the dates.
@@ -92,9 +148,11 @@ def _consent(connection: Connection, intake: Intake, row: ImageRow, *, linked: b
         return ["CONSENT_OF_ANOTHER_PATIENT: the consent it refers to was given by someone else"]
     if record.state is not ConsentState.GIVEN:
         return [f"CONSENT_NOT_IN_FORCE: the consent it refers to is {record.state}"]
+    if over := _over(record, row, today):
+        return over
     if not facts.covers(record, row):
         return ["CONSENT_OF_ANOTHER_PICTURE: the consent it refers to names other pictures"]
-    return [] if linked else _afterwards(record, row)
+    return [] if linked else _afterwards(record, row, today)
 
 
 def _consent_of_patient(connection: Connection, intake: Intake, row: ImageRow) -> list[str]:
@@ -107,8 +165,23 @@ def _consent_of_patient(connection: Connection, intake: Intake, row: ImageRow) -
     return [] if any(each.record.state is ConsentState.GIVEN for each in known) else missing
 
 
-def _afterwards(record: ConsentRecord, row: ImageRow) -> list[str]:
-    """Say whether the consent was given after the picture was made (requirements 000-17a)."""
-    if record.giver.type is GiverType.BEST_INTERESTS or row.made_on is None or record.decided_on <= row.made_on:
+def _over(record: ConsentRecord, row: ImageRow, today: date) -> list[str]:
+    """Say whether time or the patient ended what the picture would be filed under, though it is stored as given."""
+    if all(scope.valid_to is not None and scope.valid_to < today for scope in record.scopes):
+        return ["CONSENT_NOT_IN_FORCE: the consent it refers to has expired"]
+    if row.made_for is MadeFor.CARE and Purpose.DIRECT_CARE in denied_purposes(record):
+        return ["CONSENT_NOT_IN_FORCE: the consent it refers to was withdrawn from care"]
+    if row.made_for is MadeFor.SECONDARY and permitted_purposes(record).isdisjoint(SECONDARY_PURPOSES):
+        return ["CONSENT_NOT_IN_FORCE: the consent it refers to permits no such use"]
+    return []
+
+
+def _afterwards(record: ConsentRecord, row: ImageRow, today: date) -> list[str]:
+    """Say whether the consent was given after the picture was made, for all anyone knows (requirements 000-17a)."""
+    if record.giver.type is GiverType.BEST_INTERESTS:
+        return []
+    if row.made_on is None or row.made_on > today:
+        return ["CAPTURE_DATE_MISSING: it does not say when it was made, or says a day that has not come"]
+    if record.decided_on <= row.made_on:
         return []
     return ["CONSENT_AFTER_CAPTURE: the consent it refers to was given after the picture was made"]

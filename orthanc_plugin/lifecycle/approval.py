@@ -67,8 +67,8 @@ def approve(connection: Connection, act: Act, quarantine_id: str, answer: Answer
 def withdraw(connection: Connection, act: Act, quarantine_id: str, words: str, *, refuse: bool) -> Held:
     """Delete the photograph unfiled because the patient took it back; the event stays, without pixels.
 
-    With ``refuse`` the patient's refusal of this picture is recorded as well. The caller drops the spool's file once
-    this is committed.
+    So is what else came of the same picture, in other bytes. With ``refuse`` the patient's refusal of this picture is
+    recorded as well. The caller drops the spool's file once this is committed; the next sweep drops those of the rest.
 
     Raises:
         UnknownRecordError: there is no such object.
@@ -77,9 +77,10 @@ def withdraw(connection: Connection, act: Act, quarantine_id: str, words: str, *
     held = quarantine.get(connection, quarantine_id)
     if held.status not in (Status.AWAITING_PATIENT_APPROVAL, Status.APPROVED):
         raise _not_waiting(held)
-    deleted(connection, act, held, f"PATIENT_WITHDREW: {words.strip()}")
+    for each in quarantine.unfiled_of(connection, held):
+        deleted(connection, act, each, f"PATIENT_WITHDREW: {words.strip()}")
     if refuse:
-        refusal.of_picture(connection, act, held)
+        refusal.of_pictures(connection, act, (held.patient_id, held.issuer), (held.sop_instance_uid,))
     return quarantine.get(connection, quarantine_id)
 
 

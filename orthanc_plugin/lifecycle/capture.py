@@ -55,34 +55,56 @@ def stop(
     """Stop the capture of a study; ``patient`` (number and issuer) is needed when nothing of it has arrived yet.
 
     Raises:
-        IllegalTransitionError: no reason is given, or the capture was stopped before.
-        UnknownPatientError: it can't be told whose refusal it is.
+        IllegalTransitionError: no reason is given, or the capture was stopped for the same before.
+        UnknownPatientError: it can't be told whose refusal it is, or ``patient`` isn't whose the objects are.
     """
     if not reason.strip():
         raise IllegalTransitionError("A capture is stopped with a reason.", remedy="Say what happened.")
-    if captures.of_study(connection, study_instance_uid) is not None:
-        raise IllegalTransitionError("The capture of this study was stopped before.", remedy="Nothing more is needed.")
+    if captures.was_stopped_for(connection, study_instance_uid, kind):
+        raise IllegalTransitionError(
+            "The capture of this study was stopped for this before.", remedy="Nothing more is needed."
+        )
     filed = images.find(connection, Subject.STUDY_INSTANCE_UID, (study_instance_uid,))
     unfiled = quarantine.unfiled(connection, study_instance_uid)
-    refused_by = patient or _patient(filed, unfiled)
+    refused_by = _patient(filed, unfiled, patient)
     made = recorded(connection, act, study_instance_uid, kind, reason)
     for held in unfiled:
         deleted(connection, act, held, f"CAPTURE_STOPPED: {kind}")
     refusal_record = refusal.of_study(connection, act, refused_by, study_instance_uid)
     if filed:
+        _refuse_filed(connection, act, filed)
         _ask_about(connection, act, study_instance_uid, len(filed))
+    in_archive = [row.sop_instance_uid for row in filed]
     return Stopped(
         stop=made,
         consent_id=refusal_record.id,
-        deleted=tuple(held.sop_instance_uid for held in unfiled),
-        filed=tuple(row.sop_instance_uid for row in filed),
+        deleted=tuple(held.sop_instance_uid for held in unfiled if held.sop_instance_uid not in in_archive),
+        filed=tuple(in_archive),
         spool_names=tuple(held.spool_name for held in unfiled),
     )
 
 
-def _patient(filed: list[ImageRow], unfiled: list[Held]) -> tuple[str, str]:
-    """Return whose study it is, as all its objects say in one voice."""
+def _refuse_filed(connection: Connection, act: Act, filed: list[ImageRow]) -> None:
+    """Refuse what is filed picture by picture, under the number that each bears.
+
+    The study's refusal alone would be outranked by a consent to one picture or series of it (R6).
+    """
+    whose: dict[tuple[str, str], list[str]] = {}
+    for row in filed:
+        whose.setdefault((row.patient_id, row.issuer), []).append(row.sop_instance_uid)
+    for patient, uids in whose.items():
+        refusal.of_pictures(connection, act, patient, tuple(uids))
+
+
+def _patient(filed: list[ImageRow], unfiled: list[Held], told: tuple[str, str] | None) -> tuple[str, str]:
+    """Return whose study it is: as all its objects say in one voice, or as was ``told``, if none contradicts."""
     named = {(row.patient_id, row.issuer) for row in filed} or {(held.patient_id, held.issuer) for held in unfiled}
+    if told is not None:
+        if named and told not in named:
+            raise UnknownPatientError(
+                "The objects of this study are another patient's.", remedy="Give the number that they bear."
+            )
+        return told
     if len(named) != 1 or "" in next(iter(named)):
         raise UnknownPatientError("The objects of this study don't say whose it is.")
     return named.pop()

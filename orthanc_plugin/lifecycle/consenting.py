@@ -19,10 +19,11 @@ from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.lifecycle import covered, withdrawal
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.duties import open_tasks
-from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn, still_covered
+from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn
 from orthanc_plugin.policy.eventmodel import Task, TaskKind
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import consents, images, ledger, patients
+from orthanc_plugin.registry.consents import IncompleteConsentError
 from orthanc_plugin.registry.trail import append
 
 
@@ -36,7 +37,7 @@ def record(connection: Connection, act: Act, said: ConsentRecord, birth_date: da
     """File a new consent, refusal or proposal; the patient is put on record when unknown.
 
     Raises:
-        IncompleteConsentError: with everything that is missing.
+        IncompleteConsentError: with everything that is missing; another birth date is on record.
         IllegalTransitionError: the id is taken.
     """
     named = identified(act, said)
@@ -81,20 +82,20 @@ def supersede(
 
     Raises:
         UnknownRecordError: there is no such consent.
-        IncompleteConsentError: with everything that the new one lacks.
+        IncompleteConsentError: with everything that the new one lacks; another birth date is on record.
         IllegalTransitionError: the old one isn't in force, or the two don't belong together.
     """
     named = identified(act, said)
     _know(connection, named, birth_date)
     previous = consents.current(connection, previous_id)
     filed = consents.supersede(connection, previous_id, named, by=act.by, at=act.at)
-    dropped = still_covered(previous) - still_covered(filed)
+    dropped = consents.still_covered(previous) - consents.still_covered(filed)
     found = _dropped(connection, act, previous, dropped)
     _answered(connection, act, filed, previous)
     ended = consents.current(connection, previous_id)
     words = (
         *_difference("no longer covers", dropped),
-        *_difference("now covers", still_covered(filed) - still_covered(previous)),
+        *_difference("now covers", consents.still_covered(filed) - consents.still_covered(previous)),
     )
     append(connection, [_event(act, filed, "RECORDED_GIVEN", *words), _event(act, ended, "SUPERSEDED")])
     return Withdrawn(record=filed, consequences=found)
@@ -127,8 +128,16 @@ def _told(act: Act, what: ConsentRecord | str) -> ConsentRecord | str:
 
 def _know(connection: Connection, named: ConsentRecord, birth_date: date | None) -> None:
     """Put the patient on record before their age is asked for; a record without a number is refused by itself."""
-    if named.patient_id:
-        patients.ensure(connection, named.patient_id, named.issuer or "", birth_date)
+    if not named.patient_id:
+        return
+    known = patients.ensure(connection, named.patient_id, named.issuer or "", birth_date)
+    if birth_date is not None and known.dob != birth_date:
+        problem = "birth_date: another one is on record; whose consent is it?"
+        raise IncompleteConsentError(
+            "The consent can't be recorded.",
+            problems=(problem,),
+            remedy="Check the patient's number; if the date on record is wrong, correct it first.",
+        )
 
 
 def _dropped(connection: Connection, act: Act, previous: ConsentRecord, dropped: frozenset[Purpose]) -> Consequences:
@@ -147,7 +156,7 @@ def _answered(connection: Connection, act: Act, filed: ConsentRecord, *previous:
         return
     for each in (filed, *previous):
         withdrawal.ask_no_more(connection, act, each)
-    if filed.state is not ConsentState.GIVEN or Purpose.DIRECT_CARE not in still_covered(filed):
+    if filed.state is not ConsentState.GIVEN or Purpose.DIRECT_CARE not in consents.still_covered(filed):
         return
     for row in covered.pictures(connection, filed):
         if row.status is ImageStatus.RESTRICTED:

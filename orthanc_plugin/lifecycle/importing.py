@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from orthanc_plugin.errors import ConfigurationError, ConsentgateError, RegistryError
-from orthanc_plugin.lifecycle import csvrows, patientrows, people
+from orthanc_plugin.lifecycle import consenting, csvrows, patientrows, people
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.csvfile import Census, Fault, Line, Rejects, census, open_sheet
 from orthanc_plugin.lifecycle.csvrows import Cells, RowError
@@ -82,7 +82,7 @@ def _apply_patient(connection: Connection, act: Act, cells: Cells, _digest: str)
 
 def _apply_consent(connection: Connection, act: Act, cells: Cells, digest: str) -> str:
     record = csvrows.consent_of(cells, act.policy.forms, digest)
-    return people.consented(connection, act, record, csvrows.birth_date_of(cells)).id
+    return consenting.record(connection, act, record, csvrows.birth_date_of(cells)).id
 
 
 KINDS: Final[Mapping[str, Rows]] = {

@@ -16,12 +16,10 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from dicomwrap.consentrecord import ConsentRecord
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownImageError, UnknownRecordError
-from orthanc_plugin.lifecycle import consenting
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.registry import authorities, images, merging, patients
+from orthanc_plugin.registry import authorities, images, imports, merging, patients
 from orthanc_plugin.registry.authorities import Claim, Recorded
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.merging import Why
@@ -93,28 +91,13 @@ def feed(connection: Connection, act: Act, told: Told) -> str:
     return tell(connection, act, told)
 
 
-def consented(connection: Connection, act: Act, record: ConsentRecord, birth_date: date | None) -> ConsentRecord:
-    """File a new consent along with its patient's birth date, which must be the one on record if there is one.
-
-    Raises:
-        FactsError: another birth date is on record, so it may be another patient's consent.
-        IncompleteConsentError: with everything that is missing.
-        IllegalTransitionError: the id is taken.
-    """
-    who = key(act, record.patient_id or "", record.issuer)
-    known = patients.find(connection, *who)
-    if birth_date is not None and known is not None and known.dob not in (None, birth_date):
-        problem = "birth_date: another one is on record; whose consent is it?"
-        raise FactsError("The consent can't be recorded.", problems=(problem,))
-    return consenting.record(connection, act, record, birth_date)
-
-
 def _told(connection: Connection, act: Act, told: Told, change: str, changed: list[str]) -> Iterator[str]:
     yield from _fresh(connection, act, told)
     for fact, value in _news(connection, told).items():
         try:
             if _changes(connection, act, told, fact, value, f"{change}.{fact}"):
                 changed.append(fact)
+                yield from _undone(connection, told, change, fact, fact)
         except IllegalTransitionError as error:
             yield _placed(fact, error)
     yield from _one_birth(connection, told.who)
@@ -122,6 +105,7 @@ def _told(connection: Connection, act: Act, told: Told, change: str, changed: li
         try:
             merging.merge(connection, told.who, told.merged_into, _why(act, told.reason, change))
             changed.append("merged_into")
+            yield from _undone(connection, told, change, "merged_into", "merged_into_id")
         except IllegalTransitionError as error:
             yield _placed("merged_into", error)
 
@@ -146,6 +130,18 @@ def _fresh(connection: Connection, act: Act, told: Told) -> Iterator[str]:
         patients.fed(connection, told.who, told.as_of)
     except IllegalTransitionError as error:
         yield _placed("as_of", error)
+
+
+def _undone(connection: Connection, told: Told, change: str, fact: str, field: str) -> Iterator[str]:
+    """Refuse what would undo a person's later word: the feed was taken before they recorded it (requirements T-12)."""
+    if told.as_of is None:
+        return
+    for each in patients.changes(connection, told.who):
+        its_change = str(each["change_id"]).partition(".")[0]
+        later = datetime.fromisoformat(str(each["changed_at"])) > told.as_of
+        if each["field"] == field and later and its_change != change and not imports.became(connection, its_change):
+            yield f"{fact}: somebody recorded another one since the feed was taken; leave it empty, or take a newer feed"
+            return
 
 
 def _changes(connection: Connection, act: Act, told: Told, fact: str, value: Value, change_id: str) -> bool:

@@ -20,7 +20,7 @@ from dicomwrap.terms import ConsentState, purposes_named
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.lifecycle import consenting, withdrawal
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn, still_covered
+from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn
 from orthanc_plugin.registry import consents
 from orthanc_plugin.registry.consentrows import IncompleteConsentError, taken
 
@@ -131,7 +131,7 @@ def _only_less(known: ConsentRecord, named: ConsentRecord) -> bool:
         withdrawn_purposes=known.withdrawn_purposes,
         withdrawal=known.withdrawal,
     )
-    return same == known and still_covered(named) < still_covered(known)
+    return same == known and consents.still_covered(named) < consents.still_covered(known)
 
 
 def _refusal_beside(connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord) -> Received:
@@ -142,7 +142,7 @@ def _refusal_beside(connection: Connection, act: Act, known: ConsentRecord, name
         if replace(beside, version=filed.version) == filed:
             return Received(record=filed, changed=False)
     found = Consequences()
-    refused = purposes_named(frozenset(scope.purpose for scope in named.scopes)) & still_covered(known)
+    refused = purposes_named(frozenset(scope.purpose for scope in named.scopes)) & consents.still_covered(known)
     if known.state is _GIVEN and refused:
         note = Withdrawal(how_received=act.door)
         words = tuple(sorted(refused))

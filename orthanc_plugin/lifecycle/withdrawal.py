@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
-from dicomwrap.terms import ConsentState, Purpose, WithdrawalPhase, purposes_named
+from dicomwrap.terms import ConsentState, WithdrawalPhase
 from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.lifecycle import capture, covered
 from orthanc_plugin.lifecycle.act import Act
@@ -101,20 +101,20 @@ def withdraw(
 def follow(
     connection: Connection, act: Act, known: ConsentRecord, purposes: Words, *, phase: WithdrawalPhase
 ) -> Consequences:
-    """Do what follows when ``purposes`` (none: all) are taken from ``known``, as it stood before."""
+    """Do what follows when ``purposes`` (none: all) are taken from ``known``, as it stood before.
+
+    What was made, filed or released under a consent that it replaced has no other ground left, and follows with it.
+    """
     event = Event(type=Happening.WITHDRAW, phase=phase, purposes=purposes)
     found = Consequences()
-    for row in covered.pictures(connection, known):
-        found += _filed(connection, act, known, event, row)
-    for held in quarantine.unfiled_under(connection, known.id):
-        found += _unfiled(connection, act, known, event, held)
+    line = consents.line(connection, known)
+    rows = {row.sop_instance_uid: row for each in line for row in covered.pictures(connection, each)}
+    for row in rows.values():
+        found += _filed(connection, act, line, event, row)
+    for each in line:
+        for held in quarantine.unfiled_under(connection, each.id):
+            found += _unfiled(connection, act, known, event, held)
     return found
-
-
-def still_covered(known: ConsentRecord) -> frozenset[Purpose]:
-    """Return the purposes that the consent covers and nobody has withdrawn."""
-    covered_once = purposes_named(frozenset(scope.purpose for scope in known.scopes))
-    return covered_once - purposes_named(frozenset(known.withdrawn_purposes or ()))
 
 
 def ask_no_more(connection: Connection, act: Act, record: ConsentRecord) -> None:
@@ -126,14 +126,16 @@ def ask_no_more(connection: Connection, act: Act, record: ConsentRecord) -> None
 
 
 def _before(known: ConsentRecord, image: ImageState, made_for: MadeFor, copies: tuple[Copy, ...] = ()) -> Before:
-    purposes = tuple(sorted(still_covered(known)))
+    purposes = tuple(sorted(consents.still_covered(known)))
     return Before(consent=known.state, purposes=purposes, image=image, made_for=made_for, copies=copies)
 
 
-def _filed(connection: Connection, act: Act, known: ConsentRecord, event: Event, row: ImageRow) -> Consequences:
+def _filed(
+    connection: Connection, act: Act, line: tuple[ConsentRecord, ...], event: Event, row: ImageRow
+) -> Consequences:
     """Recall the copies of a filed picture; keep it, restricted where it may no longer be used for care."""
-    uid = row.sop_instance_uid
-    copies = ledger.copies_under(connection, uid, known.id)
+    uid, known = row.sop_instance_uid, line[0]
+    copies = ledger.copies_under(connection, uid, *(each.id for each in line))
     found = outcome(_before(known, ImageState(row.status), row.made_for, copies), event)
     if restricted := found.image is ImageState.RESTRICTED and row.status is ImageStatus.ACTIVE:
         images.change(connection, uid, {"status": ImageStatus.RESTRICTED})

@@ -81,8 +81,11 @@ def withdrawn_words(consent: Consent, as_of: date) -> tuple[Purpose | PurposeGro
     """Return the purposes withdrawn, none when nothing was.
 
     A recorded withdrawal counts at once, even one dated ahead (requirements R6: effective once recorded). A consent
-    still stored as given is withdrawn from the date it bears. No purposes named means all.
+    still stored as given is withdrawn from the date it bears. No purposes named means all, but for one that was
+    replaced: that denies only what is named, which its successor no longer covers.
     """
+    if consent.state is ConsentState.SUPERSEDED:
+        return consent.withdrawn_purposes or ()
     if consent.state not in _WITHDRAWABLE:
         return ()
     dated = consent.withdrawn_on is not None and consent.withdrawn_on <= as_of

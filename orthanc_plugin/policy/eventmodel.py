@@ -110,8 +110,8 @@ class Before:
     """How things stand when it happens.
 
     Attributes:
-        consent: state of the consent.
-        consent_id: its id; None when only one consent is spoken of.
+        consent: state of the consent; None when there is none.
+        consent_id: its id; None when every copy counts as its own.
         giver: who gave it; None when not said.
         purposes: what it still covers.
         image: where the picture stands, None when none is spoken of.
@@ -120,7 +120,7 @@ class Before:
         jobs: ids of sends that are queued.
     """
 
-    consent: ConsentState
+    consent: ConsentState | None
     consent_id: str | None = None
     giver: GiverType | None = None
     purposes: Words = (PurposeGroup.ALL,)
@@ -164,7 +164,7 @@ class Task:
 class Outcome:
     """How things stand afterwards, and what is to be done: ids of copies to recall, of those that can't be, tasks."""
 
-    consent: ConsentState
+    consent: ConsentState | None
     image: ImageState | None
     recalls: tuple[str, ...] = ()
     not_recallable: tuple[str, ...] = ()

@@ -37,7 +37,7 @@ STANDS_IN: Final = frozenset(
     {GiverType.LPA_HW, GiverType.DEPUTY, GiverType.COURT, GiverType.CONSULTEE, GiverType.BEST_INTERESTS}
 )
 # GIVEN is withdrawn; what was only prepared is refused; every other state stays as it is (requirements 2.4).
-TAKEN_BACK: Final[dict[ConsentState, ConsentState]] = {
+TAKEN_BACK: Final[dict[ConsentState | None, ConsentState]] = {
     ConsentState.GIVEN: ConsentState.WITHDRAWN,
     ConsentState.PROPOSED: ConsentState.REFUSED,
 }

@@ -16,6 +16,7 @@ from orthanc_plugin.policy.conflicts import weigh
 from orthanc_plugin.policy.dates import PRESUMED_CAPABLE
 from orthanc_plugin.policy.facts import age, authorities, can_decide, deceased, has_authority, purpose_of
 from orthanc_plugin.policy.model import Authority, AuthorityType, Case, Content, Decision, Gillick, Obligation
+from orthanc_plugin.policy.persons import folded
 
 ORDERS: Final = (AuthorityType.COURT_ORDER, AuthorityType.STATUTE, AuthorityType.CORONER)
 CLINICIANS: Final = frozenset(
@@ -61,8 +62,8 @@ def in_the_public_interest(case: Case) -> Decision | None:
 
 def _independent(authority: Authority, case: Case) -> bool:
     """Tell whether the approver is known and neither asked for the picture nor receives it."""
-    approver, requester = (authority.approved_by or "").strip(), (authority.requested_by or "").strip()
-    return bool(approver) and bool(requester) and approver not in (requester, case.request.recipient.id)
+    approver, requester = folded(authority.approved_by or ""), folded(authority.requested_by or "")
+    return bool(approver) and bool(requester) and approver not in (requester, folded(case.request.recipient.id))
 
 
 def _patient_told(case: Case, decision: Decision, relied_on: tuple[Authority, ...]) -> Decision:

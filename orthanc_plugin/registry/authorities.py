@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from dicomwrap.consentdetails import UID
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.model import Authority, AuthorityType
+from orthanc_plugin.policy.persons import same_person
 from orthanc_plugin.registry.consentfacts import Place
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.prepared import prepared
@@ -161,7 +162,7 @@ def verify(connection: Connection, authority_id: str, *, by: str, at: datetime) 
         raise IllegalTransitionError(
             f"The authority is {state}.", remedy="Record a new one if there is a new document."
         )
-    if by.strip().casefold() == known.recorded_by.strip().casefold():
+    if same_person(by, known.recorded_by):
         raise IllegalTransitionError(
             "Whoever recorded an authority can't verify it.", remedy="Have somebody else look at the document."
         )

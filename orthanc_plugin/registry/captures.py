@@ -40,6 +40,13 @@ def record(connection: Connection, stop: Stop) -> None:
     connection.execute(capture_stops.insert().values({**asdict(stop), "stopped_at": stop.stopped_at.isoformat()}))
 
 
+def was_stopped_for(connection: Connection, study_instance_uid: str, kind: StopKind) -> bool:
+    """Tell whether the study's capture was stopped for this very reason."""
+    stops = capture_stops.c
+    query = select(stops.stop_id).where(stops.study_instance_uid == study_instance_uid, stops.kind == kind)
+    return connection.execute(query).first() is not None
+
+
 def of_study(connection: Connection, study_instance_uid: str) -> Stop | None:
     """Return the first stop of this study, None when its capture was never stopped."""
     row = connection.execute(

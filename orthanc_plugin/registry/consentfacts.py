@@ -33,6 +33,8 @@ FORMS: Final[Mapping[object, Form]] = {each.value: each for each in Form}
 AUDIENCES: Final[Mapping[object, Audience]] = {each.value: each for each in Audience}
 PURPOSES: Final[Mapping[object, Purpose | PurposeGroup]] = {each.value: each for each in (*Purpose, *PurposeGroup)}
 
+_FAULTS: Final = (KeyError, TypeError, ValueError, RecursionError)
+
 
 class Place(NamedTuple):
     """Where a picture lies, and the consent it was filed under: what a consent or an authority may name."""
@@ -69,11 +71,24 @@ def read(text: str, place: Place) -> tuple[Consent, ...]:
         if not covers(level, _list(record["targets"]), str(record["id"]), place):
             return ()
         return tuple(_flattened(record, level))
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise _faulty(text) from None
+    except _FAULTS:
+        raise faulty(text) from None
 
 
-def _faulty(text: str) -> UnreadableRowError:
+def whole(text: str) -> tuple[Consent, ...]:
+    """Return the consent once for each of its scopes, whatever picture it speaks of.
+
+    Raises:
+        UnreadableRowError: the text holds something this version doesn't know; names the fields.
+    """
+    try:
+        record = _object(json.loads(text), RECORD_KEYS)
+        return tuple(_flattened(record, LEVELS[record["level"]]))
+    except _FAULTS:
+        raise faulty(text) from None
+
+
+def faulty(text: str) -> UnreadableRowError:
     """Have the strict reader find the places; what stands there isn't told."""
     try:
         read_consent(text)

@@ -17,6 +17,8 @@ from dicomwrap.consentfile import consent_json, read_consent
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.errors import ConsentFileError
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.registry import consentfacts
+from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.tables import consents
 
 SEAL = "consent record "
@@ -44,7 +46,8 @@ def seal(record: ConsentRecord) -> str:
 
 def seals(connection: Connection) -> Iterator[str]:
     """Give the seal of every version on record, over the text as stored, whatever this program would write today."""
-    for row in connection.execute(select(consents).order_by(consents.c.consent_id, consents.c.version)):
+    every = select(consents).order_by(consents.c.consent_id, consents.c.version)
+    for row in connection.execute(every, execution_options=IN_PARTS):
         yield _seal(row.consent_id, row.version, row.record)
 
 
@@ -53,7 +56,11 @@ def _seal(consent_id: str, version: int, text: str) -> str:
 
 
 def _read(row: Row[tuple[object, ...]]) -> Recorded:
-    return Recorded(record=read_consent(row.record), recorded_at=row.recorded_at, recorded_by=row.recorded_by)
+    try:
+        record = read_consent(row.record)
+    except ConsentFileError:
+        raise consentfacts.faulty(row.record) from None
+    return Recorded(record=record, recorded_at=row.recorded_at, recorded_by=row.recorded_by)
 
 
 def append(connection: Connection, record: ConsentRecord, *, by: str, at: datetime) -> ConsentRecord:

@@ -18,6 +18,7 @@ from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.terms import ConsentState, GiverType, Purpose, PurposeGroup, purposes_named
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import IllegalTransitionError
+from orthanc_plugin.policy.persons import folded, same_person
 from orthanc_plugin.registry import patients
 from orthanc_plugin.registry.consentrows import SEAL as SEAL
 from orthanc_plugin.registry.consentrows import IncompleteConsentError as IncompleteConsentError
@@ -115,6 +116,22 @@ def withdraw(
     return append(connection, changed, by=by, at=at)
 
 
+def still_covered(known: ConsentRecord) -> frozenset[Purpose]:
+    """Return the purposes that the consent covers and nobody has withdrawn."""
+    covered_once = purposes_named(frozenset(scope.purpose for scope in known.scopes))
+    return covered_once - purposes_named(frozenset(known.withdrawn_purposes or ()))
+
+
+def line(connection: Connection, known: ConsentRecord) -> tuple[ConsentRecord, ...]:
+    """Return a consent and those that it replaced, the newest first."""
+    found = {known.id: known}
+    previous = known.previous_id
+    while previous is not None and previous not in found and taken(connection, previous):
+        found[previous] = current(connection, previous)
+        previous = found[previous].previous_id
+    return tuple(found.values())
+
+
 def expire(connection: Connection, consent_id: str, *, by: str, at: datetime) -> ConsentRecord:
     """Append the version that stores what time has done; every scope must have ended, or a parent's authority.
 
@@ -146,10 +163,13 @@ def supersede(
 ) -> ConsentRecord:
     """File the consent that replaces ``previous_id`` (a wider, narrower or renewed form), and end that one with it.
 
+    The purposes that the new one no longer covers are withdrawn from the old one, which goes on denying them, as it
+    does those that were withdrawn before; a narrower form or audience for a purpose that is kept withdraws nothing.
+
     Raises:
         UnknownRecordError: there is no such consent.
         IncompleteConsentError: with everything the new one lacks.
-        IllegalTransitionError: the old one isn't in force or is partly withdrawn, or the two don't belong together.
+        IllegalTransitionError: the old one isn't in force, or the two don't belong together.
     """
     known = current(connection, previous_id)
     _must_allow(known, ConsentState.SUPERSEDED)
@@ -159,17 +179,23 @@ def supersede(
         )
     if record.previous_id not in (None, previous_id):
         raise IllegalTransitionError("The record says that it replaces another consent.", remedy="Correct previous_id.")
-    if known.withdrawn_purposes:
-        # A superseded record says nothing any more: what the patient took back would be forgotten.
-        raise IllegalTransitionError(
-            "A partly withdrawn consent can't be replaced; its withdrawal must go on counting.",
-            remedy="Add the new consent beside it.",
-        )
     renewed = replace(_identified(record, default_issuer), previous_id=previous_id)
     _must_be_of_same_patient(known, renewed)
+    _must_be_the_patients_word(known, renewed)
     filed = _file(connection, renewed, by=by, at=at)
-    append(connection, _next(known, ConsentState.SUPERSEDED), by=by, at=at)
+    append(connection, _replaced(known, filed), by=by, at=at)
     return filed
+
+
+def _replaced(known: ConsentRecord, by: ConsentRecord) -> ConsentRecord:
+    """Return the last version of a consent that is replaced; what ``by`` leaves out is withdrawn on its day."""
+    ended = _next(known, ConsentState.SUPERSEDED)
+    dropped = still_covered(known) - still_covered(by)
+    if not dropped:
+        return ended
+    on = max(by.decided_on, known.decided_on)
+    gone = dropped | purposes_named(frozenset(known.withdrawn_purposes or ()))
+    return replace(ended, withdrawn_on=min(on, known.withdrawn_on or on), withdrawn_purposes=tuple(sorted(gone)))
 
 
 def enter_in_error(connection: Connection, consent_id: str, *, by: str, at: datetime, reason: str) -> ConsentRecord:
@@ -182,7 +208,7 @@ def enter_in_error(connection: Connection, consent_id: str, *, by: str, at: date
     history = versions(connection, consent_id)
     known = history[-1].record
     _must_allow(known, _ERROR)
-    if not by.strip() or by.strip().casefold() in {each.recorded_by.strip().casefold() for each in history}:
+    if not folded(by) or any(same_person(by, each.recorded_by) for each in history):
         raise IllegalTransitionError(
             "A consent is marked as entered in error by a second person.",
             remedy="Ask someone who recorded no version of it.",
@@ -222,6 +248,15 @@ def _must_be_of_same_patient(known: ConsentRecord, record: ConsentRecord) -> Non
     if (known.patient_id, known.issuer) != (record.patient_id, record.issuer):
         raise IllegalTransitionError(
             "The two records are of different patients.", remedy="Check the patient's number and its issuer."
+        )
+
+
+def _must_be_the_patients_word(known: ConsentRecord, record: ConsentRecord) -> None:
+    """Keep the patient's own word from being replaced by anybody else's (requirements R6)."""
+    if known.giver.type is GiverType.PATIENT and record.giver.type is not GiverType.PATIENT:
+        raise IllegalTransitionError(
+            "What the patient decided is replaced by nobody else's consent.",
+            remedy="Add the new consent beside it; the patient's own word stands.",
         )
 
 

@@ -2,12 +2,14 @@
 
 Knows how rows become a ``Case``. Must not decide. Patients that were merged are one: the survivor's facts count, and
 what was consented to, refused or ordered under any of their numbers. Nothing is kept from one decision to the next, so
-a withdrawal counts as soon as it is committed.
+a withdrawal counts as soon as it is committed, whatever day another node's clock gave it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, func, literal_column, select
@@ -150,7 +152,7 @@ def case(connection: Connection, sop_instance_uid: str, request: Request, switch
         id=case_id,
         patient=patient,
         image=_image(sop_instance_uid, known),
-        consents=tuple(consent for key in keys for consent in _consents(connection, key, place)),
+        consents=tuple(consent for key in keys for consent in _consents(connection, key, place, request.as_of)),
         authorities=tuple(each for key in keys for each in authorities.facts(connection, key, place, request.as_of)),
         switches=switches,
         request=request,
@@ -175,10 +177,18 @@ def _person(connection: Connection, known: _Known) -> tuple[Patient, tuple[patie
     return patient, (who,)
 
 
-def _consents(connection: Connection, key: patients.Key, place: Place) -> Iterator[Consent]:
+def _consents(connection: Connection, key: patients.Key, place: Place, day: date) -> Iterator[Consent]:
     patient_id, issuer = key
     for (record,) in CONSENTS.rows(connection, patient_id=patient_id, issuer=issuer):
-        yield from consentfacts.read(str(record), place)
+        for consent in consentfacts.read(str(record), place):
+            yield _on_record(consent, day)
+
+
+def _on_record(consent: Consent, day: date) -> Consent:
+    """Have a withdrawal that is dated ahead count at once: it is on record (requirements 2.6, R6)."""
+    if consent.withdrawn_on is None or consent.withdrawn_on <= day:
+        return consent
+    return replace(consent, withdrawn_on=day)
 
 
 def _image(uid: str, known: _Known) -> Image:

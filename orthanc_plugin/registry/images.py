@@ -157,8 +157,14 @@ def change(connection: Connection, sop_instance_uid: str, facts: Mapping[str, ob
 
 
 def distrust(connection: Connection, columns: dict[str, object]) -> None:
-    """Record an instance as Orthanc has it, refused at every door: it is not what intake accepted."""
-    values = {**columns, "status": ImageStatus.QUARANTINED, "consent_id": None}
+    """Record an instance as Orthanc has it, refused at every door: it is not what intake accepted.
+
+    What is on record of a known picture stays: another object under its UID doesn't say whose it is or what it shows.
+    It has no digest any more, so that it is nobody's to adopt until somebody has looked.
+    """
     known = images.c.sop_instance_uid == columns["sop_instance_uid"]
-    if connection.execute(update(images).where(known).values(values)).rowcount == 0:
+    shut: dict[str, object] = {"status": ImageStatus.QUARANTINED, "sha256": ""}
+    shut |= {name: columns[name] for name in columns if name.startswith("orthanc_")}
+    if connection.execute(update(images).where(known).values(shut)).rowcount == 0:
+        values = {**columns, "status": ImageStatus.QUARANTINED, "consent_id": None}
         connection.execute(images.insert().values(values))

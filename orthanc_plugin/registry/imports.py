@@ -26,3 +26,9 @@ def remember(connection: Connection, digest: str, *, kind: str, outcome: str, by
             digest=digest, kind=kind, outcome=outcome, imported_at=at.isoformat(), imported_by=by
         )
     )
+
+
+def became(connection: Connection, outcome: str) -> bool:
+    """Tell whether an imported row became this, such as a change of a patient's facts; else a person did it."""
+    found = select(imported_rows.c.digest).where(imported_rows.c.outcome == outcome)
+    return connection.execute(found).first() is not None

@@ -124,11 +124,11 @@ def copy_of(row: Row) -> Copy:
     )
 
 
-def copies_under(connection: Connection, sop_instance_uid: str, consent_id: str) -> tuple[Copy, ...]:
-    """Return the copies of a picture that left under this consent; what failed to leave is none."""
-    rows = disclosed(connection, sop_instance_uid)
+def copies_under(connection: Connection, sop_instance_uid: str, *consent_ids: str) -> tuple[Copy, ...]:
+    """Return the copies of a picture that left under one of these consents; what failed to leave is none."""
+    ids, rows = frozenset(consent_ids), disclosed(connection, sop_instance_uid)
     live = (row for row in rows if row["outcome"] != Delivery.FAILED)
-    return tuple(copy_of(row) for row in live if consent_id in json.loads(str(row["consents"])))
+    return tuple(copy_of(row) for row in live if not ids.isdisjoint(json.loads(str(row["consents"]))))
 
 
 def set_recall(connection: Connection, disclosure_id: str, recall: Recall) -> None:

@@ -5,15 +5,23 @@ Knows rows. Must not know the archive. Source: requirements 2.9 (bulk legacy imp
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import images
 from orthanc_plugin.registry.images import ImageRow, Subject
+from orthanc_plugin.registry.tables import capture_stops, quarantine
 from orthanc_plugin.registry.tables import images as table
 
 # What was stored unasked while Consentgate was running has no digest, and is no legacy.
-FOUND_AT_START = (table.c.status == ImageStatus.QUARANTINED) & (table.c.sha256 != "") & (table.c.patient_id != "")
+# What came through quarantine, or is of a capture that was stopped, isn't either, however it got into the archive.
+FOUND_AT_START = (
+    (table.c.status == ImageStatus.QUARANTINED)
+    & (table.c.sha256 != "")
+    & (table.c.patient_id != "")
+    & ~exists().where(quarantine.c.sop_instance_uid == table.c.sop_instance_uid)
+    & ~exists().where(capture_stops.c.study_instance_uid == table.c.study_instance_uid)
+)
 
 
 def found(connection: Connection, *, study: str | None, after: str, most: int) -> list[ImageRow]:

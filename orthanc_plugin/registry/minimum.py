@@ -16,6 +16,7 @@ from typing import Final
 from dicomwrap.consentdetails import purposes_digest
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import (
+    FORBIDDEN_AUDIENCES,
     SECONDARY_PURPOSES,
     Audience,
     CapacityResult,
@@ -74,6 +75,7 @@ def gaps(record: ConsentRecord, *, day: date, born: date | None = None, intimate
     yield from _of_days(record, day)
     if record.state is ConsentState.GIVEN:
         named = purposes_named(frozenset(scope.purpose for scope in record.scopes))
+        yield from _of_audiences(record)
         yield from _of_what_was_said(record, named, intimate=intimate)
         yield from _of_evidence(record)
         yield from _of_publication(record)
@@ -90,6 +92,13 @@ def _of_scopes(record: ConsentRecord) -> Iterator[str]:
         yield "audience: say for each purpose who may receive"
     if record.state is not ConsentState.GIVEN and record.withdrawn_on is not None:
         yield f"withdrawn_on: what is {record.state} can't be withdrawn"
+
+
+def _of_audiences(record: ConsentRecord) -> Iterator[str]:
+    """Refuse an agreement to what nobody may agree to (000-12, 002-56, 003-78); a refusal of it is kept."""
+    for scope in record.scopes:
+        for audience in sorted(FORBIDDEN_AUDIENCES.intersection(scope.audience)):
+            yield f"audience: {audience} may never receive; leave it out of {scope.purpose}"
 
 
 def _of_days(record: ConsentRecord, day: date) -> Iterator[str]:

@@ -84,6 +84,19 @@ def same(connection: Connection, sop_instance_uid: str, sha256: str) -> Held | N
     return _held(row) if row else None
 
 
+def taken_back(connection: Connection, sop_instance_uid: str) -> bool:
+    """Tell whether the patient took this picture back, whatever bytes it had when it came."""
+    taken = quarantine.c.status == Status.DELETED
+    return bool(_among(connection, quarantine.c.sop_instance_uid == sop_instance_uid, taken))
+
+
+def unfiled_of(connection: Connection, held: Held) -> list[Held]:
+    """Return the patient's objects of the same picture that the archive doesn't have yet, ``held`` among them."""
+    same_picture = quarantine.c.sop_instance_uid == held.sop_instance_uid
+    theirs = (quarantine.c.patient_id == held.patient_id) & (quarantine.c.issuer == held.issuer)
+    return _among(connection, same_picture, theirs, quarantine.c.status.in_(UNFILED))
+
+
 def hold(connection: Connection, held: Held) -> None:
     """Record that the object is held, or held again after an earlier release."""
     known = same(connection, held.sop_instance_uid, held.sha256)

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.eventmodel import TaskKind
 from orthanc_plugin.policy.model import Obligation
+from orthanc_plugin.policy.persons import same_person
 from orthanc_plugin.registry.tables import tasks
 
 Row = dict[str, object]
@@ -39,33 +40,35 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Whose task it is, and within how many hours; None where no time is set."""
+    """Whose task it is, and within how many hours."""
 
     owner: Owner
-    hours: int | None = None
+    hours: int
 
 
+DAY: Final = 24
+WEEK: Final = 7 * DAY
 KINDS: Final[dict[str, Duty]] = {
-    Obligation.VERIFY_RESIDUAL_ID: Duty(Owner.PHOTOGRAPHY),
-    Obligation.SEEK_CONSENT: Duty(Owner.CARE_TEAM),
-    Obligation.SEEK_RECONSENT: Duty(Owner.CARE_TEAM),
-    Obligation.ASSESS_COMPETENCE: Duty(Owner.CARE_TEAM),
-    Obligation.CONSULT_FAMILY: Duty(Owner.CARE_TEAM),
-    Obligation.CONSIDER_FAMILY: Duty(Owner.CARE_TEAM),
-    Obligation.NOTIFY_PATIENT: Duty(Owner.CARE_TEAM),
-    Obligation.NOTIFY_IG: Duty(Owner.INFORMATION_GOVERNANCE),
-    Obligation.IG_REVIEW: Duty(Owner.INFORMATION_GOVERNANCE),
-    Obligation.RETROSPECTIVE_REVIEW: Duty(Owner.INFORMATION_GOVERNANCE, 72),
-    Obligation.CALDICOTT_REVIEW: Duty(Owner.CALDICOTT_GUARDIAN),
-    Obligation.LEGAL_REVIEW: Duty(Owner.LEGAL),
-    Obligation.SAFEGUARDING_REVIEW: Duty(Owner.SAFEGUARDING),
-    Obligation.RECONCILE_IDENTITY: Duty(Owner.RECORDS_OFFICER),
-    TaskKind.CONFIRM_RECALL: Duty(Owner.INFORMATION_GOVERNANCE),
-    TaskKind.BREACH_ASSESSMENT: Duty(Owner.INFORMATION_GOVERNANCE, 72),
-    TaskKind.CANDOUR_CHECK: Duty(Owner.INFORMATION_GOVERNANCE),
-    TaskKind.TELL_PATIENT_NOT_RECALLABLE: Duty(Owner.CARE_TEAM),
-    TaskKind.PROPOSE_DISPOSAL: Duty(Owner.RECORDS_OFFICER),
-    TaskKind.DELETE_FROM_DEVICE: Duty(Owner.PHOTOGRAPHY),
+    Obligation.VERIFY_RESIDUAL_ID: Duty(Owner.PHOTOGRAPHY, WEEK),
+    Obligation.SEEK_CONSENT: Duty(Owner.CARE_TEAM, 4 * WEEK),
+    Obligation.SEEK_RECONSENT: Duty(Owner.CARE_TEAM, 4 * WEEK),
+    Obligation.ASSESS_COMPETENCE: Duty(Owner.CARE_TEAM, 4 * WEEK),
+    Obligation.CONSULT_FAMILY: Duty(Owner.CARE_TEAM, 4 * WEEK),
+    Obligation.CONSIDER_FAMILY: Duty(Owner.CARE_TEAM, 4 * WEEK),
+    Obligation.NOTIFY_PATIENT: Duty(Owner.CARE_TEAM, WEEK),
+    Obligation.NOTIFY_IG: Duty(Owner.INFORMATION_GOVERNANCE, DAY),
+    Obligation.IG_REVIEW: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
+    Obligation.RETROSPECTIVE_REVIEW: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
+    Obligation.CALDICOTT_REVIEW: Duty(Owner.CALDICOTT_GUARDIAN, 3 * DAY),
+    Obligation.LEGAL_REVIEW: Duty(Owner.LEGAL, 3 * DAY),
+    Obligation.SAFEGUARDING_REVIEW: Duty(Owner.SAFEGUARDING, 3 * DAY),
+    Obligation.RECONCILE_IDENTITY: Duty(Owner.RECORDS_OFFICER, 3 * DAY),
+    TaskKind.CONFIRM_RECALL: Duty(Owner.INFORMATION_GOVERNANCE, 2 * WEEK),
+    TaskKind.BREACH_ASSESSMENT: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
+    TaskKind.CANDOUR_CHECK: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
+    TaskKind.TELL_PATIENT_NOT_RECALLABLE: Duty(Owner.CARE_TEAM, WEEK),
+    TaskKind.PROPOSE_DISPOSAL: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
+    TaskKind.DELETE_FROM_DEVICE: Duty(Owner.PHOTOGRAPHY, DAY),
 }
 
 
@@ -101,7 +104,7 @@ def open_task(
     if connection.execute(select(tasks.c.task_id).where(_same(kind, subject), tasks.c.closed_at.is_(None))).first():
         return
     duty = KINDS[kind]
-    due = due_at or (at + timedelta(hours=duty.hours) if duty.hours else None)
+    due = due_at or at + timedelta(hours=duty.hours)
     connection.execute(
         tasks.insert().values(
             task_id=task_id,
@@ -110,7 +113,7 @@ def open_task(
             reason=reason,
             opened_at=at.isoformat(),
             owner=owner or duty.owner,
-            due_at=due.isoformat() if due else None,
+            due_at=due.isoformat(),
             not_by=not_by,
         )
     )
@@ -138,7 +141,7 @@ def close(connection: Connection, task_id: str, *, by: str, at: datetime, note: 
     task = get(connection, task_id)
     if task["closed_at"] is not None:
         raise IllegalTransitionError("The task is closed already.", remedy="See 'consentgate task list --all'.")
-    if str(task["not_by"] or "").casefold() == by.strip().casefold():
+    if same_person(str(task["not_by"] or ""), by):
         raise IllegalTransitionError(
             "The task is to be closed by someone other than the person it is about.",
             remedy="Have somebody else look at it and close it.",

@@ -14,7 +14,8 @@ from dicomwrap.version import VERSION
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
 from orthanc_plugin.enforcement.exits import ROUTES, Kind
 from orthanc_plugin.enforcement.openapi import SCHEMAS, description
-from tests.fakes.caller import Caller, Said, world_with_accounts
+from tests.fakes.caller import PATIENT_RECORD, Caller, Said, world_with_accounts
+from tests.fakes.clinic import clinic
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
 from tests.unit.dicomwrap.objects import PATIENT
 
@@ -99,6 +100,21 @@ def test_every_answer_keeps_to_the_description(caller: Caller) -> None:
         endpoint = by_place.pop((method, path))
         assert (said.status, problems(endpoint.gives, said.body)) == (endpoint.status, []), said.body
     assert {path for _, path in by_place} == {"/consentgate/approvals", "/consentgate/approvals/{approval}"}
+
+
+def test_the_answers_on_approvals_keep_to_it_too(tmp_path: Path) -> None:
+    world = clinic(tmp_path, "every", accounts=PATIENT_RECORD)
+    caller = Caller(world=world)
+    world.record(consent(CARE))
+    world.receive()
+    listed = caller.get("approvals")
+    assert (listed.status, problems("ApprovalList", listed.body)) == (200, [])
+    (waiting,) = listed["approvals"]  # type: ignore[misc]
+    answered = caller.post(f"approvals/{waiting['approval']}", {"answer": "WITHDRAWN", "reason": "no", "refuse": True})
+    assert (answered.status, problems("ApprovalOutcome", answered.body)) == (200, [])
+    assert caller.get("approvals")["approvals"] == []
+    assert world.services.spool.names() == ()
+    world.close()
 
 
 def test_a_fault_keeps_to_the_description(caller: Caller) -> None:

@@ -12,24 +12,25 @@ from orthanc_plugin.enforcement.rest import RestDoor
 from tests.fakes.orthanc import RestOutput
 from tests.fakes.world import POLICY, World, make_world
 
-ACCOUNTS = """
+PATIENT_RECORD = """
 [[users]]
 name = "epr"
 roles = ["consent"]
 purpose = "RECORDS_MANAGEMENT"
 audience = "RECORDS_OFFICER"
+"""
+REGISTRAR = """
 [[users]]
 name = "registrar"
 roles = ["view", "break-glass"]
 purpose = "SECOND_OPINION"
 audience = "TRUST_CLINICIAN"
-[profiles.teaching]
 """
 
 
 def world_with_accounts(folder: Path) -> World:
     """Return a world whose policy has the accounts that call."""
-    return make_world(folder, policy=POLICY.replace("[profiles.teaching]", ACCOUNTS.strip()))
+    return make_world(folder, policy=POLICY + PATIENT_RECORD + REGISTRAR)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,9 +38,9 @@ window_minutes = 30
 """
 
 
-def clinic(folder: Path, before_filing: str = "never") -> World:
+def clinic(folder: Path, before_filing: str = "never", accounts: str = "") -> World:
     """Return a world in ``folder``; ``before_filing`` says which photographs wait for approval."""
-    return make_world(folder, policy=POLICY + CLINICIANS.format(before_filing=before_filing))
+    return make_world(folder, policy=POLICY + accounts + CLINICIANS.format(before_filing=before_filing))
 
 
 def intimate(uid: str = UID) -> bytes:

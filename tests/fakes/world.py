@@ -53,6 +53,7 @@ POLICY = """
 [decisions]
 anonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"
 [intake]
+personal_device = "reject"
 consent_reference = "required"
 default_issuer = "HOSP"
 [[dicom_nodes]]

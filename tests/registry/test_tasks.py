@@ -39,6 +39,14 @@ def test_every_kind_that_a_decision_or_an_event_opens_has_an_owner() -> None:
     assert TASKS | set(TaskKind) <= set(KINDS)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_task_has_a_role_that_does_it_and_a_time_by_when(kind: str, world: World) -> None:
+    opened(world, "T1", kind)
+    (task,) = world.tasks()
+    assert task["owner"] in set(Owner)
+    assert AT < datetime.fromisoformat(str(task["due_at"])) <= AT + timedelta(days=28)
+
+
 def test_a_kind_says_who_does_it_by_when(world: World) -> None:
     opened(world, "T1", TaskKind.BREACH_ASSESSMENT)
     (task,) = world.tasks()
@@ -92,7 +100,7 @@ def test_what_was_asked_for_and_done_closes_every_task_of_its_kind(world: World)
         assert tasks.open_tasks(connection, Obligation.NOTIFY_IG) == []
 
 
-def test_the_most_urgent_comes_first_and_what_has_no_time_last(world: World) -> None:
+def test_the_most_urgent_comes_first(world: World) -> None:
     opened(world, "T1")
     opened(world, "T2", subject="b", due_at=AT + timedelta(hours=9))
     opened(world, "T3", subject="c", due_at=AT + timedelta(hours=1))

@@ -81,19 +81,34 @@ def test_neither_settings_nor_a_registry_are_needed(shell: Shell) -> None:
     assert (result.exit_code, result.stdout) == (0, "[]\n")
 
 
-def test_a_case_that_can_t_be_read_is_told_by_its_field(shell: Shell) -> None:
+def unread(id_: str | None, consent: str | None, image: str | None) -> dict[str, object]:
+    return {"id": id_, "consent": consent, "image": image, "recalls": [], "not_recallable": [], "tasks": []}
+
+
+def test_a_case_that_can_t_be_read_changes_nothing_and_is_told_by_its_field(shell: Shell) -> None:
     unknown = {**CAPTURE, "event": {"type": "EARTHQUAKE"}}
-    said = shell.fails("event", "--case", shell.put("c.json", json.dumps(unknown)))
-    assert said.startswith("consentgate: case[0].event.type: expected one of WITHDRAW, REFUSE, DISTRESS_OR_OBJECTION")
+    result = shell("event", "--case", shell.put("c.json", json.dumps(unknown)))
+    assert (result.exit_code, json.loads(result.stdout)) == (1, unread("EVT-01", "GIVEN", "CAPTURING"))
+    assert result.stderr.startswith("consentgate: case[0].event.type: expected one of WITHDRAW, REFUSE, DISTRESS")
 
 
-def test_the_others_of_a_list_are_answered_all_the_same(shell: Shell) -> None:
-    result = shell("event", "--case", "-", typed=json.dumps([CAPTURE, {"id": "X"}, QUEUED]))
-    assert (result.exit_code, json.loads(result.stdout)) == (1, [EXPECTED[0], EXPECTED[2]])
+def test_every_case_of_a_list_is_answered_in_its_place(shell: Shell) -> None:
+    result = shell("event", "--case", "-", typed=json.dumps([CAPTURE, {"id": "X"}, QUEUED, 3]))
+    answers = [EXPECTED[0], unread("X", None, None), EXPECTED[2], unread(None, None, None)]
+    assert (result.exit_code, json.loads(result.stdout)) == (1, answers)
     assert result.stderr.splitlines() == [
         "consentgate: case[1].before: is missing",
         "consentgate: case[1].event: is missing",
+        "consentgate: case[3]: expected an object",
+        "consentgate: case[3].before: is missing",
+        "consentgate: case[3].event: is missing",
+        "consentgate: case[3].id: is missing",
     ]
+
+
+def test_half_a_character_is_answered_as_it_was_written(shell: Shell) -> None:
+    result = shell("event", "--case", "-", typed=json.dumps({**CAPTURE, "id": "\ud800"}))
+    assert (result.exit_code, json.loads(result.stdout)["id"]) == (0, "\ud800")
 
 
 @pytest.mark.parametrize("text", ["", "{", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "[" * 100_000])

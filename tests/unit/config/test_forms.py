@@ -10,7 +10,10 @@ from orthanc_plugin.config.forms import UnknownFormError, level_of, narrowings
 from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.errors import ConfigurationError
 
-DECISIONS = '[decisions]\nanonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"\n'
+DECISIONS = (
+    '[decisions]\nanonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"\n'
+    '[intake]\npersonal_device = "reject"\n'
+)
 CARE = '{purpose = "DIRECT_CARE", max_form = "IDENTIFIABLE", audience = ["CARE_TEAM"]}'
 TEACHING = '{purpose = "TEACHING", max_form = "ANONYMISED", audience = ["TRUST_STUDENTS"]}'
 JOURNAL = 'purpose = "PUBLICATION", max_form = "ANONYMISED", audience = ["JOURNAL"]'

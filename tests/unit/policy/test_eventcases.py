@@ -6,7 +6,13 @@ import pytest
 
 from dicomwrap.terms import ConsentState, Form, GiverType, Purpose, PurposeGroup, WithdrawalPhase
 from orthanc_plugin.policy.cases import CaseError
-from orthanc_plugin.policy.eventcases import event_answer, parse_event_case
+from orthanc_plugin.policy.eventcases import (
+    OTHER_WORDS,
+    SYNONYMS,
+    event_answer,
+    parse_event_case,
+    unread_answer,
+)
 from orthanc_plugin.policy.eventmodel import Before, Copy, Event, Happening, ImageState, Recall
 from orthanc_plugin.policy.events import outcome
 from orthanc_plugin.policy.model import MadeFor
@@ -90,7 +96,7 @@ def test_a_giver_may_be_written_as_in_a_case_of_a_decision() -> None:
 
 def test_an_answer_has_these_keys_and_no_others() -> None:
     case = parse_event_case(written({"disclosures": [{"id": "D1"}]}))
-    assert event_answer(case.id, outcome(case.before, case.event)) == {
+    assert event_answer(case, outcome(case.before, case.event)) == {
         "id": "X-1",
         "consent": "WITHDRAWN",
         "image": "ACTIVE",
@@ -109,11 +115,12 @@ def test_an_answer_has_these_keys_and_no_others() -> None:
         ({"id": "X", "before": {"consent": "GIVEN"}}, "case.event: is missing"),
         ({**written(), "before": 3}, "case.before: expected an object"),
         (written({"consent": "MAYBE"}), "case.before.consent: expected one of PROPOSED, GIVEN"),
-        (written({"consent": None}), "case.before.consent: expected one of"),
-        (written({"image": "LOST"}), "case.before.image: expected one of CAPTURING"),
+        (written({"consent": {"state": "GIVEN"}}), "case.before.consent: expected one of"),
+        (written({"image": {"id": "IMG1"}}), "case.before.image: expected text"),
         (written({"giver": "FRIEND"}), "case.before.giver: expected one of"),
         (written({"giver": {"id": "mother"}}), "case.before.giver.type: is missing"),
         (written({"made_for": 1}), "case.before.made_for: expected one of CARE, SECONDARY"),
+        (written({"made_for": "RECORDS_MANAGEMENT"}), "case.before.made_for: expected one of CARE, SECONDARY"),
         (written({"purposes": ["FUN"]}), "case.before.purposes: expected purposes, not FUN"),
         (written({"purposes": [["FUN"]]}), "case.before.purposes: expected purposes, not ['FUN']"),
         (written({"purposes": "TEACHING"}), "case.before.purposes: expected a list"),
@@ -128,6 +135,12 @@ def test_an_answer_has_these_keys_and_no_others() -> None:
         (written(event={"type": "EARTHQUAKE"}), "case.event.type: expected one of WITHDRAW, REFUSE"),
         (written(event={"phase": "NEVER"}), "case.event.phase: expected one of DURING_CAPTURE"),
         (written(event={"purposes": ["FUN"]}), "case.event.purposes: expected purposes, not FUN"),
+        (written(event={"purpose": ["TEACHING"]}), "case.event.purpose: expected one of DIRECT_CARE"),
+        (written(event={"purpose": "FUN"}), "case.event.purpose: expected one of DIRECT_CARE"),
+        (written(event={"withdrawn_purposes": ["FUN"]}), "case.event.withdrawn_purposes: expected purposes, not FUN"),
+        (written(event={"consent": 1}), "case.event.consent: expected text"),
+        (written(event={"type": "BIRTHDAY"}), "case.event.age: is missing"),
+        (written(event={"type": "BIRTHDAY", "age": 17}), "case.event.age: expected 16 or 18"),
         (written(event={"widens": 1}), "case.event.widens: expected true or false"),
         (written(event={"type": "RECALL_CONFIRMED"}), "case.event.disclosure: is missing"),
         (written(event={"disclosure": "D9"}), "case.event.disclosure: expected the id of one of before.disclosures"),
@@ -141,5 +154,109 @@ def test_a_case_that_can_t_be_read_names_the_field(value: object, problem: str) 
 
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(CaseError) as caught:
-        parse_event_case(written({"consent": "MAYBE", "image": "LOST"}, {"type": "EARTHQUAKE"}))
+        parse_event_case(written({"consent": "MAYBE", "image": 3}, {"type": "EARTHQUAKE"}))
     assert len(caught.value.problems) == 3
+
+
+def answered(case: Json) -> Json:
+    read = parse_event_case(case)
+    return dict(event_answer(read, outcome(read.before, read.event)))
+
+
+@pytest.mark.parametrize(("word", "meant"), SYNONYMS.items())
+def test_an_event_may_be_called_by_another_word(word: str, meant: Happening) -> None:
+    named = {"disclosure": "D1"}
+    case = written({"disclosures": [{"id": "D1"}]}, {"type": word, **named})
+    assert parse_event_case(case).event.type is meant
+
+
+def test_no_word_stands_for_two_events() -> None:
+    assert sum(map(len, OTHER_WORDS.values())) == len(SYNONYMS)
+    assert not set(SYNONYMS) & set(Happening)
+
+
+@pytest.mark.parametrize(("age", "meant"), [(16, Happening.BIRTHDAY_16), (18, Happening.BIRTHDAY_18)])
+def test_a_birthday_is_told_by_its_age(age: int, meant: Happening) -> None:
+    assert parse_event_case(written(event={"type": "BIRTHDAY", "age": age})).event.type is meant
+
+
+@pytest.mark.parametrize("consent", [None, "NONE"])
+def test_copies_are_recalled_where_no_consent_is_on_record(consent: str | None) -> None:
+    found = answered(written({"consent": consent, "disclosures": [{"id": "D1"}]}))
+    assert (found["consent"], found["recalls"]) == (consent, ["D1"])
+
+
+@pytest.mark.parametrize(
+    ("image", "event", "after"),
+    [
+        ("LOST", "WITHDRAW", "LOST"),
+        ("LOST", "DIGEST_MISMATCH", "LOST"),
+        ("FILED", "EXPIRY", "FILED"),
+        ("FILED", "DIGEST_MISMATCH", "QUARANTINED"),
+        ("AWAITING_APPROVAL", "APPROVED", "ACTIVE"),
+        (None, "DIGEST_MISMATCH", None),
+    ],
+)
+def test_a_picture_keeps_the_word_it_was_told_by_unless_something_happens_to_it(
+    image: str | None, event: str, after: str | None
+) -> None:
+    assert answered(written({"image": image}, {"type": event}))["image"] == after
+
+
+@pytest.mark.parametrize(
+    ("word", "made_for"),
+    [
+        ("TEACHING", MadeFor.SECONDARY),
+        ("ALL_SECONDARY", MadeFor.SECONDARY),
+        ("DIRECT_CARE", MadeFor.CARE),
+        ("SECOND_OPINION", MadeFor.CARE),
+    ],
+)
+def test_a_picture_may_be_said_to_be_made_for_a_purpose(word: str, made_for: MadeFor) -> None:
+    assert parse_event_case(written({"made_for": word})).before.made_for is made_for
+
+
+@pytest.mark.parametrize(
+    "narrow", [{"purpose": "TEACHING"}, {"purposes": ["TEACHING"]}, {"withdrawn_purposes": ["TEACHING"]}]
+)
+def test_a_withdrawal_takes_only_the_purposes_that_it_names(narrow: Json) -> None:
+    found = answered(written({"purposes": ["DIRECT_CARE", "TEACHING"]}, narrow))
+    assert (found["consent"], found["image"]) == ("GIVEN", "ACTIVE")
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "recalled"),
+    [
+        ({}, {}, ["D1", "D0"]),
+        ({"consent_id": "C2"}, {}, ["D2", "D0"]),
+        ({}, {"consent": "C2"}, ["D2", "D0"]),
+        ({"consent_id": "C1"}, {"consent": "C2"}, ["D1", "D0"]),
+    ],
+)
+def test_only_copies_under_the_consent_are_recalled(before: Json, event: Json, recalled: list[str]) -> None:
+    copies = [{"id": "D1", "under": "C1"}, {"id": "D2", "under": "C2"}, {"id": "D0"}]
+    assert answered(written({**before, "disclosures": copies}, event))["recalls"] == recalled
+
+
+def test_copies_under_any_consent_are_recalled_where_none_is_the_one_of_the_case() -> None:
+    copies = [{"id": "D2", "under": "C2"}, {"id": "D3", "under": "C3"}]
+    assert answered(written({"disclosures": copies}))["recalls"] == ["D2", "D3"]
+
+
+@pytest.mark.parametrize(
+    ("value", "id_", "consent", "image"),
+    [
+        (written(event={"type": "EARTHQUAKE"}), "X-1", "GIVEN", "ACTIVE"),
+        (written({"consent": "MAYBE", "image": 3}), "X-1", "MAYBE", None),
+        ({"id": 7, "before": {"consent": ["GIVEN"], "image": "LOST"}}, None, None, "LOST"),
+        ({"id": "X"}, "X", None, None),
+        ({"id": "X", "before": "GIVEN"}, "X", None, None),
+        ([], None, None, None),
+        (None, None, None, None),
+    ],
+)
+def test_nothing_follows_from_what_can_t_be_read(
+    value: object, id_: str | None, consent: str | None, image: str | None
+) -> None:
+    nothing: Json = {"recalls": [], "not_recallable": [], "tasks": []}
+    assert unread_answer(value) == {"id": id_, "consent": consent, "image": image, **nothing}
