@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.checkpoint import CheckpointError
@@ -120,24 +122,36 @@ class Services:
             ReleaseRefusedError: the permit doesn't hold any more, such as after a withdrawal.
             RegistryError: it could not be written, so nothing may leave.
         """
-        request, disclosure_id = answer.request, self.ids()
+        return self.disclose_all(((answer, released),))[0]
+
+    def disclose_all(self, releases: Iterable[tuple[Answer, Released]]) -> tuple[str, ...]:
+        """Write the disclosures of pictures that leave together, all or none; return their ids.
+
+        Raises:
+            ReleaseRefusedError: a permit doesn't hold any more, so none of them is written.
+            RegistryError: they could not be written, so nothing may leave.
+        """
         with self.database.writing() as connection:
-            now = self.gate.confirm(connection, answer)
-            disclosure = Disclosure(
-                disclosure_id=disclosure_id,
-                decision_id=now.decision_id,
-                sop_instance_uid=request.sop_instance_uid,
-                released_uid=released.sop_instance_uid,
-                recipient=request.requester.recipient,
-                door=request.door,
-                purpose=now.purpose,
-                form=now.decision.effect,
-                profile=released.profile,
-                consents=now.decision.consents,
-                sha256=released.sha256,
-                at=self.clock().isoformat(),
-            )
-            append(connection, [self._begun(now, disclosure_id, ledger.disclose(connection, disclosure))])
+            return tuple(self._disclosed(connection, answer, released) for answer, released in releases)
+
+    def _disclosed(self, connection: Connection, answer: Answer, released: Released) -> str:
+        request, disclosure_id = answer.request, self.ids()
+        now = self.gate.confirm(connection, answer)
+        disclosure = Disclosure(
+            disclosure_id=disclosure_id,
+            decision_id=now.decision_id,
+            sop_instance_uid=request.sop_instance_uid,
+            released_uid=released.sop_instance_uid,
+            recipient=request.requester.recipient,
+            door=request.door,
+            purpose=now.purpose,
+            form=now.decision.effect,
+            profile=released.profile,
+            consents=now.decision.consents,
+            sha256=released.sha256,
+            at=self.clock().isoformat(),
+        )
+        append(connection, [self._begun(now, disclosure_id, ledger.disclose(connection, disclosure))])
         return disclosure_id
 
     def _begun(self, answer: Answer, disclosure_id: str, seal: str) -> AuditEvent:

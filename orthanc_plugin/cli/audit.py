@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.chain import verify as walk
 from orthanc_plugin.cli.common import json_option, say, services, show, told
-from orthanc_plugin.registry import consents, ledger, reviews
+from orthanc_plugin.registry import authorities, breakglass, captures, changes, consents, ledger, reviews
+from orthanc_plugin.registry.consentrows import recorders
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.trail import Trail, details
 
@@ -22,7 +23,12 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "consent": (consents.SEAL, consents.seals),
     "review": (reviews.SEAL, reviews.seals),
     "disclosure": (ledger.SEAL, ledger.seals),
+    "authority": (authorities.SEAL, authorities.seals),
+    "emergency access": (breakglass.SEAL, breakglass.seals),
+    "capture stop": (captures.SEAL, captures.seals),
+    "change": (changes.SEAL, changes.seals),
 }
+UNSEALED_ONCE: Final = frozenset({"review", "disclosure"})  # by version 0.1
 
 
 @click.group()
@@ -45,13 +51,22 @@ def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int)
     if entries and not signed:
         return "no signed head is there, so entries could have been cut off or rewritten"
     with looked_at.reading() as connection:
-        said = set(details(connection))
+        said = dict(details(connection))
         for kind, (seal, seals) in RECORDS.items():
-            sealed, present = {detail for detail in said if detail.startswith(seal)}, set(seals(connection))
-            # Version 0.1 sealed nothing but consents.
-            if changed := sealed ^ present if kind == "consent" else sealed - present:
-                return f"{len(changed)} {kind} record(s) are not as the trail has them"
+            sealed, present = _newest(said, seal), _newest(seals(connection), seal)
+            names = sealed if kind in UNSEALED_ONCE else sealed | present
+            if changed := sum(sealed.get(name) != present.get(name) for name in names):
+                return f"{changed} {kind} record(s) are not as the trail has them"
+        if others := sum(said[seal] != by for seal, by in recorders(connection)):
+            return f"{others} consent record(s) name somebody else than the trail as who recorded them"
+        if unlike := changes.unlike(connection):
+            return f"the facts of {unlike} patient(s) or picture(s) are not what their last change made them"
     return ""
+
+
+def _newest(words: Iterable[str], seal: str) -> dict[str, str]:
+    """Return the last words on each record: of one that changes, the newest entry tells how it stands."""
+    return {each.partition(" sha256 ")[0]: each for each in words if each.startswith(seal)}
 
 
 @audit.command()
@@ -62,7 +77,8 @@ def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int)
 def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> None:
     """Prove the trail whole: every entry follows the one before it, every signed head is met, no record was changed.
 
-    The records that the trail seals are consents, reviews and disclosures.
+    The records that the trail seals are consents, reviews, disclosures as they began, authorities, emergency access,
+    stopped captures, and what people or feeds changed of a patient or picture.
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()

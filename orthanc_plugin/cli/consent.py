@@ -131,7 +131,7 @@ def _today(record: ConsentRecord, patient: Patient, day: date) -> list[str]:
     """Say what the consent comes to for each purpose, from the dates and not from the stored state alone."""
     said = [
         f"{purpose}: {standing(scope, purpose, patient, day)}"
-        for scope in consentfacts.whole(consent_json(record))
+        for scope in consentfacts.whole(consent_json(record), consentfacts.columns(record))
         for purpose in sorted(purposes_named(frozenset(scope.purposes)))
     ]
     return [*dict.fromkeys(said), *(["the patient has died"] if has_died(patient, day) else [])]

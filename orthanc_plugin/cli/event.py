@@ -8,7 +8,8 @@ import sys
 import click
 
 from orthanc_plugin.policy.cases import CaseError
-from orthanc_plugin.policy.eventcases import Answer, event_answer, parse_event_case, unread_answer
+from orthanc_plugin.policy.eventcases import Answer, event_answer, parse_event_case, readable, takes_back
+from orthanc_plugin.policy.eventmodel import Outcome
 from orthanc_plugin.policy.events import outcome
 
 FAULTY = 1
@@ -16,13 +17,18 @@ UNREADABLE = 2
 
 
 def _answer(value: object, place: str) -> tuple[Answer, bool]:
-    """Return the answer to one case, and whether it could be read; what is wrong with it is told."""
+    """Return the answer to one case, and whether it could be read; what is wrong with it is told.
+
+    Nothing follows from what can't be read, but a word that is taken back counts however little else can be.
+    """
     try:
         case = parse_event_case(value, place)
     except CaseError as error:
         for problem in error.problems:
             click.echo(f"consentgate: {problem}", err=True)
-        return unread_answer(value), False
+        case = readable(value)
+        unchanged = Outcome(consent=case.before.consent, image=case.before.image)
+        return event_answer(case, outcome(case.before, case.event) if takes_back(value) else unchanged), False
     return event_answer(case, outcome(case.before, case.event)), True
 
 
@@ -33,8 +39,9 @@ def _answer(value: object, place: str) -> tuple[Answer, bool]:
 def event(source: str) -> None:
     """Say what follows from an event: consent, picture, recalls, tasks.
 
-    Neither a database nor Orthanc is needed: one case gives one object, a list gives a list. For a case that can't be
-    read nothing follows; what is wrong with it is told on stderr, and the exit status is 1.
+    Neither a database nor Orthanc is needed: one case gives one object, a list gives a list. From a case that can't be
+    read nothing follows, unless it takes a consent back: what can't be read of it is as if left out. What is wrong is
+    told on stderr, and the exit status is 1.
     """
     try:
         with click.open_file(source, encoding="utf-8") as file:

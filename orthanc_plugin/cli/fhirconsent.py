@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from dicomwrap.terms import ConsentState
 from orthanc_plugin.cli.common import by_option, json_option, services, show, told
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.fhir.consent import Filing, to_fhir
 from orthanc_plugin.fhir.document import LARGEST, read_document
 from orthanc_plugin.fhir.reading import from_fhir
-from orthanc_plugin.lifecycle.receiving import Received, receive
+from orthanc_plugin.lifecycle.receiving import Received, receive, take_in
 from orthanc_plugin.registry import consents
 
 
@@ -56,9 +58,18 @@ def _listed(received: Received) -> dict[str, object]:
         "state": record.state,
         "changed": received.changed,
         "lacks": list(received.gaps),
+        "unknown_patient": received.unknown_patient,
         "recalls": list(follows.recalls),
         "not_recallable": list(follows.not_recallable),
     }
+
+
+def _notes(received: Received) -> Iterator[str]:
+    record = received.record
+    said = f"{record.id} is only proposed" if record.state is ConsentState.PROPOSED else record.id
+    yield from (f"{said}: {gap}" for gap in received.gaps)
+    if received.unknown_patient:
+        yield f"{record.id}: nothing was on record yet of its patient; check the number and its issuer"
 
 
 @fhir.command(name="import")
@@ -76,12 +87,11 @@ def import_(file: Path, by: str, as_json: bool) -> None:
     records = [record for resource in read_document(_bytes(file)) for record in from_fhir(resource)]
     act = shared.act(by, "consentgate fhir")
     with shared.database.writing() as connection:
-        received = [receive(connection, act, record) for record in records]
+        received = take_in(connection, act, records, receive)
     for name in (name for each in received for name in each.consequences.spool_names):
         shared.spool.drop(name)
     shared.sign_head()
-    for each in received:
-        for gap in each.gaps:
-            click.echo(f"note: {each.record.id} is only proposed: {gap}", err=True)
-    columns = ("consent", "version", "state", "changed", "lacks", "recalls", "not_recallable")
+    for note in (note for each in received for note in _notes(each)):
+        click.echo(f"note: {note}", err=True)
+    columns = ("consent", "version", "state", "changed", "lacks", "unknown_patient", "recalls", "not_recallable")
     show([_listed(each) for each in received], columns, as_json=as_json, empty="The Bundle holds no consent.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 
 from orthanc_plugin.cli.common import json_option, say, services, show, told
+from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.policydiff import differences
 from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
 from orthanc_plugin.enforcement.requester import bound
@@ -57,7 +58,11 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 
 @policy.command()
 @click.argument("new", type=click.Path(path_type=Path), required=False)
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only decisions of this day and later.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Only decisions of this day and later, as the hospital counts days.",
+)
 @json_option
 @told
 def replay(new: Path | None, since: datetime | None, as_json: bool) -> None:
@@ -69,7 +74,7 @@ def replay(new: Path | None, since: datetime | None, as_json: bool) -> None:
     shared = services()
     chosen = load_policy(new) if new else None
     asked_again, changed = 0, []
-    for entry in _decisions(shared, since.date().isoformat() if since else ""):
+    for entry in _decisions(shared, since.date() if since else date.min):
         asked_again += 1
         before, after = str(entry["effect"]), _again(shared, entry, chosen)
         if (after.effect, [*after.obligations]) != (before, entry["obligations"]):
@@ -80,11 +85,11 @@ def replay(new: Path | None, since: datetime | None, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _decisions(shared: Services, since: str) -> Iterator[Entry]:
-    """Give the entries that are decisions with the facts they rested on; refusals at the door rest on none."""
+def _decisions(shared: Services, since: date) -> Iterator[Entry]:
+    """Give the decisions of the hospital's day ``since`` and later; refusals at the door rest on no facts."""
     for entry in shared.trail.entries():
         body: Entry = json.loads(entry.body)
-        if body.get("facts") and str(body["at"]) >= since:
+        if body.get("facts") and hospital_day(datetime.fromisoformat(str(body["at"]))) >= since:
             yield body
 
 

@@ -9,7 +9,7 @@ import click
 
 from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, show, told
 from orthanc_plugin.cli.running import filing
-from orthanc_plugin.registry import consents
+from orthanc_plugin.lifecycle.filing import link
 from orthanc_plugin.registry import quarantine as held_objects
 
 DOOR = "consentgate quarantine"
@@ -56,8 +56,7 @@ def release(quarantine_id: str, consent_id: str | None, by: str, as_json: bool) 
     with shared.database.writing() as connection:
         held = held_objects.get(connection, quarantine_id)
         if consent_id is not None:
-            consents.current(connection, consent_id)
-            held_objects.link(connection, quarantine_id, consent_id)
+            link(connection, shared.act(by, DOOR), quarantine_id, consent_id)
     if held.status is held_objects.Status.RELEASED:
         say({"released": True}, "It was released before.", as_json=as_json)
         return

@@ -1,11 +1,13 @@
 """What each call of Consentgate's REST door does.
 
 Knows the life cycle's functions and the shape of bodies. Must not know HTTP beyond a status, and decides nothing. Every
-change is one write transaction that leaves its trail entry; what it dropped from the spool goes after the commit.
+change is one write transaction that leaves its trail entry. What it dropped from the spool goes after the commit, and
+the trail's head is signed then; if that fails the answer is still what was done, and the log says what is left to do.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
@@ -22,15 +24,16 @@ from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.fhir.consent import Filing, to_fhir
 from orthanc_plugin.fhir.document import read_document
 from orthanc_plugin.fhir.reading import from_fhir
-from orthanc_plugin.lifecycle import approval, consenting, duties, emergency, withdrawal
+from orthanc_plugin.lifecycle import approval, duties, emergency, withdrawal
 from orthanc_plugin.lifecycle.approval import Answer
-from orthanc_plugin.lifecycle.receiving import Received, receive
-from orthanc_plugin.lifecycle.withdrawal import Consequences
+from orthanc_plugin.lifecycle.receiving import receive, record_new, take_in
 from orthanc_plugin.policy.cases import answer as decision_as_mapping
 from orthanc_plugin.policy.model import Decision, Effect
 from orthanc_plugin.registry import consentrows, images, quarantine, tasks
 from orthanc_plugin.registry.consentrows import Recorded
 from orthanc_plugin.services import Services
+
+logger = logging.getLogger(__name__)
 
 WORDS: Final[dict[str, Purpose | PurposeGroup]] = {word.value: word for word in (*Purpose, *PurposeGroup)}
 PHASES: Final = {phase.value: phase for phase in WithdrawalPhase}
@@ -47,17 +50,14 @@ def record_consent(services: Services, call: Call) -> Reply:
     """Record the consent or refusal in the body: Consentgate's own JSON, or FHIR R4, which may hold several."""
     by = act(services, call)
     said = _said(call)
+    step = receive if call.brings(FHIR) else record_new
     with services.database.writing() as connection:
-        if call.brings(FHIR):
-            received = [receive(connection, by, record) for record in said]
-        else:
-            received = [Received(record=consenting.record(connection, by, record)) for record in said]
-    _dropped(services, *(each.consequences for each in received))
-    services.sign_head()
-    with services.database.reading() as connection:
+        received = take_in(connection, by, said, step)
         filed = [on_record(consentrows.versions(connection, each.record.id)[-1]) for each in received]
+    _after(services, *(name for each in received for name in each.consequences.spool_names))
     lacks = [f"{each.record.id}: {gap}" for each in received for gap in each.gaps]
-    return Reply(status=CREATED, payload={"consents": filed, "lacks": lacks})
+    unknown = [each.record.id for each in received if each.unknown_patient]
+    return Reply(status=CREATED, payload={"consents": filed, "lacks": lacks, "unknown_patients": unknown})
 
 
 def _said(call: Call) -> list[ConsentRecord]:
@@ -69,15 +69,32 @@ def _said(call: Call) -> list[ConsentRecord]:
         raise CallError("The body is not UTF-8.") from error
 
 
-def _dropped(services: Services, *consequences: Consequences) -> None:
-    for name in (name for each in consequences for name in each.spool_names):
-        services.spool.drop(name)
+def _after(services: Services, *spool_names: str) -> None:
+    """Do what follows a commit; a failure is no answer to the call, whose change is on record."""
+    try:
+        for name in spool_names:
+            services.spool.drop(name)
+        services.sign_head()
+    except Exception:  # the heartbeat signs again, and has the spool swept
+        logger.exception("a change is on record; the spool or the trail's signed heads are not up to date yet")
+
+
+def _named(call: Call, *known: str) -> tuple[str, dict[str, object]]:
+    """Return the consent that is meant, by the path or else by the body, and the body's fields.
+
+    Other systems' ids may hold what no path can.
+    """
+    if "consent" in call.names:
+        return call.names["consent"], call.fields(*known)
+    values = call.fields("consent", *known)
+    return text(values, "consent"), values
 
 
 def one_consent(services: Services, call: Call) -> Reply:
     """Give the newest version; as a FHIR R4 Consent when that is asked for."""
+    consent_id, _ = _named(call)
     with services.database.reading() as connection:
-        found = consentrows.versions(connection, call.names["consent"])[-1]
+        found = consentrows.versions(connection, consent_id)[-1]
     if not call.wants(FHIR):
         return Reply(payload=on_record(found))
     filing = Filing(
@@ -91,8 +108,9 @@ def one_consent(services: Services, call: Call) -> Reply:
 
 def history(services: Services, call: Call) -> Reply:
     """Give every version, oldest first."""
+    consent_id, _ = _named(call)
     with services.database.reading() as connection:
-        found = consentrows.versions(connection, call.names["consent"])
+        found = consentrows.versions(connection, consent_id)
     return Reply(payload={"consents": [on_record(each) for each in found]})
 
 
@@ -108,7 +126,7 @@ def search(services: Services, call: Call) -> Reply:
 
 def withdraw(services: Services, call: Call) -> Reply:
     """Withdraw a consent, wholly or for some purposes; no release under it begins after the answer."""
-    values = call.fields("purposes", "on", "phase", "reason", "how_received")
+    consent_id, values = _named(call, "purposes", "on", "phase", "reason", "how_received")
     by = act(services, call)
     note = Withdrawal(
         phase=_phase(values),
@@ -116,17 +134,9 @@ def withdraw(services: Services, call: Call) -> Reply:
         how_received=text(values, "how_received", needed=False),
     )
     with services.database.writing() as connection:
-        done = withdrawal.withdraw(
-            connection,
-            by,
-            call.names["consent"],
-            _purposes(values),
-            on=_day(values) or by.day,
-            note=note,
-        )
-    _dropped(services, done.consequences)
-    services.sign_head()
+        done = withdrawal.withdraw(connection, by, consent_id, _purposes(values), on=_day(values) or by.day, note=note)
     found = done.consequences
+    _after(services, *found.spool_names)
     opened = [f"CONFIRM_RECALL:{each}" for each in found.recalls]
     opened += [f"TELL_PATIENT_NOT_RECALLABLE:{each}" for each in found.not_recallable]
     opened += [f"PROPOSE_DISPOSAL:{each}" for each in found.proposed]
@@ -204,17 +214,16 @@ def answer_approval(services: Services, call: Call) -> Reply:
     said, reason, held_id = text(values, "answer"), text(values, "reason", needed=False), call.names["approval"]
     if said not in {*APPROVALS, "WITHDRAWN"}:
         raise CallError(f"answer: expected one of {', '.join((*APPROVALS, 'WITHDRAWN'))}.")
-    gone = None
+    refuse = values.get("refuse", False)
+    if not isinstance(refuse, bool) or (refuse and said in APPROVALS):
+        raise CallError("refuse: expected true or false, and true with the answer WITHDRAWN only.")
+    gone: tuple[str, ...] = ()
     with services.database.writing() as connection:
-        if said == "WITHDRAWN":
-            gone = approval.withdraw(
-                connection, act(services, call), held_id, reason, refuse=values.get("refuse") is True
-            )
-        else:
+        if said in APPROVALS:
             approval.approve(connection, act(services, call), held_id, APPROVALS[said], reason)
-    if gone is not None:
-        services.spool.drop(gone.spool_name)
-    services.sign_head()
+        else:
+            gone = (approval.withdraw(connection, act(services, call), held_id, reason, refuse=refuse).spool_name,)
+    _after(services, *gone)
     return Reply(payload={"approval": held_id, "outcome": said})
 
 
@@ -240,7 +249,7 @@ def close_task(services: Services, call: Call) -> Reply:
     note = text(call.fields("note"), "note")
     with services.database.writing() as connection:
         duties.close(connection, act(services, call), call.names["task"], note)
-    services.sign_head()
+    _after(services)
     return Reply(payload={"task": call.names["task"], "closed_by": call.user.name})
 
 
@@ -258,7 +267,7 @@ def break_glass(services: Services, call: Call) -> Reply:
         given = emergency.grant(
             connection, act(services, call), call.user.name, whose, minutes=minutes, reason=text(values, "reason")
         )
-    services.sign_head()
+    _after(services)
     told = {"grant": given.grant_id, "account": given.account, "ends_at": given.ends_at.isoformat()}
     return Reply(status=CREATED, payload=told)
 
@@ -288,6 +297,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
         (_ASK, f"{BASE}/openapi.json", Role.CONSENT, "", "OpenApi", openapi),
         (_DO, _CONSENTS, Role.CONSENT, "Consent", "ConsentFiled", record_consent),
         (_DO, f"{_CONSENTS}/search", Role.CONSENT, "ConsentSearch", "ConsentList", search),
+        (_DO, f"{_CONSENTS}/get", Role.CONSENT, "ConsentNamed", "ConsentOnRecord", one_consent),
+        (_DO, f"{_CONSENTS}/history", Role.CONSENT, "ConsentNamed", "ConsentList", history),
+        (_DO, f"{_CONSENTS}/withdrawal", Role.CONSENT, "WithdrawalNamed", "Withdrawn", withdraw),
         (_ASK, _CONSENT, Role.CONSENT, "", "ConsentOnRecord", one_consent),
         (_ASK, f"{_CONSENT}/history", Role.CONSENT, "", "ConsentList", history),
         (_DO, f"{_CONSENT}/withdrawal", Role.CONSENT, "Withdrawal", "Withdrawn", withdraw),

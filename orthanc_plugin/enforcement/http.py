@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orthanc_plugin.archive.remote import SECRET_HEADER, Credentials
@@ -149,21 +149,25 @@ class HttpFilter:
         may_leave = [self._may_leave(answer, user) for answer in answers]
         if not all(may_leave):
             return False
-        return all(self._disclosed(answer, row) for answer, row in zip(answers, rows, strict=True))
+        return self._disclosed(answers, rows)
 
-    def _disclosed(self, answer: Answer, row: ImageRow) -> bool:
-        """Write the disclosure where one is demanded; False when the permit didn't last until then.
+    def _disclosed(self, answers: Sequence[Answer], rows: Sequence[ImageRow]) -> bool:
+        """Write the disclosures that are demanded, all or none; False when a permit didn't last until then.
 
         Without one the decision is the release's record. It was taken and written in one hold of the write lock, so a
         withdrawal either came before it and counted, or came after a release that had begun; only checks follow it.
         """
-        if not self.services.must_disclose(answer):
-            return True
-        original = Released(content=b"", sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
+        releases = [
+            (answer, Released(content=b"", sha256=row.sha256, sop_instance_uid=row.sop_instance_uid))
+            for answer, row in zip(answers, rows, strict=True)
+            if self.services.must_disclose(answer)
+        ]
         try:
-            self.services.disclose(answer, original)
+            if releases:
+                self.services.disclose_all(releases)
         except ReleaseRefusedError as error:
-            self._refuse(answer, str(error.args[0]), "DECISION_CHANGED")
+            for answer, _ in releases:
+                self._refuse(answer, str(error.args[0]), "DECISION_CHANGED")
             return False
         return True
 

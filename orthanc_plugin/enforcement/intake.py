@@ -33,10 +33,12 @@ from orthanc_plugin.enforcement.objections import (
 from orthanc_plugin.enforcement.reading import (
     IDENTITY,
     IntakeRefusedError,
+    identity,
     parsed,
     without_hidden_metadata,
 )
 from orthanc_plugin.enforcement.sopclasses import image_type
+from orthanc_plugin.lifecycle import people
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
 from orthanc_plugin.registry import captures, images, patients, quarantine
 from orthanc_plugin.registry.images import ImageRow, orthanc_id, with_orthanc_ids
@@ -176,9 +178,9 @@ class Intake:
             sop_class_uid=str(dataset.SOPClassUID),
             series_instance_uid=str(dataset.SeriesInstanceUID),
             study_instance_uid=str(dataset.StudyInstanceUID),
-            patient_id=str(dataset.get("PatientID") or "").strip(),
-            issuer=str(dataset.get("IssuerOfPatientID") or self.services.policy.intake.default_issuer).strip(),
-            accession_number=str(dataset.get("AccessionNumber") or "").strip(),
+            patient_id=identity(dataset, "PatientID"),
+            issuer=identity(dataset, "IssuerOfPatientID") or self.services.policy.intake.default_issuer,
+            accession_number=identity(dataset, "AccessionNumber"),
             image_type=image_type(str(dataset.SOPClassUID)),
             made_on=day_of(made),
             made_for=MadeFor.SECONDARY if stamp and stamp.capture_purpose in SECONDARY_CODES else MadeFor.CARE,
@@ -263,7 +265,8 @@ class Intake:
         """Record the instance before Orthanc stores it."""
         dataset, row = coming.dataset, coming.row
         born = day_of(str(dataset.get("PatientBirthDate") or ""))
-        patients.ensure(connection, row.patient_id, row.issuer, born)
+        sender, why = self.services.act(coming.origin, DOOR), f"told by the picture {row.sop_instance_uid}"
+        people.know(connection, sender, (row.patient_id, row.issuer), born, why)
         images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
         if held is not None and held.status is not Status.RELEASED:
             quarantine.filing(connection, held)

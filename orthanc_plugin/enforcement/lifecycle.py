@@ -22,7 +22,7 @@ from orthanc_plugin.enforcement.preflight import modality_findings, plugin_findi
 from orthanc_plugin.enforcement.reading import parsed
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import RegistryError
-from orthanc_plugin.registry import images
+from orthanc_plugin.registry import images, legacy
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Lifecycle:
         for orthanc_instance in self.control.instances():
             self._take_stock(orthanc_instance)
         Intake(self.services).recover()
-        if not self.note("started; every check passed"):
+        if not self.note(legacy.STARTED):
             raise RegistryError("The start could not be recorded, so nothing else could.")
         self.services.sign_head()
         self.services.gate.open(CATCHING_UP)

@@ -27,6 +27,7 @@ from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, GiverType, Purpose
 from orthanc_plugin.config.policyfile import ConsentReference, Intake, PersonalDevice
 from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
 from orthanc_plugin.errors import UnknownRecordError
+from orthanc_plugin.lifecycle import covered
 from orthanc_plugin.policy.model import ImageSource, ImageType, MadeFor
 from orthanc_plugin.registry import consents, facts, images, patients
 from orthanc_plugin.registry.images import ImageRow
@@ -144,7 +145,7 @@ def _consent(connection: Connection, intake: Intake, row: ImageRow, *, linked: b
         record = consents.current(connection, row.consent_id)
     except UnknownRecordError:
         return ["CONSENT_UNKNOWN: the consent it refers to is not on record"]
-    if (record.patient_id, record.issuer or "") != (row.patient_id, row.issuer):
+    if (record.patient_id, record.issuer or "") not in covered.numbers(connection, (row.patient_id, row.issuer)):
         return ["CONSENT_OF_ANOTHER_PATIENT: the consent it refers to was given by someone else"]
     if record.state is not ConsentState.GIVEN:
         return [f"CONSENT_NOT_IN_FORCE: the consent it refers to is {record.state}"]
@@ -161,8 +162,9 @@ def _consent_of_patient(connection: Connection, intake: Intake, row: ImageRow) -
     missing = ["CONSENT_MISSING: the photograph refers to no consent"]
     if intake.consent_reference is ConsentReference.REQUIRED:
         return missing
-    known = consents.listed(connection, row.patient_id, row.issuer)
-    return [] if any(each.record.state is ConsentState.GIVEN for each in known) else missing
+    numbers = covered.numbers(connection, (row.patient_id, row.issuer))
+    known = [each.record for number in numbers for each in consents.listed(connection, *number)]
+    return [] if any(record.state is ConsentState.GIVEN for record in known) else missing
 
 
 def _over(record: ConsentRecord, row: ImageRow, today: date) -> list[str]:

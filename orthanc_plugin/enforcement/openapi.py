@@ -43,8 +43,8 @@ FAULTS: Final = {
     "409": "The record can't go from where it is to where it was asked to go",
     "413": "The body is too large",
     "422": "Something is missing or wrong; every fault is told",
-    "500": "The call failed and nothing was changed",
-    "503": "The registry can't be reached; nothing was changed",
+    "500": "The call failed; ask what is on record before it is sent again",
+    "503": "The registry can't be reached; ask what is on record before the call is sent again",
 }
 
 
@@ -137,6 +137,13 @@ CONSENT: Final = _object(
     ("id", "state", "giver", "decided_on"),
 )
 
+WITHDRAWAL: Final[dict[str, Schema]] = {
+    "purposes": _many(PURPOSE),
+    "on": DAY,
+    "phase": _one_of(WithdrawalPhase),
+    "reason": TEXT,
+    "how_received": TEXT,
+}
 TASK: Final[dict[str, Schema]] = {
     "task": TEXT,
     "kind": TEXT,
@@ -155,18 +162,15 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {"consent": _ref("Consent"), "recorded_at": MOMENT, "recorded_by": TEXT},
         ("consent", "recorded_at", "recorded_by"),
     ),
-    "ConsentFiled": _object({"consents": _many(_ref("ConsentOnRecord")), "lacks": _many(TEXT)}, ("consents", "lacks")),
+    "ConsentFiled": _object(
+        {"consents": _many(_ref("ConsentOnRecord")), "lacks": _many(TEXT), "unknown_patients": _many(TEXT)},
+        ("consents", "lacks", "unknown_patients"),
+    ),
+    "ConsentNamed": _object({"consent": TEXT}, ("consent",)),
     "ConsentList": _object({"consents": _many(_ref("ConsentOnRecord"))}, ("consents",)),
     "ConsentSearch": _object({"patient_id": TEXT, "issuer": TEXT}, ("patient_id",)),
-    "Withdrawal": _object(
-        {
-            "purposes": _many(PURPOSE),
-            "on": DAY,
-            "phase": _one_of(WithdrawalPhase),
-            "reason": TEXT,
-            "how_received": TEXT,
-        }
-    ),
+    "Withdrawal": _object(WITHDRAWAL),
+    "WithdrawalNamed": _object({"consent": TEXT, **WITHDRAWAL}, ("consent",)),
     "Withdrawn": _object(
         {"consent": _ref("Consent"), "recalls": _many(TEXT), "not_recallable": _many(TEXT), "tasks": _many(TEXT)},
         ("consent", "recalls", "not_recallable", "tasks"),

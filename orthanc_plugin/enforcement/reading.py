@@ -23,8 +23,10 @@ from orthanc_plugin.errors import ConsentgateError
 
 UIDS: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 IDENTITY: Final = (*UIDS, "PatientID", "IssuerOfPatientID", "AccessionNumber")
+LONGEST_IDENTITY: Final = 64  # characters: LO's limit, and the registry's for the accession number too
 # Syntaxes in which a photograph's pixels either are a stream that is checked, or can hide nothing.
 CHECKED_SYNTAXES: Final = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGBaseline8Bit})
+UNKEPT: Final = "\ufffd"
 META_START: Final = 132
 GROUP_LENGTH_BYTES: Final = 12
 _UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)+")
@@ -79,6 +81,11 @@ def _order_faults(dataset: Dataset, content: bytes) -> list[str]:
     return []
 
 
+def identity(dataset: Dataset, keyword: str) -> str:
+    """Return an element's text, with a mark for the one character that no database keeps."""
+    return str(dataset.get(keyword) or "").strip().replace("\0", UNKEPT)
+
+
 def identity_faults(dataset: Dataset) -> list[str]:
     """Say why whose object this is can't be told for certain."""
     faults = []
@@ -89,6 +96,8 @@ def identity_faults(dataset: Dataset) -> list[str]:
         text = str(element.value or "")
         if element.VM > 1 or _CONTROL.search(text) or text != text.lstrip():
             faults.append(f"IDENTITY_AMBIGUOUS: {keyword} has several values, control characters or a leading blank")
+        elif len(text.strip()) > LONGEST_IDENTITY:
+            faults.append(f"IDENTITY_TOO_LONG: {keyword} has more than {LONGEST_IDENTITY} characters")
     return faults
 
 

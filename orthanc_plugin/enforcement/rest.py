@@ -36,6 +36,7 @@ BASE: Final = "/consentgate"
 JSON: Final = "application/json"
 FHIR: Final = "application/fhir+json"
 BODY_BYTES: Final = 256 * 1024
+UNSURE: Final = "See Orthanc's log, and ask what is on record before the call is sent again."
 
 OK: Final = 200
 CREATED: Final = 201
@@ -169,9 +170,9 @@ def fault(error: Exception) -> Reply:
         status = next((status for kind, status in STATUSES if isinstance(error, kind)), FAILED)
     problems = getattr(error, "problems", ())
     payload = {
-        "error": str(error.args[0]) if error.args and status != FAILED else "The call failed; nothing was changed.",
+        "error": str(error.args[0]) if error.args and status != FAILED else "The call failed.",
         "problems": [str(problem) for problem in problems] if isinstance(problems, Sequence) else [],
-        "remedy": str(getattr(error, "remedy", "See Orthanc's log.")),
+        "remedy": str(getattr(error, "remedy", UNSURE)),
     }
     return Reply(status=status, payload=payload)
 
@@ -191,7 +192,7 @@ class RestDoor:
         self.worker = worker
 
     def hook(self, output: RestOutput, uri: str, **request: object) -> None:
-        """Answer Orthanc; whatever goes wrong is told as an error and changes nothing."""
+        """Answer Orthanc; whatever goes wrong is told as an error."""
         try:
             reply = self.worker.run(self.answer, uri, request)
         except BaseException:

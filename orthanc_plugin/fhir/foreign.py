@@ -7,7 +7,7 @@ recipient. Source: docs/fhir.md; requirements 2.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,12 +19,13 @@ Fault = Callable[[str, str], None]
 
 # Care is impossible with an anonymised picture, so a permit for treatment is one for the picture as it is.
 CARE: Final = frozenset({Purpose.DIRECT_CARE, Purpose.SECOND_OPINION, Purpose.EMERGENCY_CARE})
+INACTIVE: Final = "inactive"
 _PERMIT_STATES: Final = {
     "draft": "PROPOSED",
     "proposed": "PROPOSED",
     "active": "GIVEN",
     "rejected": "REFUSED",
-    "inactive": "WITHDRAWN",
+    INACTIVE: "WITHDRAWN",
     "entered-in-error": "ENTERED_IN_ERROR",
 }
 _DENY_STATES: Final = {"active": "REFUSED", "rejected": "REFUSED", "entered-in-error": "ENTERED_IN_ERROR"}
@@ -32,8 +33,12 @@ _DENY_STATES: Final = {"active": "REFUSED", "rejected": "REFUSED", "entered-in-e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What one provision comes to: the keys of a consent file that it decides, and where its scopes stand."""
+    """What one provision comes to: the keys of a consent file that it decides, and where its scopes stand.
 
+    ``number`` is its place among the provisions, whatever the others come to: the record's id is made of it.
+    """
+
+    number: int
     place: str
     keys: dict[str, object]
 
@@ -47,10 +52,12 @@ def meanings(root: Part, status: str, level: object, fault: Fault) -> list[Meani
         level: the level that our extension names, if any.
         fault: remembers what is wrong, by place and problem.
     """
-    parts = (root, *(_inherited(nested, root) for nested in root.nested))
+    parts = tuple(enumerate((root, *(_inherited(nested, root) for nested in root.nested)), start=1))
+    if status == INACTIVE and any(part.permits for _, part in parts):
+        parts = tuple(each for each in parts if each[1].permits)  # they end; what was refused stays refused
     return [
-        Meaning(place=part.place, keys={"state": state, "scopes": scopes, **_about(part, level, fault)})
-        for part in parts
+        Meaning(number=number, place=part.place, keys={"state": state, "scopes": scopes, **_about(part, level, fault)})
+        for number, part in parts
         if (state := _state(part, part is not root and root.permits, status, fault)) is not None
         and (scopes := _scopes(part, root, state, fault))
     ]
@@ -83,7 +90,10 @@ def _about(part: Part, level: object, fault: Fault) -> dict[str, object]:
 def _scopes(part: Part, root: Part, state: str, fault: Fault) -> list[dict[str, object]]:
     if state in ("REFUSED", "ENTERED_IN_ERROR"):
         return [_refusal(purpose, part) for purpose in _refused(part, root, fault)]
-    return [_permit(purpose, part, fault) for purpose in _permitted(part, fault)]
+    purposes = _permitted(part, fault)
+    if state != "WITHDRAWN":
+        _must_name_an_audience(purposes, part, fault)
+    return [_permit(purpose, part) for purpose in purposes]
 
 
 def _meant(part: Part, table: Mapping[Code, tuple[Purpose, ...]], fault: Fault) -> list[Purpose]:
@@ -104,9 +114,6 @@ def _permitted(part: Part, fault: Fault) -> list[Purpose]:
 
 
 def _refused(part: Part, root: Part, fault: Fault) -> list[Purpose]:
-    if part.actors:
-        problem = "can't be kept: a refusal counts for every recipient; leave the actors out, or record it by hand"
-        fault(f"{part.place}.actor", problem)
     purposes = _meant(part, REFUSED_BY, fault) if part.codes else list(Purpose)
     return [purpose for purpose in purposes if part is not root or purpose not in _excepted(root)]
 
@@ -122,12 +129,17 @@ def _refusal(purpose: Purpose, part: Part) -> dict[str, object]:
     return {"purpose": purpose.value, "max_form": Form.ANONYMISED.value, "audience": everybody, **_days(part)}
 
 
-def _permit(purpose: Purpose, part: Part, fault: Fault) -> dict[str, object]:
+def _must_name_an_audience(purposes: Sequence[Purpose], part: Part, fault: Fault) -> None:
+    """Take nobody for the care team who isn't: only a permit for care that names no recipient at all is for it."""
+    for purpose in purposes:
+        if not any(each.audience for each in part.actors) and (part.actors or purpose not in CARE):
+            problem = f"must name an audience of ours for {purpose}; without one nobody may receive"
+            fault(f"{part.place}.actor", problem)
+
+
+def _permit(purpose: Purpose, part: Part) -> dict[str, object]:
     form = Form.IDENTIFIABLE if purpose in CARE else Form.ANONYMISED
     audience = [actor.name for actor in part.actors if actor.audience]
-    if not audience and purpose not in CARE:
-        problem = f"must name an audience of ours for {purpose}; without one nobody may receive"
-        fault(f"{part.place}.actor", problem)
     named = part.terms.get("named_recipients")
     recipients = [
         *(named if isinstance(named, list) else []),

@@ -100,9 +100,9 @@ def _foreign(found: Reading, problems: list[str]) -> tuple[ConsentRecord, ...]:
 
     told = _told(found)
     records: list[ConsentRecord] = []
-    for number, meaning in enumerate(meanings(found.root, found.status, found.details.get("level"), fault), start=1):
+    for meaning in meanings(found.root, found.status, found.details.get("level"), fault):
         withdrawn = _withdrawn(found, fault) if meaning.keys["state"] == "WITHDRAWN" else {}
-        own_id = {"id": f"{told['id']}#{number}"} if number > 1 else {}
+        own_id = {"id": f"{told['id']}#{meaning.number}"} if meaning.number > 1 else {}
         scopes = meaning.keys["scopes"]
         places = [meaning.place] * (len(scopes) if isinstance(scopes, list) else 0)
         record = _record({**withdrawn, **told, **own_id, **meaning.keys}, places, problems)

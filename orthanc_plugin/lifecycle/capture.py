@@ -9,13 +9,14 @@ recordings 34.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ConsentgateError, IllegalTransitionError
-from orthanc_plugin.lifecycle import refusal
+from orthanc_plugin.lifecycle import covered, refusal
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.policy.model import Obligation
@@ -66,7 +67,7 @@ def stop(
         )
     filed = images.find(connection, Subject.STUDY_INSTANCE_UID, (study_instance_uid,))
     unfiled = quarantine.unfiled(connection, study_instance_uid)
-    refused_by = _patient(filed, unfiled, patient)
+    refused_by = _patient(connection, filed, unfiled, patient)
     made = recorded(connection, act, study_instance_uid, kind, reason)
     for held in unfiled:
         deleted(connection, act, held, f"CAPTURE_STOPPED: {kind}")
@@ -89,23 +90,28 @@ def _refuse_filed(connection: Connection, act: Act, filed: list[ImageRow]) -> No
 
     The study's refusal alone would be outranked by a consent to one picture or series of it (R6).
     """
-    whose: dict[tuple[str, str], list[str]] = {}
-    for row in filed:
-        whose.setdefault((row.patient_id, row.issuer), []).append(row.sop_instance_uid)
-    for patient, uids in whose.items():
-        refusal.of_pictures(connection, act, patient, tuple(uids))
+    for patient in sorted(_named(filed)):  # what names nobody is shut anyway
+        uids = tuple(row.sop_instance_uid for row in filed if (row.patient_id, row.issuer) == patient)
+        refusal.of_pictures(connection, act, patient, uids)
 
 
-def _patient(filed: list[ImageRow], unfiled: list[Held], told: tuple[str, str] | None) -> tuple[str, str]:
+def _named(objects: Sequence[ImageRow | Held]) -> set[tuple[str, str]]:
+    """Return whose the objects say they are; one that names nobody says nothing."""
+    return {(each.patient_id, each.issuer) for each in objects if each.patient_id and each.issuer}
+
+
+def _patient(
+    connection: Connection, filed: list[ImageRow], unfiled: list[Held], told: tuple[str, str] | None
+) -> tuple[str, str]:
     """Return whose study it is: as all its objects say in one voice, or as was ``told``, if none contradicts."""
-    named = {(row.patient_id, row.issuer) for row in filed} or {(held.patient_id, held.issuer) for held in unfiled}
+    named = _named(filed) or _named(unfiled)
     if told is not None:
-        if named and told not in named:
+        if named and named.isdisjoint(covered.numbers(connection, told)):
             raise UnknownPatientError(
                 "The objects of this study are another patient's.", remedy="Give the number that they bear."
             )
         return told
-    if len(named) != 1 or "" in next(iter(named)):
+    if len(named) != 1:
         raise UnknownPatientError("The objects of this study don't say whose it is.")
     return named.pop()
 
@@ -120,13 +126,13 @@ def recorded(connection: Connection, act: Act, study_instance_uid: str, kind: St
         stopped_at=act.at,
         stopped_by=act.by,
     )
-    captures.record(connection, made)
+    seal = captures.record(connection, made)
     event = act.event(
         EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
         "CAPTURE_STOPPED",
         subject=study_instance_uid,
         reasons=(kind,),
-        detail=f"stop {made.stop_id}",
+        detail=seal,
     )
     append(connection, [event])
     return made

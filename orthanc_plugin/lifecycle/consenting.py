@@ -14,15 +14,16 @@ from datetime import date
 from sqlalchemy import Connection
 
 from dicomwrap.consentrecord import ConsentRecord
-from dicomwrap.terms import ConsentState, Purpose, WithdrawalPhase
+from dicomwrap.terms import Audience, ConsentState, Form, Purpose, WithdrawalPhase, purposes_named
 from orthanc_plugin.audit.event import AuditEvent, EventType
-from orthanc_plugin.lifecycle import covered, withdrawal
+from orthanc_plugin.lifecycle import covered, people, withdrawal
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn
+from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.eventmodel import Task, TaskKind
-from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import consents, images, ledger, patients
+from orthanc_plugin.policy.model import ImageStatus, Recipient, Request
+from orthanc_plugin.registry import consents, facts, images, ledger
 from orthanc_plugin.registry.consents import IncompleteConsentError
 from orthanc_plugin.registry.trail import append
 
@@ -36,15 +37,18 @@ def identified(act: Act, record: ConsentRecord) -> ConsentRecord:
 def record(connection: Connection, act: Act, said: ConsentRecord, birth_date: date | None = None) -> ConsentRecord:
     """File a new consent, refusal or proposal; the patient is put on record when unknown.
 
+    A refusal recalls the copies that left for what it refuses.
+
     Raises:
         IncompleteConsentError: with everything that is missing; another birth date is on record.
         IllegalTransitionError: the id is taken.
     """
     named = identified(act, said)
-    _know(connection, named, birth_date)
+    _know(connection, act, named, birth_date)
     filed = consents.add(connection, named, by=act.by, at=act.at)
     _answered(connection, act, filed)
-    append(connection, [_event(act, filed, f"RECORDED_{filed.state}")])
+    found = _recalled(connection, act, filed)
+    append(connection, [_event(act, filed, f"RECORDED_{filed.state}", *withdrawal.told(found))])
     return filed
 
 
@@ -63,7 +67,7 @@ def give(connection: Connection, act: Act, what: ConsentRecord | str) -> Consent
 
 
 def refuse(connection: Connection, act: Act, what: ConsentRecord | str) -> ConsentRecord:
-    """Make a proposed consent a refused one.
+    """Make a proposed consent a refused one; copies that left for what it refuses are recalled.
 
     Raises:
         UnknownRecordError: there is no such consent.
@@ -71,7 +75,8 @@ def refuse(connection: Connection, act: Act, what: ConsentRecord | str) -> Conse
     """
     refused = consents.refuse(connection, _told(act, what), by=act.by, at=act.at)
     _answered(connection, act, refused)
-    append(connection, [_event(act, refused, "REFUSED")])
+    found = _recalled(connection, act, refused)
+    append(connection, [_event(act, refused, "REFUSED", *withdrawal.told(found))])
     return refused
 
 
@@ -86,11 +91,13 @@ def supersede(
         IllegalTransitionError: the old one isn't in force, or the two don't belong together.
     """
     named = identified(act, said)
-    _know(connection, named, birth_date)
+    _know(connection, act, named, birth_date)
     previous = consents.current(connection, previous_id)
     filed = consents.supersede(connection, previous_id, named, by=act.by, at=act.at)
     dropped = consents.still_covered(previous) - consents.still_covered(filed)
     found = _dropped(connection, act, previous, dropped)
+    if _narrower(previous, filed):
+        _look_into_copies(connection, act, previous, "copies left under a consent that was replaced by a narrower one")
     _answered(connection, act, filed, previous)
     ended = consents.current(connection, previous_id)
     words = (
@@ -109,28 +116,46 @@ def enter_in_error(connection: Connection, act: Act, consent_id: str, reason: st
         IllegalTransitionError: whoever acts recorded it, gives no reason, or it is so marked already.
     """
     marked = consents.enter_in_error(connection, consent_id, by=act.by, at=act.at, reason=reason)
-    _look_into_copies(connection, act, marked)
+    _look_into_copies(connection, act, marked, "copies left under a consent that was entered in error")
     append(connection, [_event(act, marked, "ENTERED_IN_ERROR")])
     return marked
 
 
-def _look_into_copies(connection: Connection, act: Act, marked: ConsentRecord) -> None:
-    """Ask information governance about copies that left under a record that never was right."""
+def _look_into_copies(connection: Connection, act: Act, marked: ConsentRecord, reason: str) -> None:
+    """Ask information governance about copies that left under a record that no longer says so, or never was right."""
     uids = (row.sop_instance_uid for row in covered.pictures(connection, marked))
     if any(ledger.copies_under(connection, uid, marked.id) for uid in uids):
-        reason = "copies left under a consent that was entered in error"
         open_tasks(connection, act, (Task(kind=TaskKind.IG_REVIEW),), subject=marked.id, reason=reason)
+
+
+def _narrower(previous: ConsentRecord, filed: ConsentRecord) -> bool:
+    """Tell whether the new consent has less reach for a purpose that it keeps."""
+    elsewhere = (previous.level, previous.targets) != (filed.level, filed.targets)
+    kept = consents.still_covered(previous) & consents.still_covered(filed)
+    return bool(kept) and (elsewhere or not _reach(previous, kept) <= _reach(filed, kept))
+
+
+def _reach(record: ConsentRecord, kept: frozenset[Purpose]) -> frozenset[tuple[object, ...]]:
+    """Return each way in which a picture may be used for the purposes ``kept``."""
+    return frozenset(
+        (purpose, form, audience, scope.named_recipients, scope.named_publication)
+        for scope in record.scopes
+        for purpose in purposes_named(frozenset({scope.purpose})) & kept
+        for form in {Form.ANONYMISED, scope.max_form}
+        for audience in scope.audience
+    )
 
 
 def _told(act: Act, what: ConsentRecord | str) -> ConsentRecord | str:
     return what if isinstance(what, str) else identified(act, what)
 
 
-def _know(connection: Connection, named: ConsentRecord, birth_date: date | None) -> None:
+def _know(connection: Connection, act: Act, named: ConsentRecord, birth_date: date | None) -> None:
     """Put the patient on record before their age is asked for; a record without a number is refused by itself."""
     if not named.patient_id:
         return
-    known = patients.ensure(connection, named.patient_id, named.issuer or "", birth_date)
+    who, why = (named.patient_id, named.issuer or ""), f"told with the consent {named.id}"
+    known = people.know(connection, act, who, birth_date, why)
     if birth_date is not None and known.dob != birth_date:
         problem = "birth_date: another one is on record; whose consent is it?"
         raise IncompleteConsentError(
@@ -159,8 +184,21 @@ def _answered(connection: Connection, act: Act, filed: ConsentRecord, *previous:
     if filed.state is not ConsentState.GIVEN or Purpose.DIRECT_CARE not in consents.still_covered(filed):
         return
     for row in covered.pictures(connection, filed):
-        if row.status is ImageStatus.RESTRICTED:
+        if row.status is ImageStatus.RESTRICTED and _is_for_care(connection, act, row.sop_instance_uid):
             images.change(connection, row.sop_instance_uid, {"status": ImageStatus.ACTIVE})
+
+
+def _is_for_care(connection: Connection, act: Act, uid: str) -> bool:
+    """Tell whether the team that treats the patient may have the picture now: another denial may still stand."""
+    team = Recipient(type=Audience.CARE_TEAM, id="", verified=True, approved_channel=True)
+    wish = Request(as_of=act.day, purpose=Purpose.DIRECT_CARE, recipient=team, identifiable=True)
+    return decide(facts.case(connection, uid, wish, act.policy.switches, uid)).permits
+
+
+def _recalled(connection: Connection, act: Act, filed: ConsentRecord) -> Consequences:
+    if filed.state is not ConsentState.REFUSED:
+        return Consequences()
+    return withdrawal.recall_refused(connection, act, filed)
 
 
 def _event(act: Act, filed: ConsentRecord, effect: str, *reasons: str) -> AuditEvent:

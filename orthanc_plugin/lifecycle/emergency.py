@@ -60,14 +60,11 @@ def grant(connection: Connection, act: Act, account: str, whose: Key, *, minutes
         reason=reason.strip(),
         granted_at=act.at,
         ends_at=act.at + timedelta(minutes=length),
+        granted_by=act.by,
     )
     breakglass.record(connection, given)
     _put_on_lists(connection, act, given)
-    started = act.event(
-        EventType.EMERGENCY_OVERRIDE_STARTED, "GRANTED", subject=given.grant_id, detail=breakglass.seal(given)
-    )
-    append(connection, [started])
-    return given
+    return _told(connection, act, EventType.EMERGENCY_OVERRIDE_STARTED, "GRANTED", given)
 
 
 def end(connection: Connection, act: Act, grant_id: str) -> Grant:
@@ -81,8 +78,8 @@ def end(connection: Connection, act: Act, grant_id: str) -> Grant:
     if not given.live(act.at):
         raise EmergencyRefusedError("This emergency access has ended already.", remedy="There is nothing to end.")
     breakglass.end(connection, grant_id, act.at)
-    append(connection, [act.event(EventType.EMERGENCY_OVERRIDE_STOPPED, "ENDED", subject=grant_id)])
-    return breakglass.get(connection, grant_id)
+    ended = breakglass.get(connection, grant_id)
+    return _told(connection, act, EventType.EMERGENCY_OVERRIDE_STOPPED, "ENDED", ended)
 
 
 def review(connection: Connection, act: Act, grant_id: str, finding: str) -> Grant:
@@ -97,8 +94,13 @@ def review(connection: Connection, act: Act, grant_id: str, finding: str) -> Gra
         raise EmergencyRefusedError(wrong, remedy=remedy)
     breakglass.reviewed(connection, grant_id, by=act.by, at=act.at, finding=finding.strip())
     tasks.close_tasks(connection, kind=Obligation.RETROSPECTIVE_REVIEW, subject=grant_id, by=act.by, at=act.at)
-    append(connection, [act.event(EventType.EMERGENCY_OVERRIDE_STOPPED, "REVIEWED", subject=grant_id)])
-    return breakglass.get(connection, grant_id)
+    found = breakglass.get(connection, grant_id)
+    return _told(connection, act, EventType.EMERGENCY_OVERRIDE_STOPPED, "REVIEWED", found)
+
+
+def _told(connection: Connection, act: Act, event: EventType, effect: str, grant: Grant) -> Grant:
+    append(connection, [act.event(event, effect, subject=grant.grant_id, detail=breakglass.seal(grant))])
+    return grant
 
 
 def _objections(given: Grant, act: Act, finding: str) -> Iterator[tuple[str, str]]:
@@ -106,8 +108,8 @@ def _objections(given: Grant, act: Act, finding: str) -> Iterator[tuple[str, str
         yield "This emergency access is still open.", "End it, or wait until it has ended, then review it."
     if given.reviewed_at is not None:
         yield "This emergency access has been reviewed.", "See 'consentgate break-glass list --all'."
-    if same_person(act.by, given.account):
-        yield "Nobody reviews their own emergency access.", "Have somebody else review it."
+    if any(same_person(act.by, each) for each in (given.account, given.granted_by)):
+        yield "Nobody reviews their own emergency access, nor what they granted.", "Have somebody else review it."
     if not finding.strip():
         yield "The review says nothing.", "Say what was found, such as 'justified: seen in the emergency department'."
 

@@ -9,15 +9,38 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ArchiveError, IllegalTransitionError, SpoolError
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.registry import images, quarantine
+from orthanc_plugin.registry import consents, images, quarantine
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.spool import Spool
 from orthanc_plugin.registry.trail import append
+
+
+def link(connection: Connection, act: Act, quarantine_id: str, consent_id: str) -> None:
+    """Record that a consent on record covers a held object, on the word of whoever acts.
+
+    Raises:
+        UnknownRecordError: there is no such object, or no such consent.
+        IllegalTransitionError: the object is not held.
+    """
+    held = quarantine.get(connection, quarantine_id)
+    consents.current(connection, consent_id)
+    if held.status is not Status.HELD:
+        raise IllegalTransitionError(
+            f"Only what is held can be linked to a consent; the object is {held.status}.",
+            remedy="Leave --consent out, or see 'consentgate quarantine list'.",
+        )
+    quarantine.link(connection, quarantine_id, consent_id)
+    linked = act.event(
+        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED, "LINKED", subject=held.sop_instance_uid, consents=(consent_id,)
+    )
+    append(connection, [linked])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.registry import legacy
+from orthanc_plugin.policy.model import Obligation
+from orthanc_plugin.registry import legacy, tasks
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
@@ -60,11 +61,12 @@ def adopt(
 ) -> Report:
     """Adopt one study's pictures, or all (``study`` None); ``acting`` gives the act at the moment of each batch."""
     fate: dict[str, Fate] = {}
+    run = acting().ids()
     for batch in _batches(database, study):
         found = {row.sop_instance_uid: _fate(archive, row) for row in batch}
         proven = [row for row in batch if found[row.sop_instance_uid] is Fate.ADOPTED]
         with database.writing() as connection:
-            missed = _adopted(connection, acting(), proven, reason)
+            missed = _adopted(connection, acting(), proven, run, reason)
         fate |= found | dict.fromkeys(missed, Fate.CHANGED)
     with database.reading() as connection:
         return Report(
@@ -94,9 +96,22 @@ def _fate(archive: ImageArchive, row: ImageRow) -> Fate:
     return Fate.ADOPTED if digest == row.sha256 else Fate.CHANGED
 
 
-def _adopted(connection: Connection, act: Act, rows: list[ImageRow], reason: str) -> list[str]:
-    """Make the pictures active, each with its entry; return those that were changed meanwhile and are left alone."""
+def _adopted(connection: Connection, act: Act, rows: list[ImageRow], run: str, reason: str) -> list[str]:
+    """Make the pictures active, each with its entry; return those that were changed meanwhile and are left alone.
+
+    The reason is a person's own words, so it stays in the task by which somebody else looks at the run.
+    """
     done = [row for row in rows if legacy.adopt(connection, row)]
+    if done:
+        tasks.open_task(
+            connection,
+            task_id=act.ids(),
+            kind=Obligation.IG_REVIEW,
+            subject=run,
+            reason=f"pictures from before were adopted: {reason}",
+            at=act.at,
+            not_by=act.by,
+        )
     append(
         connection,
         [
@@ -104,8 +119,7 @@ def _adopted(connection: Connection, act: Act, rows: list[ImageRow], reason: str
                 EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
                 "LEGACY_ADOPTED",
                 subject=row.sop_instance_uid,
-                reasons=(reason,),
-                detail=f"sha256 read back {row.sha256}",
+                detail=f"adoption {run}; sha256 read back {row.sha256}",
             )
             for row in done
         ],

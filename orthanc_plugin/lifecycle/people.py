@@ -1,4 +1,4 @@
-"""What is known of patients and their pictures, and the authorities beside consent, as people record it.
+"""What is known of patients, and the authorities beside consent, as people record it.
 
 Knows which entry of the trail goes with each change. Must not know rows, nor what a fact leads to. An entry names the
 change, never the patient: who it was is in the registry, under the same id.
@@ -9,25 +9,25 @@ Sources: requirements 2.1 (patient, issuer), 2.2 (authorities, shows), T-12 (fre
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import count
-from typing import Final
 
 from sqlalchemy import Connection
 
-from orthanc_plugin.audit.event import EventType
-from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownImageError, UnknownRecordError
+from orthanc_plugin.audit.event import AuditEvent, EventType
+from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.registry import authorities, images, imports, merging, patients
+from orthanc_plugin.lifecycle.duties import open_tasks
+from orthanc_plugin.policy.eventmodel import Task, TaskKind
+from orthanc_plugin.policy.model import Patient
+from orthanc_plugin.registry import authorities, breakglass, changes, images, imports, ledger, merging, patients
 from orthanc_plugin.registry.authorities import Claim, Recorded
-from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.consentrows import ids
 from orthanc_plugin.registry.merging import Why
 from orthanc_plugin.registry.patients import Key, Value
 from orthanc_plugin.registry.trail import append
-
-# What somebody may look for in a picture, and what it may show (requirements 001-20c).
-SHOWS: Final = ("FACE", "TATTOO", "JEWELLERY", "SCAR", "BACKGROUND_PERSON", "TEXT")
 
 
 class FactsError(ConfigurationError):
@@ -75,8 +75,27 @@ def tell(connection: Connection, act: Act, told: Told) -> str:
         raise FactsError("The patient's facts can't be recorded.", problems=problems)
     if told.as_of is not None or changed:
         what = f"changed: {', '.join(changed) or 'nothing'}"
-        append(connection, [act.event(EventType.PATIENT_RECORD, "PATIENT_FACTS", subject=change, reasons=(what,))])
+        append(connection, [_record(connection, act, change, "PATIENT_FACTS", what)])
     return change
+
+
+def _record(connection: Connection, act: Act, change: str, effect: str, *reasons: str) -> AuditEvent:
+    seal = changes.seal(connection, change)
+    return act.event(EventType.PATIENT_RECORD, effect, subject=change, reasons=reasons, detail=seal)
+
+
+def know(connection: Connection, act: Act, who: Key, birth_date: date | None, reason: str) -> Patient:
+    """Return the patient, put on record when unknown; a birth date that was missing is filled in, never changed.
+
+    One that can't be, such as one to come, is left out: without it nobody's age is known, which opens nothing.
+    """
+    known = patients.ensure(connection, *who, birth_date)
+    if birth_date is None or known.dob is not None:
+        return known
+    kept = merging.survivor(connection, who) or who
+    with suppress(FactsError):
+        tell(connection, act, Told(who=kept, facts={"birth_date": birth_date}, reason=reason))
+    return patients.person(connection, who)[0]
 
 
 def feed(connection: Connection, act: Act, told: Told) -> str:
@@ -140,7 +159,7 @@ def _undone(connection: Connection, told: Told, change: str, fact: str, field: s
         its_change = str(each["change_id"]).partition(".")[0]
         later = datetime.fromisoformat(str(each["changed_at"])) > told.as_of
         if each["field"] == field and later and its_change != change and not imports.became(connection, its_change):
-            yield f"{fact}: somebody recorded another one since the feed was taken; leave it empty, or take a newer feed"
+            yield f"{fact}: somebody changed it since the feed was taken; leave it empty, or take a newer feed"
             return
 
 
@@ -182,21 +201,36 @@ def merge(connection: Connection, act: Act, who: Key, into: Key, reason: str) ->
     """
     change = act.ids()
     merging.merge(connection, who, into, _why(act, reason, change))
-    append(connection, [act.event(EventType.PATIENT_RECORD, "PATIENTS_MERGED", subject=change)])
+    append(connection, [_record(connection, act, change, "PATIENTS_MERGED")])
     return change
 
 
 def unmerge(connection: Connection, act: Act, who: Key, reason: str) -> str:
     """Undo the merge of a number; return the id of the change.
 
+    Copies that left under the other one's consent weren't agreed to by whom they show: it opens IG_REVIEW.
+
     Raises:
         UnknownRecordError: it isn't on record.
         IllegalTransitionError: it was never merged.
     """
-    change = act.ids()
+    change, kept = act.ids(), merging.survivor(connection, who)
     merging.unmerge(connection, who, _why(act, reason, change))
-    append(connection, [act.event(EventType.PATIENT_RECORD, "PATIENTS_UNMERGED", subject=change)])
+    if kept is not None and any(_strangers(connection, *pair) for pair in ((who, kept), (kept, who))):
+        why = "copies left under the consent of somebody who is another patient after all"
+        open_tasks(connection, act, (Task(kind=TaskKind.IG_REVIEW),), subject=change, reason=why)
+    append(connection, [_record(connection, act, change, "PATIENTS_UNMERGED")])
     return change
+
+
+def _strangers(connection: Connection, shown: Key, consenting: Key) -> bool:
+    """Tell whether copies of the one patient's pictures left under consents of the other."""
+    theirs = [consent for each in breakglass.numbers(connection, consenting) for consent in ids(connection, *each)]
+    return any(
+        ledger.copies_under(connection, row.sop_instance_uid, *theirs)
+        for number, issuer in breakglass.numbers(connection, shown)
+        for row in images.find(connection, images.Subject.PATIENT_ID, (number,), issuer=issuer)
+    )
 
 
 def claim(connection: Connection, act: Act, said: Claim) -> Recorded:
@@ -240,46 +274,11 @@ def end(connection: Connection, act: Act, authority_id: str) -> Recorded:
 
 def _authority(connection: Connection, act: Act, found: Recorded, effect: str) -> Recorded:
     told = act.event(
-        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED, effect, subject=found.authority_id, reasons=(found.claim.type,)
-    )
-    append(connection, [told])
-    return found
-
-
-def picture(connection: Connection, act: Act, uid: str, facts: Mapping[str, object], reason: str) -> ImageRow:
-    """Record what somebody saw in a picture, such as ``{"intimate": True}``; return it as it now stands.
-
-    Raises:
-        UnknownImageError: no such picture.
-        IllegalTransitionError: no reason.
-    """
-    if not reason.strip():
-        raise IllegalTransitionError(
-            "A picture's facts aren't changed without a reason.", remedy="Say why, for whoever reads it later."
-        )
-    before = _image(connection, uid)
-    images.change(connection, uid, facts)
-    after = _image(connection, uid)
-    told = act.event(
         EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
-        "IMAGE_FACTS",
-        subject=uid,
-        reasons=tuple(f"{name}: was {_said(before, name)}, is {_said(after, name)}" for name in facts),
-        detail=f"reason: {reason.strip()}",
+        effect,
+        subject=found.authority_id,
+        reasons=(found.claim.type,),
+        detail=authorities.seal(connection, found.authority_id),
     )
     append(connection, [told])
-    return after
-
-
-def _image(connection: Connection, uid: str) -> ImageRow:
-    found = images.get(connection, uid)
-    if found is None:
-        raise UnknownImageError("No image in the archive has this SOP Instance UID.")
     return found
-
-
-def _said(row: ImageRow, name: str) -> str:
-    value = getattr(row, name)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(value) or "nothing"

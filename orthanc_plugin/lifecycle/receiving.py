@@ -1,31 +1,41 @@
 """A consent as another system tells it: what it comes to beside what is on record.
 
 Knows how a record that arrives again is compared with the one on record, and which step of the life of a consent it
-asks for. Must not know how it was written (FHIR or a file). No refusal is lost: one that comes under the id of another
-decision withdraws that one and is filed beside it. A consent that lacks what ours must have is filed as proposed, which
-permits nothing, until somebody completes it.
+asks for. Must not know how it was written (FHIR or a file). No refusal and no withdrawal is lost: one that comes under
+the id of another decision withdraws that one, or is filed beside it where that has ended; a withdrawal that comes
+before the consent is filed as a refusal in its place. A refusal by a patient of whom nothing is on record may bear the
+wrong number, so somebody is asked. A consent that lacks what ours must have is filed as proposed, which permits
+nothing, until somebody completes it.
 
 Sources: requirements 2.4, 2.9; 000-27.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy import Connection
 
-from dicomwrap.consentrecord import ConsentRecord, Withdrawal
-from dicomwrap.terms import ConsentState, purposes_named
+from dicomwrap.consentrecord import ConsentRecord, Scope, Withdrawal
+from dicomwrap.terms import ConsentLevel, ConsentState, Purpose, WithdrawalPhase, purposes_named
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.lifecycle import consenting, withdrawal
+from orthanc_plugin.lifecycle import consenting, covered, withdrawal
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn
-from orthanc_plugin.registry import consents
+from orthanc_plugin.policy.model import Obligation
+from orthanc_plugin.registry import consents, patients, tasks
 from orthanc_plugin.registry.consentrows import IncompleteConsentError, taken
 
 ELSEWHERE: Final = "entered in error, as the sending system says"
+NOT_TAKEN: Final = "what was left out is withdrawn; what else differs was not taken, send it with an id of its own"
+UNKNOWN_PATIENT: Final = (
+    "a refusal under a patient's number of which nothing was on record; is it the pictures' number?"
+)
 _GIVEN: Final = ConsentState.GIVEN
+_REFUSED: Final = ConsentState.REFUSED
+_OVER: Final = frozenset({ConsentState.EXPIRED, ConsentState.SUPERSEDED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +45,19 @@ class Received:
     Attributes:
         record: as it is on record now.
         changed: whether anything was written.
-        gaps: what it lacks to count as given; it is only proposed then.
+        gaps: what it lacks to count as given; it is only proposed then. Or what of it was not taken.
         consequences: what a withdrawal in it led to.
+        unknown_patient: whether nothing was on record yet of its patient.
     """
 
     record: ConsentRecord
     changed: bool = True
     gaps: tuple[str, ...] = ()
     consequences: Consequences = field(default_factory=Consequences)
+    unknown_patient: bool = False
+
+
+Step = Callable[[Connection, Act, ConsentRecord], Received]
 
 
 def receive(connection: Connection, act: Act, said: ConsentRecord) -> Received:
@@ -56,19 +71,69 @@ def receive(connection: Connection, act: Act, said: ConsentRecord) -> Received:
     if not taken(connection, named.id):
         return _new(connection, act, named)
     known = consents.current(connection, named.id)
-    if (named.patient_id, named.issuer) != (known.patient_id, known.issuer):
-        raise IllegalTransitionError(
-            "The consent with this id is on record for another patient.",
-            remedy="Check the patient's number and its issuer, or give the consent an id of its own.",
-        )
+    _must_be_of_same_patient(known, named)
+    if named.state is _REFUSED:
+        named = replace(named, previous_id=None)  # as it was filed: a refusal replaces nothing, it stands by itself
     if replace(named, version=known.version) == known or _ended_before(known, named):
         return Received(record=known, changed=False)
     return _step(connection, act, known, named)
 
 
+def record_new(connection: Connection, act: Act, said: ConsentRecord) -> Received:
+    """File a record whose id must be free.
+
+    Raises:
+        IncompleteConsentError: with everything that is missing.
+        IllegalTransitionError: the id is taken.
+    """
+    return Received(record=consenting.record(connection, act, said))
+
+
+def take_in(connection: Connection, act: Act, arrived: Sequence[ConsentRecord], step: Step) -> list[Received]:
+    """Take ``step`` (``receive`` or ``record_new``) with each record, and say whose patient was not on record before.
+
+    Somebody looks at a refusal of theirs, which may stop nothing. A consent before any picture is nothing odd.
+    """
+    whose = {_patient(consenting.identified(act, each)) for each in arrived}
+    strangers = {who for who in whose if patients.find(connection, *who) is None}
+    found = [step(connection, act, each) for each in arrived]
+    for each in found:
+        if _patient(each.record) in strangers and each.record.state is _REFUSED:
+            _ask_whose(connection, act, each.record)
+    return [replace(each, unknown_patient=_patient(each.record) in strangers) for each in found]
+
+
+def _patient(record: ConsentRecord) -> patients.Key:
+    return record.patient_id or "", record.issuer or ""
+
+
+def _ask_whose(connection: Connection, act: Act, refusal: ConsentRecord) -> None:
+    tasks.open_task(
+        connection,
+        task_id=act.ids(),
+        kind=Obligation.RECONCILE_IDENTITY,
+        subject=refusal.id,
+        reason=UNKNOWN_PATIENT,
+        at=act.at,
+    )
+
+
+def _must_be_of_same_patient(known: ConsentRecord, named: ConsentRecord) -> None:
+    if _patient(named) != _patient(known):
+        raise IllegalTransitionError(
+            "The consent with this id is on record for another patient.",
+            remedy="Check the patient's number and its issuer, or give the consent an id of its own.",
+        )
+
+
 def _new(connection: Connection, act: Act, named: ConsentRecord) -> Received:
-    if named.previous_id is not None and taken(connection, named.previous_id):
-        return _ended(consenting.supersede(connection, act, named.previous_id, named))
+    replaces = named.previous_id if named.previous_id is not None and taken(connection, named.previous_id) else None
+    if named.state is ConsentState.WITHDRAWN:
+        named = _as_refusal(connection, act, named, named)  # came before its beginning, which then can't be given
+    if named.state is _REFUSED:
+        return _refusal(connection, act, named, replaces)
+    if replaces is not None:
+        return _ended(consenting.supersede(connection, act, replaces, named))
     try:
         return Received(record=consenting.record(connection, act, named))
     except IncompleteConsentError as error:
@@ -78,21 +143,30 @@ def _new(connection: Connection, act: Act, named: ConsentRecord) -> Received:
         return Received(record=consenting.record(connection, act, proposed), gaps=error.problems)
 
 
+def _refusal(connection: Connection, act: Act, named: ConsentRecord, replaces: str | None) -> Received:
+    """File a refusal; it replaces no consent, but withdraws what it refuses of the one that it names."""
+    found = Consequences()
+    if replaces is not None:
+        known = consents.current(connection, replaces)
+        _must_be_of_same_patient(known, named)
+        found = _taken_back(connection, act, known, named)
+    return Received(record=consenting.record(connection, act, replace(named, previous_id=None)), consequences=found)
+
+
 def _step(connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord) -> Received:
     if named.state is ConsentState.ENTERED_IN_ERROR:
         return Received(record=consenting.enter_in_error(connection, act, known.id, named.state_reason or ELSEWHERE))
-    if named.state is ConsentState.WITHDRAWN and known.state is ConsentState.PROPOSED:
-        return Received(record=consenting.refuse(connection, act, known.id))
     if named.state is ConsentState.WITHDRAWN:
-        return _ended(_withdraw(connection, act, named))
+        return _withdrawn(connection, act, known, named)
     if known.state is ConsentState.PROPOSED and named.state is _GIVEN:
         return _given(connection, act, known, named)
-    if known.state is ConsentState.PROPOSED and named.state is ConsentState.REFUSED:
+    if known.state is ConsentState.PROPOSED and named.state is _REFUSED:
         return Received(record=consenting.refuse(connection, act, named))
-    if named.state is ConsentState.REFUSED:
-        return _refusal_beside(connection, act, known, named)
-    if known.state is named.state is _GIVEN and _only_less(known, named):
-        return _ended(_withdraw(connection, act, named))
+    if named.state is _REFUSED:
+        return _beside(connection, act, known, named)
+    dropped = consents.still_covered(known) - consents.still_covered(named)
+    if known.state is named.state is _GIVEN and (dropped or _same_left(known, named)):
+        return _narrowed(connection, act, known, named, dropped)
     raise IllegalTransitionError(
         f"The consent on record is {known.state}, and what arrived ({named.state}) can't follow it.",
         remedy="Send a new decision with an id of its own.",
@@ -100,7 +174,7 @@ def _step(connection: Connection, act: Act, known: ConsentRecord, named: Consent
 
 
 def _ended_before(known: ConsentRecord, named: ConsentRecord) -> bool:
-    return named.state is ConsentState.WITHDRAWN and known.state in (ConsentState.WITHDRAWN, ConsentState.REFUSED)
+    return named.state is ConsentState.WITHDRAWN and known.state in (ConsentState.WITHDRAWN, _REFUSED)
 
 
 def _given(connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord) -> Received:
@@ -116,35 +190,98 @@ def _ended(found: Withdrawn) -> Received:
     return Received(record=found.record, consequences=found.consequences)
 
 
-def _withdraw(connection: Connection, act: Act, named: ConsentRecord) -> Withdrawn:
+def _withdrawn(connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord) -> Received:
+    if known.state is ConsentState.PROPOSED:
+        return Received(record=consenting.refuse(connection, act, known.id))
+    if known.state is not _GIVEN:
+        return _beside(connection, act, known, _as_refusal(connection, act, known, named))
+    return _ended(_withdraw(connection, act, known, named, purposes_named(frozenset(named.withdrawn_purposes or ()))))
+
+
+def _withdraw(
+    connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord, purposes: frozenset[Purpose]
+) -> Withdrawn:
     note = named.withdrawal or Withdrawal(how_received=act.door)
-    on = named.withdrawn_on or act.day
-    return withdrawal.withdraw(connection, act, named.id, named.withdrawn_purposes or (), on=on, note=note)
+    on = max(named.withdrawn_on or act.day, known.decided_on)  # completed here after it was withdrawn there
+    return withdrawal.withdraw(connection, act, known.id, tuple(sorted(purposes)), on=on, note=note)
 
 
-def _only_less(known: ConsentRecord, named: ConsentRecord) -> bool:
-    """Tell whether ``named`` is ``known`` with more of it withdrawn, and nothing else."""
+def _singly(record: ConsentRecord, purposes: frozenset[Purpose]) -> tuple[Scope, ...]:
+    """Return the scopes as far as they are for ``purposes``, each purpose by its own name."""
+    return tuple(
+        replace(scope, purpose=purpose)
+        for scope in record.scopes
+        for purpose in sorted(purposes_named(frozenset({scope.purpose})) & purposes)
+    )
+
+
+def _left(record: ConsentRecord) -> frozenset[Scope]:
+    """Return what is agreed to and not withdrawn."""
+    return frozenset(_singly(record, consents.still_covered(record)))
+
+
+def _same_left(known: ConsentRecord, named: ConsentRecord) -> bool:
+    """Tell whether ``named`` is what is left of ``known``, and nothing else."""
     same = replace(
         named,
         version=known.version,
+        scopes=known.scopes,
         withdrawn_on=known.withdrawn_on,
         withdrawn_purposes=known.withdrawn_purposes,
         withdrawal=known.withdrawal,
     )
-    return same == known and consents.still_covered(named) < consents.still_covered(known)
+    return same == known and _left(named) == _left(known)
 
 
-def _refusal_beside(connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord) -> Received:
-    """Withdraw what the refusal takes back of ``known``, and file the refusal itself under an id beside it."""
-    beside = replace(named, id=f"{known.id}#refused")
-    if taken(connection, beside.id):
+def _narrowed(
+    connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord, dropped: frozenset[Purpose]
+) -> Received:
+    """Withdraw the purposes that a consent given under the same id leaves out; nothing else of it is taken."""
+    if not dropped:
+        return Received(record=known, changed=False)
+    found = _ended(_withdraw(connection, act, known, named, dropped))
+    return found if _same_left(found.record, named) else replace(found, gaps=(NOT_TAKEN,))
+
+
+def _as_refusal(connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord) -> ConsentRecord:
+    """Return the patient's no to a consent that has ended, or isn't here yet, as a refusal of what it was for."""
+    words = named.withdrawn_purposes or tuple(scope.purpose for scope in named.scopes)
+    refusal = replace(
+        named,
+        state=_REFUSED,
+        decided_on=named.withdrawn_on or act.day,
+        scopes=_singly(named, purposes_named(frozenset(words))),
+        withdrawn_on=None,
+        withdrawn_purposes=None,
+        withdrawal=None,
+        previous_id=None,
+        retention_told=None,
+    )
+    if refusal.targets or refusal.level is ConsentLevel.PATIENT:
+        return refusal
+    filed = tuple(row.sop_instance_uid for row in covered.pictures(connection, known))
+    return replace(refusal, level=ConsentLevel.IMAGE, targets=filed)  # nothing is ever filed under a refusal
+
+
+def _beside(connection: Connection, act: Act, known: ConsentRecord, refusal: ConsentRecord) -> Received:
+    """Take back what the refusal takes of ``known``, and file the refusal itself under an id beside it."""
+    number, beside = 1, replace(refusal, id=f"{known.id}#refused")
+    while taken(connection, beside.id):
         filed = consents.current(connection, beside.id)
         if replace(beside, version=filed.version) == filed:
             return Received(record=filed, changed=False)
-    found = Consequences()
-    refused = purposes_named(frozenset(scope.purpose for scope in named.scopes)) & consents.still_covered(known)
-    if known.state is _GIVEN and refused:
-        note = Withdrawal(how_received=act.door)
-        words = tuple(sorted(refused))
-        found = withdrawal.withdraw(connection, act, known.id, words, on=named.decided_on, note=note).consequences
+        number += 1
+        beside = replace(refusal, id=f"{known.id}#refused{number}")
+    found = _taken_back(connection, act, known, beside)
     return Received(record=consenting.record(connection, act, beside), consequences=found)
+
+
+def _taken_back(connection: Connection, act: Act, known: ConsentRecord, refusal: ConsentRecord) -> Consequences:
+    """Withdraw what is refused from a consent in force; of one that has ended, only the copies are left to see to."""
+    refused = purposes_named(frozenset(scope.purpose for scope in refusal.scopes)) & consents.still_covered(known)
+    if refused and known.state is _GIVEN:
+        said = replace(refusal, withdrawn_on=refusal.decided_on)
+        return _withdraw(connection, act, known, said, refused).consequences
+    if refused and known.state in _OVER:
+        return withdrawal.follow(connection, act, known, tuple(sorted(refused)), phase=WithdrawalPhase.LATER)
+    return Consequences()

@@ -1,8 +1,8 @@
 """The patient's refusal, recorded because of what happened at the camera: of one picture, or of a whole study.
 
 Knows the record such a refusal makes: the patient's own, of every use by its name, for pictures or a study alone: a
-refusal that named no use would be outranked by an older consent that does (R6). Must not know what led to it. A child's refusal or distress counts as a refusal, competent or not, until a later competent
-consent.
+refusal that named no use would be outranked by an older consent that does (R6). Must not know what led to it. A child's
+refusal or distress counts as a refusal, competent or not, until a later competent consent.
 
 Sources: requirements 2.3 (any child's refusal), 000-34e, 0 (8); GMC recordings 34.
 """

@@ -1,8 +1,9 @@
 """A withdrawal, in one transaction: the consent's state, unfiled pictures, filed ones, copies that left, tasks.
 
-Knows which rows a withdrawal changes; the rules are the policy's. Must not know files: the names of what is to be
-dropped from the spool are returned, and dropped once the transaction is committed. Nothing waits in a queue here: every
-release asks the gate again, which sees the withdrawal as soon as it is committed.
+Knows which rows a withdrawal changes, and that a refusal, which ends no consent, recalls copies all the same; the rules
+are the policy's. Must not know files: the names of what is to be dropped from the spool are returned, and dropped once
+the transaction is committed. Nothing waits in a queue here: every release asks the gate again, which sees the
+withdrawal as soon as it is committed.
 
 Sources: requirements 2.9 (one transaction), 0 (4), 002-26a, 002-26b; UK GDPR 17(3) and 19.
 """
@@ -16,22 +17,35 @@ from typing import Final
 from sqlalchemy import Connection
 
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
-from dicomwrap.terms import ConsentState, WithdrawalPhase
+from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, Purpose, WithdrawalPhase
 from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.lifecycle import capture, covered
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.lifecycle.unfiled import deleted
-from orthanc_plugin.policy.eventmodel import Before, Copy, Event, Happening, ImageState, Recall, TaskKind, Words
+from orthanc_plugin.policy.eventmodel import (
+    Before,
+    Copy,
+    Event,
+    Happening,
+    ImageState,
+    Outcome,
+    Recall,
+    TaskKind,
+    Words,
+)
 from orthanc_plugin.policy.events import outcome
 from orthanc_plugin.policy.model import ImageStatus, MadeFor, Obligation
 from orthanc_plugin.registry import captures, consents, images, ledger, quarantine, tasks
 from orthanc_plugin.registry.captures import StopKind
+from orthanc_plugin.registry.consentrows import taken
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
 
 ANSWERED: Final = "the patient has answered"
+# What was for the law, the record's keeping, an emergency or the patient left whatever the patient said (R1 to R7).
+UP_TO_THE_PATIENT: Final = SECONDARY_PURPOSES | {Purpose.DIRECT_CARE, Purpose.SECOND_OPINION}
 # An object that is approved and not filed yet can still be called back.
 UNFILED: Final[dict[Status, ImageState]] = {
     Status.HELD: ImageState.QUARANTINED,
@@ -117,6 +131,34 @@ def follow(
     return found
 
 
+def recall_refused(connection: Connection, act: Act, refused: ConsentRecord) -> Consequences:
+    """Recall the copies that left for what is refused, under whatever consent unless that was decided later."""
+    event = Event(type=Happening.REFUSE, purposes=tuple(scope.purpose for scope in refused.scopes))
+    found = Consequences()
+    for row in covered.pictures(connection, refused):
+        copies = _refused_copies(connection, refused, row)
+        after = outcome(Before(consent=refused.state, copies=copies), event)
+        found += _recalled(connection, act, after, row, f"refused in {refused.id}")
+    return found
+
+
+def _refused_copies(connection: Connection, refused: ConsentRecord, row: ImageRow) -> tuple[Copy, ...]:
+    """Return the copies of a picture that left without a newer word of the patient's."""
+    return tuple(
+        copy
+        for copy, under in ledger.copies(connection, row.sop_instance_uid).items()
+        if copy.purpose in UP_TO_THE_PATIENT and not any(_later(connection, each, refused) for each in under)
+    )
+
+
+def _later(connection: Connection, consent_id: str, refused: ConsentRecord) -> bool:
+    """Tell whether the consent is a newer word than the refusal; one that is lost or in error is none."""
+    if not taken(connection, consent_id):
+        return False
+    known = consents.current(connection, consent_id)
+    return known.state is not ConsentState.ENTERED_IN_ERROR and known.decided_on > refused.decided_on
+
+
 def ask_no_more(connection: Connection, act: Act, record: ConsentRecord) -> None:
     """Close what would have the patient asked again: they have answered."""
     subjects = (record.id, *(row.sop_instance_uid for row in covered.pictures(connection, record)))
@@ -135,21 +177,34 @@ def _filed(
 ) -> Consequences:
     """Recall the copies of a filed picture; keep it, restricted where it may no longer be used for care."""
     uid, known = row.sop_instance_uid, line[0]
-    copies = ledger.copies_under(connection, uid, *(each.id for each in line))
-    found = outcome(_before(known, ImageState(row.status), row.made_for, copies), event)
-    if restricted := found.image is ImageState.RESTRICTED and row.status is ImageStatus.ACTIVE:
+    copies = _copies(connection, line, uid)
+    after = outcome(_before(known, ImageState(row.status), row.made_for, copies), event)
+    if restricted := after.image is ImageState.RESTRICTED and row.status is ImageStatus.ACTIVE:
         images.change(connection, uid, {"status": ImageStatus.RESTRICTED})
-    for disclosure in found.recalls:
-        ledger.set_recall(connection, disclosure, Recall.OPEN)
-    for disclosure in found.not_recallable:
-        ledger.set_recall(connection, disclosure, Recall.NOT_RECALLABLE)
-    open_tasks(connection, act, found.tasks, subject=uid, reason=f"withdrawn from consent {known.id}")
-    return Consequences(
-        recalls=found.recalls,
-        not_recallable=found.not_recallable,
+    return _recalled(connection, act, after, row, f"withdrawn from consent {known.id}") + Consequences(
         restricted=(uid,) if restricted else (),
-        proposed=(uid,) if any(task.kind is TaskKind.PROPOSE_DISPOSAL for task in found.tasks) else (),
+        proposed=(uid,) if any(task.kind is TaskKind.PROPOSE_DISPOSAL for task in after.tasks) else (),
     )
+
+
+def _copies(connection: Connection, line: tuple[ConsentRecord, ...], uid: str) -> tuple[Copy, ...]:
+    """Return the copies that left under one of these consents, or under none because no rule asked for one then."""
+    ids = {each.id for each in line}
+    return tuple(
+        copy
+        for copy, under in ledger.copies(connection, uid).items()
+        if under & ids or (not under and copy.purpose in UP_TO_THE_PATIENT)
+    )
+
+
+def _recalled(connection: Connection, act: Act, after: Outcome, row: ImageRow, reason: str) -> Consequences:
+    """Write down which copies are recalled and which can't be; put what has to be done on lists."""
+    for disclosure in after.recalls:
+        ledger.set_recall(connection, disclosure, Recall.OPEN)
+    for disclosure in after.not_recallable:
+        ledger.set_recall(connection, disclosure, Recall.NOT_RECALLABLE)
+    open_tasks(connection, act, after.tasks, subject=row.sop_instance_uid, reason=reason)
+    return Consequences(recalls=after.recalls, not_recallable=after.not_recallable)
 
 
 def _unfiled(connection: Connection, act: Act, known: ConsentRecord, event: Event, held: Held) -> Consequences:
@@ -169,20 +224,24 @@ def _stop(connection: Connection, act: Act, event: Event, study: str) -> None:
 
 
 def _event(act: Act, changed: ConsentRecord, note: Withdrawal, found: Consequences) -> AuditEvent:
-    reasons = [f"phase {note.phase}"]
-    for words, ids in (
+    reasons = (f"phase {note.phase}", *told(found))
+    return act.event(
+        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
+        "WITHDRAWN",
+        subject=changed.id,
+        reasons=reasons,
+        consents=(f"{changed.id} version {changed.version}",),
+        detail=consents.seal(changed),
+    )
+
+
+def told(found: Consequences) -> tuple[str, ...]:
+    """Return the consequences in the words of the trail."""
+    named = (
         ("recalled", found.recalls),
         ("not recallable", found.not_recallable),
         ("restricted", found.restricted),
         ("proposed for disposal", found.proposed),
         ("deleted unfiled", found.deleted),
-    ):
-        reasons += [f"{words}: {', '.join(ids)}"] if ids else []
-    return act.event(
-        EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
-        "WITHDRAWN",
-        subject=changed.id,
-        reasons=tuple(reasons),
-        consents=(f"{changed.id} version {changed.version}",),
-        detail=consents.seal(changed),
     )
+    return tuple(f"{words}: {', '.join(ids)}" for words, ids in named if ids)

@@ -147,6 +147,9 @@ def _authority(consent: Consent, purpose: Purpose, patient: Patient, as_of: date
 
 def _own(consent: Consent, patient: Patient) -> Standing:
     """Judge the patient's own word; capacity is presumed at 16, below it must have been found for this decision."""
+    unborn = patient.dob is not None and consent.decided_on < patient.dob
+    if unborn or (patient.death_date is not None and consent.decided_on > patient.death_date):
+        return Standing.NO_AUTHORITY  # whoever said that, it wasn't the patient
     competence = consent.giver.competent_at_decision
     if competence is Competence.YES:
         return Standing.IN_FORCE

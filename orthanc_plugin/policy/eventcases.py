@@ -70,6 +70,8 @@ OTHER_WORDS: Final[Mapping[Happening, tuple[str, ...]]] = {
     Happening.BREAK_GLASS_END: ("BREAK_GLASS_ENDED", "BREAK_GLASS_EXPIRED", "BREAK_GLASS_SESSION_END", "SESSION_ENDED"),
 }
 SYNONYMS: Final[Mapping[str, Happening]] = {word: known for known, words in OTHER_WORDS.items() for word in words}
+WORDS: Final[Mapping[str, Happening]] = {**{word.value: word for word in Happening}, **SYNONYMS}
+TAKES_BACK: Final = frozenset({Happening.WITHDRAW, Happening.REFUSE, Happening.DISTRESS_OR_OBJECTION})
 # One word for two events, which ``age`` tells apart.
 BIRTHDAY: Final = "BIRTHDAY"
 BIRTHDAYS: Final[Mapping[object, Happening]] = {16: Happening.BIRTHDAY_16, 18: Happening.BIRTHDAY_18}
@@ -109,7 +111,13 @@ def parse_event_case(value: object, place: str = "case") -> EventCase:
         CaseError: something is missing or is not what it should be; every problem is told.
     """
     problems: list[str] = []
-    fields = _Fields(value, place, problems)
+    case = _case(_Fields(value, place, problems))
+    if problems:
+        raise CaseError(tuple(problems))
+    return case
+
+
+def _case(fields: _Fields) -> EventCase:
     was, happens = fields.child("before"), fields.child("event")
     case = EventCase(
         id=fields.text("id"),
@@ -118,20 +126,17 @@ def parse_event_case(value: object, place: str = "case") -> EventCase:
         consent=was.written("consent"),
         image=was.written("image"),
     )
-    named = {copy.id for copy in case.before.copies}
     if case.event.copy is None and case.event.type in NAMES_A_COPY:
-        problems.append(f"{place}.event.disclosure: is missing")
-    elif case.event.copy is not None and case.event.copy not in named:
-        problems.append(f"{place}.event.disclosure: expected the id of one of before.disclosures")
-    if problems:
-        raise CaseError(tuple(problems))
+        fields.problems.append(f"{happens.place}.disclosure: is missing")
+    elif case.event.copy is not None and case.event.copy not in {copy.id for copy in case.before.copies}:
+        fields.problems.append(f"{happens.place}.disclosure: expected the id of one of before.disclosures")
     return case
 
 
 def event_answer(case: EventCase, outcome: Outcome) -> Answer:
     """Return the outcome of one case, ready for JSON; what nothing happened to keeps the word it was told by."""
     return {
-        "id": case.id,
+        "id": case.id or None,
         "consent": case.consent if outcome.consent is case.before.consent else outcome.consent,
         "image": case.image if outcome.image is case.before.image else outcome.image,
         "recalls": list(outcome.recalls),
@@ -140,18 +145,15 @@ def event_answer(case: EventCase, outcome: Outcome) -> Answer:
     }
 
 
-def unread_answer(value: object) -> Answer:
-    """Return the answer to a case that can't be read: nothing happens, and what can be named is named."""
-    fields = _Fields(value, "", [])
-    before = fields.child("before")
-    return {
-        "id": fields.written("id"),
-        "consent": before.written("consent"),
-        "image": before.written("image"),
-        "recalls": [],
-        "not_recallable": [],
-        "tasks": [],
-    }
+def readable(value: object) -> EventCase:
+    """Return what can be read of a case, the rest as if it were left out; what can't be was told before."""
+    return _case(_Fields(value, "", []))
+
+
+def takes_back(value: object) -> bool:
+    """Tell whether the event of a case takes a word back, whatever else can be read of it."""
+    word = _Fields(value, "", []).child("event").written("type")
+    return WORDS.get(word or "") in TAKES_BACK
 
 
 class _Fields:
@@ -193,16 +195,9 @@ class _Fields:
         self.fault(name, "true or false")
         return otherwise
 
-    def word(self, name: str, kind: type[Word]) -> Word:
-        value = self.fields.get(name)
-        for word in kind:
-            if value == word.value:
-                return word
-        self.fault(name, f"one of {', '.join(kind)}")
-        return next(iter(kind))
-
     def word_or(self, name: str, otherwise: Word) -> Word:
-        return otherwise if self.left_out(name) else self.word(name, type(otherwise))
+        found = self.word_or_none(name, type(otherwise))
+        return otherwise if found is None else found
 
     def mapped(self, name: str, words: Mapping[str, Word], otherwise: Word) -> Word:
         value = self.fields.get(name)
@@ -212,7 +207,13 @@ class _Fields:
         return otherwise
 
     def word_or_none(self, name: str, kind: type[Word]) -> Word | None:
-        return None if self.left_out(name) else self.word(name, kind)
+        if self.left_out(name):
+            return None
+        value = self.fields.get(name)
+        found = next((word for word in kind if value == word.value), None)
+        if found is None:
+            self.fault(name, f"one of {', '.join(kind)}")
+        return found
 
     def list_(self, name: str) -> list[object]:
         value = self.fields.get(name)
@@ -227,7 +228,8 @@ class _Fields:
         words = self.list_(name)
         if unknown := [str(word) for word in words if not isinstance(word, str) or word not in PURPOSE_NAMES]:
             self.fault(name, f"purposes, not {', '.join(unknown)}")
-        return tuple(PURPOSE_NAMES[word] for word in words if isinstance(word, str) and word in PURPOSE_NAMES)
+            return (PurposeGroup.ALL,)
+        return tuple(PURPOSE_NAMES[word] for word in words if isinstance(word, str))
 
     def purpose(self, name: str) -> Words:
         return () if self.left_out(name) else (self.mapped(name, PURPOSE_NAMES, PurposeGroup.ALL),)
@@ -244,7 +246,7 @@ class _Fields:
 
 
 def _before(fields: _Fields, of_event: str | None) -> Before:
-    copies = tuple(_copy(each) for each in fields.children("disclosures"))
+    copies = tuple(copy for copy in map(_copy, fields.children("disclosures")) if copy.id)
     convention = THE_CONSENT if any(copy.under == THE_CONSENT for copy in copies) else None
     return Before(
         consent=_consent(fields),
@@ -277,7 +279,10 @@ def _made_for(fields: _Fields) -> MadeFor:
 def _giver(fields: _Fields) -> GiverType | None:
     """Return who gave the consent: the word alone, or an object with it as ``type``, as in cases of decisions."""
     if isinstance(fields.fields.get("giver"), Mapping):
-        return fields.child("giver").word("type", GiverType)
+        giver = fields.child("giver")
+        if giver.left_out("type"):
+            giver.fault("type", f"one of {', '.join(GiverType)}")
+        return giver.word_or_none("type", GiverType)
     return fields.word_or_none("giver", GiverType)
 
 
@@ -319,4 +324,6 @@ def _happening(fields: _Fields) -> Happening:
             return BIRTHDAYS[age]
         fields.fault("age", "16 or 18")
         return Happening.BIRTHDAY_16
-    return SYNONYMS[word] if word in SYNONYMS else fields.word("type", Happening)
+    if word not in WORDS:
+        fields.fault("type", f"one of {', '.join(Happening)}")
+    return WORDS.get(word, Happening.WITHDRAW)

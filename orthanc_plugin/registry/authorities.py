@@ -19,12 +19,14 @@ from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, Un
 from orthanc_plugin.policy.model import Authority, AuthorityType
 from orthanc_plugin.policy.persons import same_person
 from orthanc_plugin.registry.consentfacts import Place
+from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.prepared import prepared
-from orthanc_plugin.registry.stored import day, flag, texts, unreadable, word
+from orthanc_plugin.registry.stored import day, flag, sealed, texts, unreadable, word
 from orthanc_plugin.registry.tables import authorities
 
 LONGEST: Final = 64
+SEAL: Final = "authority record "
 
 
 class IncompleteAuthorityError(ConfigurationError):
@@ -154,7 +156,7 @@ def verify(connection: Connection, authority_id: str, *, by: str, at: datetime) 
 
     Raises:
         UnknownRecordError: there is no such authority.
-        IllegalTransitionError: it was verified or ended before, or ``by`` recorded it.
+        IllegalTransitionError: it was verified or ended before, or ``by`` recorded it or asked for the pictures.
     """
     known = current(connection, authority_id)
     if known.ended_at is not None or known.verified_at is not None:
@@ -162,9 +164,9 @@ def verify(connection: Connection, authority_id: str, *, by: str, at: datetime) 
         raise IllegalTransitionError(
             f"The authority is {state}.", remedy="Record a new one if there is a new document."
         )
-    if same_person(by, known.recorded_by):
+    if any(same_person(by, each) for each in (known.recorded_by, known.claim.requested_by or "")):
         raise IllegalTransitionError(
-            "Whoever recorded an authority can't verify it.", remedy="Have somebody else look at the document."
+            "Whoever recorded an authority, or asked for it, can't verify it.", remedy="Have somebody else look at it."
         )
     return _noted(connection, authority_id, verified_at=at.isoformat(), verified_by=by)
 
@@ -206,6 +208,18 @@ def listed(connection: Connection, patient_id: str | None = None, issuer: str | 
     if issuer is not None:
         query = query.where(authorities.c.issuer == issuer)
     return [_recorded(row) for row in connection.execute(query)]
+
+
+def seal(connection: Connection, authority_id: str) -> str:
+    """Return the words that tie an authority as it stands to its entry in the trail."""
+    row = connection.execute(select(authorities).where(authorities.c.authority_id == authority_id)).one()
+    return sealed(SEAL, authority_id, dict(row._mapping))
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every authority as it stands."""
+    for row in connection.execute(select(authorities), execution_options=IN_PARTS):
+        yield sealed(SEAL, row.authority_id, dict(row._mapping))
 
 
 def _recorded(row: Row[tuple[object, ...]]) -> Recorded:

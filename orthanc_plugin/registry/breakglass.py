@@ -8,17 +8,21 @@ Source: requirements 2.9 (break-glass), G-27; PS3.15 A.5 (emergency override).
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, select, tuple_, update
 
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry import merging, patients
+from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.patients import Key
+from orthanc_plugin.registry.stored import sealed
 from orthanc_plugin.registry.tables import break_glass
+
+SEAL: Final = "emergency access record "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Grant:
     reason: str
     granted_at: datetime
     ends_at: datetime
+    granted_by: str
     reviewed_at: datetime | None = None
     reviewed_by: str | None = None
     finding: str | None = None
@@ -52,16 +57,28 @@ def _grant(row: object) -> Grant:
 
 
 def seal(grant: Grant) -> str:
-    """Return the words that tie a grant to its content in the trail: which, whose, and the SHA-256 of the reason."""
-    digest = hashlib.sha256(json.dumps([grant.patient_id, grant.issuer, grant.reason]).encode()).hexdigest()
-    return f"emergency access {grant.grant_id} of {grant.account} until {grant.ends_at.isoformat()} sha256 {digest}"
+    """Return the words that tie a grant as it stands to its entry in the trail: which, whose, SHA-256 of the whole."""
+    return _seal(_columns(grant))
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every grant as it stands."""
+    for row in connection.execute(select(break_glass), execution_options=IN_PARTS):
+        yield _seal(dict(row._mapping))
+
+
+def _seal(row: Mapping[str, object]) -> str:
+    return f"{sealed(SEAL, str(row['grant_id']), dict(row))}, of {row['account']} until {row['ends_at']}"
+
+
+def _columns(grant: Grant) -> dict[str, object]:
+    moments = {"granted_at": grant.granted_at, "ends_at": grant.ends_at, "reviewed_at": grant.reviewed_at}
+    return {**asdict(grant), **{name: each.isoformat() if each else None for name, each in moments.items()}}
 
 
 def record(connection: Connection, grant: Grant) -> None:
     """File a grant."""
-    fields = asdict(grant)
-    fields |= {"granted_at": grant.granted_at.isoformat(), "ends_at": grant.ends_at.isoformat()}
-    connection.execute(break_glass.insert().values(fields))
+    connection.execute(break_glass.insert().values(_columns(grant)))
 
 
 def numbers(connection: Connection, whose: Key) -> tuple[Key, ...]:

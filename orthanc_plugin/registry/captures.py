@@ -5,13 +5,19 @@ Knows rows. Source: requirements 000-34e, 002-26a; GMC recordings 34 (stop when 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum, unique
+from typing import Final
 
 from sqlalchemy import Connection, select
 
+from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.stored import sealed
 from orthanc_plugin.registry.tables import capture_stops
+
+SEAL: Final = "capture stop record "
 
 
 @unique
@@ -35,9 +41,17 @@ class Stop:
     stopped_by: str
 
 
-def record(connection: Connection, stop: Stop) -> None:
-    """File the stop."""
-    connection.execute(capture_stops.insert().values({**asdict(stop), "stopped_at": stop.stopped_at.isoformat()}))
+def record(connection: Connection, stop: Stop) -> str:
+    """File the stop; return the words that tie the row to its entry in the trail."""
+    row = {**asdict(stop), "stopped_at": stop.stopped_at.isoformat()}
+    connection.execute(capture_stops.insert().values(row))
+    return sealed(SEAL, stop.stop_id, row)
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every stop on record."""
+    for row in connection.execute(select(capture_stops), execution_options=IN_PARTS):
+        yield sealed(SEAL, row.stop_id, dict(row._mapping))
 
 
 def was_stopped_for(connection: Connection, study_instance_uid: str, kind: StopKind) -> bool:

@@ -16,7 +16,17 @@ from typing import Final, NamedTuple
 from dicomwrap.consentfile import read_consent
 from dicomwrap.consentrecord import ConsentRecord, Giver, Scope, Tests
 from dicomwrap.errors import ConsentFileError
-from dicomwrap.terms import Audience, Competence, ConsentLevel, ConsentState, Form, GiverType, Purpose, PurposeGroup
+from dicomwrap.terms import (
+    PURPOSE_GROUPS,
+    Audience,
+    Competence,
+    ConsentLevel,
+    ConsentState,
+    Form,
+    GiverType,
+    Purpose,
+    PurposeGroup,
+)
 from orthanc_plugin.policy.model import Consent
 from orthanc_plugin.registry.stored import UnreadableRowError, unreadable
 
@@ -45,6 +55,20 @@ class Place(NamedTuple):
     consent_id: str | None
 
 
+class Columns(NamedTuple):
+    """What a row says its record is; which decisions a row counts for hangs on these, and the record repeats them."""
+
+    consent_id: object
+    version: object
+    patient_id: object
+    issuer: object
+
+
+def columns(record: ConsentRecord) -> Columns:
+    """Return the columns that the record's row has."""
+    return Columns(record.id, record.version, record.patient_id or "", record.issuer or "")
+
+
 def covers(level: ConsentLevel, targets: Sequence[str], consent_id: str, place: Place) -> bool:
     """Tell whether a consent speaks of this picture.
 
@@ -59,14 +83,14 @@ def covers(level: ConsentLevel, targets: Sequence[str], consent_id: str, place: 
     return (place.series_instance_uid if level is ConsentLevel.SERIES else place.study_instance_uid) in targets
 
 
-def read(text: str, place: Place) -> tuple[Consent, ...]:
+def read(text: str, place: Place, row: Columns) -> tuple[Consent, ...]:
     """Return the consent once for each of its scopes, nothing when it doesn't speak of ``place``.
 
     Raises:
-        UnreadableRowError: the text holds something this version doesn't know; names the fields.
+        UnreadableRowError: the text holds something this version doesn't know, or is another row's; names the fields.
     """
     try:
-        record = _object(json.loads(text), RECORD_KEYS)
+        record = _of_row(json.loads(text), row)
         level = LEVELS[record["level"]]
         if not covers(level, _list(record["targets"]), str(record["id"]), place):
             return ()
@@ -75,14 +99,14 @@ def read(text: str, place: Place) -> tuple[Consent, ...]:
         raise faulty(text) from None
 
 
-def whole(text: str) -> tuple[Consent, ...]:
+def whole(text: str, row: Columns) -> tuple[Consent, ...]:
     """Return the consent once for each of its scopes, whatever picture it speaks of.
 
     Raises:
-        UnreadableRowError: the text holds something this version doesn't know; names the fields.
+        UnreadableRowError: the text holds something this version doesn't know, or is another row's; names the fields.
     """
     try:
-        record = _object(json.loads(text), RECORD_KEYS)
+        record = _of_row(json.loads(text), row)
         return tuple(_flattened(record, LEVELS[record["level"]]))
     except _FAULTS:
         raise faulty(text) from None
@@ -96,6 +120,33 @@ def faulty(text: str) -> UnreadableRowError:
         places = (place for place, colon, _ in (problem.partition(":") for problem in error.problems) if colon)
         return unreadable(", ".join(f"consents.record.{place}" for place in places) or "consents.record")
     return unreadable("consents.record")
+
+
+def _of_row(value: object, row: Columns) -> dict[str, object]:
+    """Return the record, which must be the row's own: a row that was moved may have been a refusal, or another's."""
+    record = _object(value, RECORD_KEYS)
+    if named(record) != row:
+        raise ValueError
+    return record
+
+
+def named(record: Mapping[str, object]) -> Columns:
+    """Return the columns that a stored record names.
+
+    Raises:
+        KeyError: it lacks one.
+    """
+    return Columns(record["id"], record["version"], record["patient_id"] or "", record["issuer"] or "")
+
+
+def _meant(word: Purpose | PurposeGroup, state: ConsentState) -> tuple[Purpose | PurposeGroup, ...]:
+    """Return what a scope speaks of; a refusal of a group refuses each use in it by name (requirements 002-20b).
+
+    Otherwise an older consent that names one of them would outrank it.
+    """
+    if state is ConsentState.REFUSED and isinstance(word, PurposeGroup):
+        return tuple(sorted(PURPOSE_GROUPS[word]))
+    return (word,)
 
 
 def _flattened(record: Mapping[str, object], level: ConsentLevel) -> Iterator[Consent]:
@@ -112,7 +163,7 @@ def _flattened(record: Mapping[str, object], level: ConsentLevel) -> Iterator[Co
             valid_to=_day_or_none(terms["valid_to"]),
             withdrawn_on=_day_or_none(record["withdrawn_on"]),
             withdrawn_purposes=None if gone is None else tuple(PURPOSES[each] for each in _list(gone)),
-            purposes=(purpose,),
+            purposes=_meant(purpose, state),
             max_form=FORMS[terms["max_form"]],
             audience=tuple(map(AUDIENCES.__getitem__, _list(terms["audience"]))),
             named_recipients=tuple(_list(terms["named_recipients"])) or None,

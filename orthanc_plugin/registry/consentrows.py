@@ -6,6 +6,7 @@ Knows the table and what ties a row to the trail. Must not know which step may f
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from dicomwrap.errors import ConsentFileError
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry import consentfacts
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.stored import unreadable
 from orthanc_plugin.registry.tables import consents
 
 SEAL = "consent record "
@@ -48,7 +50,29 @@ def seals(connection: Connection) -> Iterator[str]:
     """Give the seal of every version on record, over the text as stored, whatever this program would write today."""
     every = select(consents).order_by(consents.c.consent_id, consents.c.version)
     for row in connection.execute(every, execution_options=IN_PARTS):
-        yield _seal(row.consent_id, row.version, row.record)
+        yield _seal(row.consent_id, row.version, row.record) if _own(row) else _another(row)
+
+
+def recorders(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Give every version's seal with who recorded it, which is whoever the seal's entry in the trail names."""
+    for row in connection.execute(select(consents), execution_options=IN_PARTS):
+        yield _seal(row.consent_id, row.version, row.record), row.recorded_by
+
+
+def _another(row: Row[tuple[object, ...]]) -> str:
+    return f"{SEAL}{row.consent_id} version {row.version} sha256 of another row's record"
+
+
+def _own(row: Row[tuple[object, ...]]) -> bool:
+    """Tell whether the record is what its columns say it is, whichever version wrote it."""
+    try:
+        return consentfacts.named(json.loads(row.record)) == _columns(row)
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _columns(row: Row[tuple[object, ...]]) -> consentfacts.Columns:
+    return consentfacts.Columns(row.consent_id, row.version, row.patient_id, row.issuer)
 
 
 def _seal(consent_id: str, version: int, text: str) -> str:
@@ -60,6 +84,8 @@ def _read(row: Row[tuple[object, ...]]) -> Recorded:
         record = read_consent(row.record)
     except ConsentFileError:
         raise consentfacts.faulty(row.record) from None
+    if consentfacts.columns(record) != _columns(row):
+        raise unreadable("consents.record")
     return Recorded(record=record, recorded_at=row.recorded_at, recorded_by=row.recorded_by)
 
 
@@ -103,6 +129,13 @@ def _readable(record: ConsentRecord) -> str:
 def taken(connection: Connection, consent_id: str) -> bool:
     """Tell whether a consent has this id."""
     return connection.execute(select(consents.c.version).where(consents.c.consent_id == consent_id)).first() is not None
+
+
+def ids(connection: Connection, patient_id: str, issuer: str) -> tuple[str, ...]:
+    """Return the ids of one number's consents, those included that can't be read."""
+    known = consents.c
+    query = select(known.consent_id).where(known.patient_id == patient_id, known.issuer == issuer).distinct()
+    return tuple(connection.execute(query.order_by(known.consent_id)).scalars())
 
 
 def current(connection: Connection, consent_id: str) -> ConsentRecord:

@@ -109,7 +109,7 @@ def withdraw(
         known,
         version=known.version + 1,
         state=ConsentState.WITHDRAWN if whole else ConsentState.GIVEN,
-        withdrawn_on=min(on, known.withdrawn_on or on),
+        withdrawn_on=max(on, known.withdrawn_on or on),
         withdrawn_purposes=None if whole else tuple(sorted(gone)),
         withdrawal=note,
     )
@@ -195,7 +195,7 @@ def _replaced(known: ConsentRecord, by: ConsentRecord) -> ConsentRecord:
         return ended
     on = max(by.decided_on, known.decided_on)
     gone = dropped | purposes_named(frozenset(known.withdrawn_purposes or ()))
-    return replace(ended, withdrawn_on=min(on, known.withdrawn_on or on), withdrawn_purposes=tuple(sorted(gone)))
+    return replace(ended, withdrawn_on=max(on, known.withdrawn_on or on), withdrawn_purposes=tuple(sorted(gone)))
 
 
 def enter_in_error(connection: Connection, consent_id: str, *, by: str, at: datetime, reason: str) -> ConsentRecord:
@@ -293,9 +293,9 @@ def _identified(record: ConsentRecord, default_issuer: str) -> ConsentRecord:
 
 def _complete(connection: Connection, record: ConsentRecord, *, by: str, at: datetime) -> ConsentRecord:
     patient = patients.find(connection, record.patient_id or "", record.issuer or "")
-    born = patient.dob if patient else None
+    born, died = (patient.dob, patient.death_date) if patient else (None, None)
     intimate = _of_intimate_pictures(connection, record)
-    if problems := tuple(gaps(record, day=hospital_day(at), born=born, intimate=intimate)):
+    if problems := tuple(gaps(record, day=hospital_day(at), born=born, died=died, intimate=intimate)):
         raise IncompleteConsentError("The consent can't be recorded yet.", problems=problems)
     return append(connection, record, by=by, at=at)
 

@@ -30,7 +30,7 @@ from orthanc_plugin.policy.model import (
     Switches,
 )
 from orthanc_plugin.registry import authorities, consentfacts, patients
-from orthanc_plugin.registry.consentfacts import Place
+from orthanc_plugin.registry.consentfacts import Columns, Place
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
@@ -118,7 +118,7 @@ IMAGE: Final = prepared(
 )
 
 CONSENTS: Final = prepared(
-    select(consents.c.record)
+    select(consents.c.consent_id, consents.c.version, consents.c.patient_id, consents.c.issuer, consents.c.record)
     .where(
         consents.c.patient_id == bindparam("patient_id"),
         consents.c.issuer == bindparam("issuer"),
@@ -179,8 +179,8 @@ def _person(connection: Connection, known: _Known) -> tuple[Patient, tuple[patie
 
 def _consents(connection: Connection, key: patients.Key, place: Place, day: date) -> Iterator[Consent]:
     patient_id, issuer = key
-    for (record,) in CONSENTS.rows(connection, patient_id=patient_id, issuer=issuer):
-        for consent in consentfacts.read(str(record), place):
+    for *columns, record in CONSENTS.rows(connection, patient_id=patient_id, issuer=issuer):
+        for consent in consentfacts.read(str(record), place, Columns._make(columns)):
             yield _on_record(consent, day)
 
 

@@ -141,8 +141,14 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> No
     if known is None:
         connection.execute(images.insert().values(with_orthanc_ids(row, archive_patient_id)))
     elif known.status is ImageStatus.QUARANTINED and known.sha256 == row.sha256:
-        accepted = {"status": row.status, "consent_id": row.consent_id}
+        resources = _resources(with_orthanc_ids(row, archive_patient_id))
+        accepted = {"status": row.status, "consent_id": row.consent_id, **resources}
         connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
+
+
+def _resources(columns: Mapping[str, object]) -> dict[str, object]:
+    """Return the columns that say how Orthanc names what it has."""
+    return {name: value for name, value in columns.items() if name.startswith("orthanc_")}
 
 
 def change(connection: Connection, sop_instance_uid: str, facts: Mapping[str, object]) -> None:
@@ -160,11 +166,10 @@ def distrust(connection: Connection, columns: dict[str, object]) -> None:
     """Record an instance as Orthanc has it, refused at every door: it is not what intake accepted.
 
     What is on record of a known picture stays: another object under its UID doesn't say whose it is or what it shows.
-    It has no digest any more, so that it is nobody's to adopt until somebody has looked.
+    The digest stays that of the picture, so whatever else bears its UID is not what is on record.
     """
     known = images.c.sop_instance_uid == columns["sop_instance_uid"]
-    shut: dict[str, object] = {"status": ImageStatus.QUARANTINED, "sha256": ""}
-    shut |= {name: columns[name] for name in columns if name.startswith("orthanc_")}
+    shut = {"status": ImageStatus.QUARANTINED, **_resources(columns)}
     if connection.execute(update(images).where(known).values(shut)).rowcount == 0:
         values = {**columns, "status": ImageStatus.QUARANTINED, "consent_id": None}
         connection.execute(images.insert().values(values))

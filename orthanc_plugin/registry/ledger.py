@@ -124,11 +124,16 @@ def copy_of(row: Row) -> Copy:
     )
 
 
+def copies(connection: Connection, sop_instance_uid: str) -> dict[Copy, frozenset[str]]:
+    """Return the copies of a picture with the consents that each left under; what failed to leave is none."""
+    live = (row for row in disclosed(connection, sop_instance_uid) if row["outcome"] != Delivery.FAILED)
+    return {copy_of(row): frozenset(json.loads(str(row["consents"]))) for row in live}
+
+
 def copies_under(connection: Connection, sop_instance_uid: str, *consent_ids: str) -> tuple[Copy, ...]:
-    """Return the copies of a picture that left under one of these consents; what failed to leave is none."""
-    ids, rows = frozenset(consent_ids), disclosed(connection, sop_instance_uid)
-    live = (row for row in rows if row["outcome"] != Delivery.FAILED)
-    return tuple(copy_of(row) for row in live if not ids.isdisjoint(json.loads(str(row["consents"]))))
+    """Return the copies of a picture that left under one of these consents."""
+    found = copies(connection, sop_instance_uid)
+    return tuple(copy for copy, under in found.items() if not under.isdisjoint(consent_ids))
 
 
 def set_recall(connection: Connection, disclosure_id: str, recall: Recall) -> None:

@@ -21,6 +21,7 @@ from dicomwrap.terms import (
     Audience,
     CapacityResult,
     Competence,
+    ConsentLevel,
     ConsentState,
     EvidenceType,
     Explained,
@@ -58,13 +59,21 @@ ONLY_FOR: Final[Mapping[GiverType, frozenset[Purpose]]] = {
 }
 
 
-def gaps(record: ConsentRecord, *, day: date, born: date | None = None, intimate: bool = False) -> Iterator[str]:
+def gaps(
+    record: ConsentRecord,
+    *,
+    day: date,
+    born: date | None = None,
+    died: date | None = None,
+    intimate: bool = False,
+) -> Iterator[str]:
     """Say what is missing before ``record`` may be filed, each with its place.
 
     Args:
         record: as it would be filed.
         day: the hospital's day on which it is filed.
         born: the patient's birth date, when it is on record.
+        died: the patient's death, when it is on record.
         intimate: whether it names an intimate picture.
     """
     if not record.patient_id:
@@ -80,6 +89,8 @@ def gaps(record: ConsentRecord, *, day: date, born: date | None = None, intimate
         yield from _of_evidence(record)
         yield from _of_publication(record)
         yield from _of_giver(record, named, born)
+        if died is not None and record.giver.type is GiverType.PATIENT and record.decided_on > died:
+            yield "decided_on: the patient had died by then; check the date and whose consent it is"
         yield from _of_capacity(record, born)
         yield from _of_tests(record, named)
 
@@ -90,6 +101,8 @@ def _of_scopes(record: ConsentRecord) -> Iterator[str]:
         yield "scopes: name at least one purpose"
     if not all(scope.audience for scope in record.scopes):
         yield "audience: say for each purpose who may receive"
+    if record.state is ConsentState.REFUSED and record.level is not ConsentLevel.PATIENT and not record.targets:
+        yield "targets: name the pictures that are refused; none are ever filed under a refusal"
     if record.state is not ConsentState.GIVEN and record.withdrawn_on is not None:
         yield f"withdrawn_on: what is {record.state} can't be withdrawn"
 

@@ -94,7 +94,8 @@ def merged_into(connection: Connection, survivor: Key) -> dict[Key, Patient]:
 def combined(survivor: Patient, others: Sequence[Patient]) -> Patient:
     """Return one person's facts: the survivor's; birth and death from elsewhere when the survivor's row lacks them.
 
-    An opt-out under any number is one: a denial counts under whichever number it was said.
+    An opt-out under any number is one: a denial counts under whichever number it was said. Whoever was found able to
+    decide under any number is asked, and what they refused is kept to: until that is settled, nobody decides for them.
     """
     everybody = (survivor, *others)
     return replace(
@@ -102,6 +103,8 @@ def combined(survivor: Patient, others: Sequence[Patient]) -> Patient:
         dob=next((each.dob for each in everybody if each.dob is not None), None),
         death_date=next((each.death_date for each in everybody if each.death_date is not None), None),
         national_data_opt_out=any(each.national_data_opt_out for each in everybody),
+        capacity=next((each.capacity for each in everybody if each.capacity is Capacity.HAS), survivor.capacity),
+        gillick=next((each.gillick for each in everybody if each.gillick is Gillick.COMPETENT), survivor.gillick),
     )
 
 
@@ -131,27 +134,23 @@ def find(connection: Connection, patient_id: str, issuer: str) -> Patient | None
 
 
 def ensure(connection: Connection, patient_id: str, issuer: str, birth_date: date | None) -> Patient:
-    """Return the patient, recorded now when unknown; a birth date not known before is filled in, never changed.
+    """Return the patient, recorded now when unknown, with this birth date; what is on record isn't changed.
 
     Capacity is presumed (GMC Decision making and consent, 2020; Mental Capacity Act 2005 s1).
     """
     known = find(connection, patient_id, issuer)
-    text = birth_date.isoformat() if birth_date else None
     if known is None:
         connection.execute(
             patients.insert().values(
                 patient_id=patient_id,
                 issuer=issuer,
-                birth_date=text,
+                birth_date=birth_date.isoformat() if birth_date else None,
                 capacity=Capacity.HAS,
                 gillick=Gillick.NA,
                 national_data_opt_out=0,
             )
         )
         return Patient(id=patient_id, dob=birth_date)
-    if known.dob is None and text:
-        connection.execute(update(patients).where(_is((patient_id, issuer))).values(birth_date=text))
-        return replace(known, dob=birth_date)
     return known
 
 
@@ -221,8 +220,9 @@ def note(
     by: str,
     at: datetime,
     change_id: str,
+    uid: str | None = None,
 ) -> None:
-    """Write down that a fact was changed, by whom and why.
+    """Write down that a fact was changed, by whom and why; ``uid`` names the picture, if it is a picture's.
 
     Raises:
         IllegalTransitionError: without a reason.
@@ -236,6 +236,7 @@ def note(
             change_id=change_id,
             patient_id=who[0],
             issuer=who[1],
+            sop_instance_uid=uid,
             field=fact,
             old=None if old is None else str(old),
             new=None if new is None else str(new),

@@ -100,12 +100,19 @@ def unfiled_of(connection: Connection, held: Held) -> list[Held]:
 def hold(connection: Connection, held: Held) -> None:
     """Record that the object is held, or held again after an earlier release."""
     known = same(connection, held.sop_instance_uid, held.sha256)
-    values = {**asdict(held), "reasons": json.dumps(held.reasons)}
+    values = {name: _fitting(name, value) for name, value in asdict(held).items()}
+    values["reasons"] = json.dumps(held.reasons)
     if known is None:
         connection.execute(quarantine.insert().values(values))
     else:
         del values["quarantine_id"]
         _change(connection, known.quarantine_id, **{**values, "consent_id": known.consent_id})
+
+
+def _fitting(name: str, value: object) -> object:
+    """Cut text to what its column has room for: what it says is held, and is whole in the spool."""
+    room = getattr(quarantine.c[name].type, "length", None)
+    return value[:room] if isinstance(value, str) else value
 
 
 def listed(connection: Connection, status: Status | None = Status.HELD) -> list[Held]:
@@ -147,11 +154,8 @@ def unfiled(connection: Connection, study_instance_uid: str) -> list[Held]:
 
 
 def unfiled_under(connection: Connection, consent_id: str) -> list[Held]:
-    """Return the objects under one consent that the archive doesn't have yet, oldest first."""
-    named = or_(
-        quarantine.c.consent_id == consent_id,
-        quarantine.c.consent_id.is_(None) & (quarantine.c.refers_to == consent_id),
-    )
+    """Return the objects that name a consent, or are linked to it, and that the archive doesn't have yet."""
+    named = or_(quarantine.c.consent_id == consent_id, quarantine.c.refers_to == consent_id)
     return _among(connection, named, quarantine.c.status.in_(UNFILED))
 
 

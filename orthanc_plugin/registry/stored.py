@@ -6,6 +6,7 @@ error that names its field, never passed over: a consent that can't be read may 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import date
 from enum import StrEnum
@@ -25,6 +26,11 @@ class UnreadableRowError(RegistryError):
 def unreadable(place: str) -> UnreadableRowError:
     """Return the error for the field at ``place``, such as ``patients.capacity``; values are never told."""
     return UnreadableRowError(f"The registry holds a value in {place} that this version of Consentgate can't read.")
+
+
+def sealed(kind: str, name: str, content: object) -> str:
+    """Return the words that tie a row as it stands to its entry in the trail: which, and the SHA-256 of its content."""
+    return f"{kind}{name} sha256 {hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}"
 
 
 def word(kind: type[Word], value: object, place: str) -> Word:

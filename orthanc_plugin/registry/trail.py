@@ -28,10 +28,11 @@ def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
         seq, head = entry.seq, entry.digest
 
 
-def details(connection: Connection) -> Iterator[str]:
-    """Give what each entry says besides its fields."""
+def details(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Give what each entry says besides its fields, and who acted, oldest first."""
     for row in connection.execute(select(trail.c.body).order_by(trail.c.seq), execution_options=IN_PARTS):
-        yield str(json.loads(row.body)["detail"])
+        body = json.loads(row.body)
+        yield str(body["detail"]), str(body["actor"])
 
 
 class Trail:

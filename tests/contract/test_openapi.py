@@ -89,6 +89,9 @@ def answers(caller: Caller) -> Iterator[tuple[str, str, Said]]:
     task = next(each["task"] for each in tasks["tasks"] if each["kind"] == "NOTIFY_IG")  # type: ignore[attr-defined]
     closed = caller.post(f"tasks/{task}/closure", {"note": "done"}, "governance")
     yield "POST", "/consentgate/tasks/{task}/closure", closed
+    yield "POST", "/consentgate/consents/get", caller.post("consents/get", {"consent": CONSENT_ID})
+    yield "POST", "/consentgate/consents/history", caller.post("consents/history", {"consent": CONSENT_ID})
+    yield "POST", "/consentgate/consents/withdrawal", caller.post("consents/withdrawal", {"consent": "urn:x:2"})
     withdrawn = caller.post(f"consents/{CONSENT_ID}/withdrawal", {"phase": "LATER"})
     yield "POST", "/consentgate/consents/{consent}/withdrawal", withdrawn
     yield "GET", "/consentgate/openapi.json", caller.get("openapi.json")

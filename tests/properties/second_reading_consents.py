@@ -95,10 +95,16 @@ def denials(case: Facts) -> list[Statement]:
 
 
 def denial_of(case: Facts, consent: Facts) -> Statement | None:
-    if consent["giver"]["type"] == "RELATIVE_NO_AUTHORITY" or consent["state"] not in ("REFUSED", "WITHDRAWN"):
+    """Return the consent as a denial, None when it is none.
+
+    One that was replaced denies what was withdrawn by name, and nothing else.
+    """
+    replaced = consent["state"] == "SUPERSEDED" and consent["withdrawn_purposes"]
+    denies = replaced or consent["state"] in ("REFUSED", "WITHDRAWN")
+    if consent["giver"]["type"] == "RELATIVE_NO_AUTHORITY" or not denies:
         return None
     words, day = consent["purposes"], consent["decided_on"]
-    if consent["state"] == "WITHDRAWN":
+    if consent["state"] != "REFUSED":
         words = consent["withdrawn_purposes"] or words
         day = max(day, consent["withdrawn_on"] or case["request"]["as_of"])
     covered, named = covers(case, words)
@@ -159,6 +165,9 @@ def worth_of(case: Facts, consent: Facts) -> str:
 
 
 def patients_own(case: Facts, consent: Facts) -> str:
+    born, died = case["patient"]["dob"], case["patient"]["death_date"] or "9999"
+    if not born <= consent["decided_on"] <= died:
+        return "NOTHING"
     competent = consent["giver"]["competent_at_decision"]
     if competent in ("YES", "NO"):
         return "GOOD" if competent == "YES" else "NOTHING"

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from dicomwrap.consentfile import consent_json, read_consent
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.errors import ConsentFileError
-from dicomwrap.terms import ConsentLevel
+from dicomwrap.terms import ConsentLevel, ConsentState, Purpose, PurposeGroup, purposes_named
 from orthanc_plugin.policy.casefile import case_as_mapping
 from orthanc_plugin.policy.cases import parse_case
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import Case, Consent, Giver
 from orthanc_plugin.policy.model import Tests as ThreeTests
 from orthanc_plugin.registry import consentfacts
-from orthanc_plugin.registry.consentfacts import Place
+from orthanc_plugin.registry.consentfacts import Columns, Place, columns
 from orthanc_plugin.registry.stored import UnreadableRowError
 from tests.properties.policy_cases import cases
 from tests.properties.test_consentfile import records
@@ -42,6 +42,11 @@ def test_a_case_that_is_written_is_read_back_the_same(case: Case) -> None:
     written = json.loads(json.dumps(case_as_mapping(case)))
     assert parse_case(written) == case
     assert decide(parse_case(written)) == decide(case)
+
+
+def meant(record: ConsentRecord, word: Purpose | PurposeGroup) -> tuple[Purpose | PurposeGroup, ...]:
+    refused = record.state is ConsentState.REFUSED and isinstance(word, PurposeGroup)
+    return tuple(sorted(purposes_named(frozenset({word})))) if refused else (word,)
 
 
 def as_read_by_the_policy(record: ConsentRecord) -> list[Consent]:
@@ -65,7 +70,7 @@ def as_read_by_the_policy(record: ConsentRecord) -> list[Consent]:
             giver=giver,
             tests=tests,
             evidence=record.evidence,
-            purposes=(scope.purpose,),
+            purposes=meant(record, scope.purpose),
             max_form=scope.max_form,
             audience=scope.audience,
             named_recipients=scope.named_recipients or None,
@@ -80,7 +85,9 @@ def as_read_by_the_policy(record: ConsentRecord) -> list[Consent]:
 @given(records())
 def test_the_quick_reader_and_the_strict_one_read_the_same(record: ConsentRecord) -> None:
     everywhere = replace(record, level=ConsentLevel.PATIENT, targets=())
-    assert [*consentfacts.read(consent_json(everywhere), PLACE)] == as_read_by_the_policy(everywhere)
+    assert [*consentfacts.read(consent_json(everywhere), PLACE, columns(everywhere))] == as_read_by_the_policy(
+        everywhere
+    )
 
 
 @given(records(), st.sampled_from([1, -1.5, "x", [], {}, True, None, "2025-02-30"]), st.randoms())
@@ -95,11 +102,11 @@ def test_a_stored_consent_with_one_value_replaced_is_refused_or_read_as_the_stri
     except ConsentFileError:
         strictly = None
     with suppress(UnreadableRowError):
-        quickly = [*consentfacts.read(text, PLACE)]
+        quickly = [*consentfacts.read(text, PLACE, columns(record))]
         assert strictly is None or quickly == strictly
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '"GIVEN"', '{"id": 1}', "{" * 5000, "[" * 100_000])
 def test_what_is_no_consent_is_refused(text: str) -> None:
     with pytest.raises(UnreadableRowError):
-        consentfacts.read(text, PLACE)
+        consentfacts.read(text, PLACE, Columns("urn:x", 1, "P1", "HOSP"))

@@ -79,3 +79,10 @@ def test_no_refusal_is_lost(root: Part) -> None:
         refused |= set(named(root, root) if "purpose" in root else Purpose) - excepted
     found = read(root, "active")
     assert not found or refused <= covered(found, "REFUSED")
+
+
+@given(roots())
+def test_what_was_agreed_is_withdrawn_by_its_own_id_when_the_consent_ends(root: Part) -> None:
+    agreed = {record.id: covered((record,), "GIVEN") for record in read(root, "active") if record.state == "GIVEN"}
+    ended = {record.id: covered((record,), "WITHDRAWN") for record in read(root, "inactive")}
+    assert agreed.items() <= ended.items()

@@ -47,7 +47,7 @@ GIVERS: Final = [*["PATIENT"] * 5, *["PR_HOLDER"] * 4, *PROXIES, "EXECUTOR", "RE
 STATES: Final = [*["GIVEN"] * 5, "REFUSED", "WITHDRAWN", "EXPIRED", "PROPOSED", "SUPERSEDED", "ENTERED_IN_ERROR"]
 # Around the birthdays that matter, both sides of the day, the leap day's too.
 BIRTHS: Final = [*["1950-01-01", "1980-06-15"] * 2, "2008-02-29", "2008-11-20", "2008-11-21"]
-YOUNG_BIRTHS: Final = ["2010-11-20", "2010-11-21", "2011-01-05", "2012-02-29", "2018-06-06"]
+YOUNG_BIRTHS: Final = ["2010-11-20", "2010-11-21", "2011-01-05", "2012-02-29", "2018-06-06", "2024-01-02"]
 CLINICIANS: Final = ("CARE_TEAM", "TRUST_CLINICIAN", "NAMED_COLLEAGUE", "PARTNER_ORG_CLINICIAN")
 IN_THE_TRUST: Final = ("TRUST_STUDENTS", "TRUST_CLINICIAN", "CARE_TEAM")
 SERVED: Final = {"PERMIT_ANONYMISED": 1, "PERMIT_IDENTIFIABLE": 2}
@@ -65,7 +65,7 @@ PATIENTS: Final = st.fixed_dictionaries(
     {
         "id": st.just("P1"),
         "dob": st.sampled_from(BIRTHS) | st.sampled_from(YOUNG_BIRTHS),
-        "death_date": one(None, None, None, "2026-02-02"),
+        "death_date": one(None, None, None, "2026-02-02", "2025-02-28"),
         "capacity": one("HAS", "HAS", "LACKS", "LACKS", "UNKNOWN"),
         "gillick": one("COMPETENT", "NOT_COMPETENT", "NOT_ASSESSED"),
         "national_data_opt_out": st.booleans(),
@@ -128,8 +128,9 @@ def consents(purpose: str, kind: str) -> st.SearchStrategy[Facts]:
 
 
 def coherent(consent: Facts) -> Facts:
-    """Let only what was withdrawn bear a date of withdrawal."""
-    return consent if consent["state"] == "WITHDRAWN" else {**consent, "withdrawn_on": None, "withdrawn_purposes": None}
+    """Let only what was withdrawn, or replaced by less, bear a date of withdrawal."""
+    taken_back = consent["state"] == "WITHDRAWN" or (consent["state"] == "SUPERSEDED" and consent["withdrawn_purposes"])
+    return consent if taken_back else {**consent, "withdrawn_on": None, "withdrawn_purposes": None}
 
 
 @cache

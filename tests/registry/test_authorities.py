@@ -66,8 +66,8 @@ def test_an_authority_counts_as_verified_once_somebody_else_looked(world: World)
     assert [each.verified for each in told(world)] == [True]
 
 
-@pytest.mark.parametrize("by", ["clerk", "Clerk", " clerk "])
-def test_whoever_recorded_an_authority_can_t_verify_it(by: str, world: World) -> None:
+@pytest.mark.parametrize("by", ["clerk", "Clerk", " clerk ", "\uff43lerk", "The-Police"])
+def test_whoever_recorded_an_authority_or_asked_for_it_can_t_verify_it(by: str, world: World) -> None:
     record(world)
     with pytest.raises(IllegalTransitionError, match="somebody else"):
         verify(world, by)

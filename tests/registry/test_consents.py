@@ -155,9 +155,8 @@ def test_a_listing_is_of_one_patient_of_one_issuer(world: World) -> None:
         assert [each.record.id for each in consents.listed(connection, "P1", "HOSP")] == [CONSENT_ID]
 
 
-def test_a_birth_date_is_filled_in_and_never_changed(world: World) -> None:
+def test_a_birth_date_comes_with_a_patient_s_first_record_and_is_never_changed_by_another(world: World) -> None:
     with world.services.database.writing() as connection:
-        assert patients.ensure(connection, "P9", "HOSP", None).dob is None
         assert patients.ensure(connection, "P9", "HOSP", date(1980, 1, 1)).dob == date(1980, 1, 1)
         assert patients.ensure(connection, "P9", "HOSP", date(1999, 9, 9)).dob == date(1980, 1, 1)
         assert patients.find(connection, "P9", "ELSEWHERE") is None

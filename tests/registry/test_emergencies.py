@@ -26,6 +26,7 @@ def grant(world: World, whose: tuple[str, str] = OLD, minutes: int = 10, **chang
         account="registrar",
         reason="Unconscious in resus.",
         granted_at=world.clock(),
+        granted_by="ward sister",
         ends_at=world.clock() + timedelta(minutes=minutes),
     )
     given = replace(made, **changes)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
+from dicomwrap.terms import Purpose
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.gate import asked
 from orthanc_plugin.policy.model import Anonymisable, Case, Effect, ImageStatus, MadeFor, Switches
@@ -63,6 +64,20 @@ def test_a_consent_speaks_of_the_picture_that_was_filed_under_it(world: World) -
     world.record(consent(CARE, level="IMAGE"))
     world.receive()
     assert [each.id for each in case(world).consents] == [CONSENT_ID]
+
+
+@pytest.mark.parametrize("purposes", [(Purpose.TEACHING,), ()])
+def test_a_withdrawal_counts_at_once_though_another_node_s_clock_was_ahead(
+    purposes: tuple[Purpose, ...], world: World
+) -> None:
+    world.file(CARE, TEACHING)
+    world.review()
+    assert world.services.gate.authorize(world.request("teacher")).decision.permits
+    world.clock.advance(days=1)
+    world.withdraw(CONSENT_ID, *purposes)
+    world.clock.advance(days=-1)
+    assert not world.services.gate.authorize(world.request("teacher")).decision.permits
+    assert {each.withdrawn_on for each in case(world).consents} == {world.clock().date()}
 
 
 def test_nobody_else_s_consent_counts(world: World) -> None:
@@ -233,6 +248,23 @@ def test_a_consent_that_can_t_be_read_leaves_no_case_for_it_may_be_a_denial(
     assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("patient_id", "P1"), ("issuer", "HOSP"), ("version", 2), ("consent_id", "urn:x:moved")]
+)
+def test_a_consent_whose_row_says_something_else_leaves_no_case(column: str, value: object, world: World) -> None:
+    world.file(CARE)
+    if column in ("patient_id", "issuer"):
+        world.record(consent(TEACHING, id=OTHER, **{column: "ELSEWHERE"}))
+    with world.services.database.writing() as connection:
+        connection.execute(tables.consents.update().values({column: value}))
+    with pytest.raises(UnreadableRowError, match=r"consents\.record"):
+        case(world)
+    answer = world.services.gate.authorize(world.request())
+    assert (answer.decision.effect, answer.decision.rules) == (Effect.DENY, ("UNREADABLE",))
+    with pytest.raises(UnreadableRowError):
+        world.consents()
+
+
 def test_a_patient_the_registry_lost_has_no_birth_date(world: World) -> None:
     world.file(CARE)
     world.sql("DELETE FROM patients")
@@ -249,3 +281,26 @@ def test_a_retry_of_the_same_object_changes_no_row(world: World) -> None:
     world.clock.advance(hours=1)
     assert world.receive(encoded(photograph())).reasons == ()
     assert world.rows() == [replace(row)]
+
+
+def test_a_blanket_refusal_stands_against_an_older_consent_that_names_the_use(world: World) -> None:
+    world.file(CARE, TEACHING)
+    world.review()
+    assert world.services.gate.authorize(world.request("teaching-archive")).decision.permits
+    everything = {**TEACHING, "purpose": "ALL_SECONDARY"}
+    world.record(consent(everything, id=OTHER, state="REFUSED", decided_on=world.clock().date().isoformat()))
+    assert not world.services.gate.authorize(world.request("teaching-archive")).decision.permits
+    assert world.services.gate.authorize(world.request("derm")).decision.permits
+
+
+def test_a_second_withdrawal_outranks_a_consent_given_since_the_first(world: World) -> None:
+    research = {**TEACHING, "purpose": "RESEARCH", "audience": ["RESEARCH_TEAM"]}
+    world.file(CARE, TEACHING, research)
+    world.review()
+    world.withdraw(CONSENT_ID, Purpose.RESEARCH)
+    world.clock.advance(days=100)
+    world.record(consent(TEACHING, id=OTHER, decided_on=world.clock().date().isoformat()))
+    world.clock.advance(days=100)
+    assert world.services.gate.authorize(world.request("teaching-archive")).decision.permits
+    world.withdraw(CONSENT_ID, Purpose.TEACHING)
+    assert not world.services.gate.authorize(world.request("teaching-archive")).decision.permits

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
-from orthanc_plugin.policy.model import Capacity
+from orthanc_plugin.policy.model import Capacity, Gillick
 from orthanc_plugin.registry import merging, patients
 from orthanc_plugin.registry.merging import Why
-from orthanc_plugin.registry.patients import Key
+from orthanc_plugin.registry.patients import Key, Value
 from orthanc_plugin.registry.stored import UnreadableRowError
 from tests.fakes.world import World
 from tests.registry.test_patients import change, found, history, known
@@ -61,11 +61,34 @@ def test_a_merge_keeps_reason_and_person_and_is_undone(four: World) -> None:
 
 
 def test_a_merged_number_has_the_survivor_s_facts(four: World) -> None:
-    change(four, "capacity", Capacity.LACKS, who=C)
+    for who in (A, C):
+        change(four, "capacity", Capacity.LACKS, who=who)
+    change(four, "gillick", Gillick.NOT_COMPETENT, who=C)
     merge(four, A, C)
     assert (found(four, A).id, found(four, A).capacity) == ("C", Capacity.LACKS)
+    assert found(four, A).gillick is Gillick.NOT_COMPETENT
     unmerge(four, A)
-    assert (found(four, A).id, found(four, A).capacity) == ("A", Capacity.HAS)
+    assert (found(four, A).id, found(four, A).gillick) == ("A", Gillick.NA)
+
+
+@pytest.mark.parametrize(
+    ("fact", "able", "unable"),
+    [
+        ("capacity", Capacity.HAS, Capacity.LACKS),
+        ("capacity", Capacity.HAS, Capacity.UNKNOWN),
+        ("gillick", Gillick.COMPETENT, Gillick.NOT_COMPETENT),
+    ],
+)
+@pytest.mark.parametrize(("who", "into"), [(A, B), (B, A)])
+def test_whoever_is_able_to_decide_under_one_number_is_so_under_all(
+    fact: str, able: Value, unable: Value, who: Key, into: Key, four: World
+) -> None:
+    change(four, fact, able, who=A)
+    change(four, fact, unable, who=B)
+    merge(four, who, into)
+    assert {getattr(found(four, each), fact) for each in (A, B)} == {able}
+    unmerge(four, who)
+    assert (getattr(found(four, A), fact), getattr(found(four, B), fact)) == (able, unable)
 
 
 def test_what_the_survivor_s_row_lacks_comes_from_the_other_one_until_unmerged(world: World) -> None:

@@ -86,6 +86,35 @@ def test_a_use_that_leaves_the_hospital_needs_transmission_explained(purpose: st
     assert [gap.split(" not ticked")[0] for gap in found] == ([f"explained: {missing}"] if missing else [])
 
 
+@pytest.mark.parametrize("audience", ["SOCIAL_MEDIA", "PERSONAL_DEVICE", "UNKNOWN_AE"])
+def test_nobody_agrees_to_a_recipient_that_may_never_receive_but_a_refusal_of_it_is_kept(audience: str) -> None:
+    told = scope("DIRECT_CARE", "CARE_TEAM", audience)
+    (gap,) = gaps(consent(told), day=DAY)
+    assert gap == f"audience: {audience} may never receive; leave it out of DIRECT_CARE"
+    assert places(consent(told, state="REFUSED")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"level": "STUDY"}, ["targets"]),
+        ({"level": "IMAGE"}, ["targets"]),
+        ({"level": "STUDY", "targets": ["2.25.1"]}, []),
+        ({"level": "STUDY", "state": "GIVEN"}, []),
+    ],
+)
+def test_a_refusal_names_what_it_refuses_for_nothing_is_filed_under_it(
+    changes: dict[str, object], found: list[str]
+) -> None:
+    assert places(consent(**{"state": "REFUSED", **changes})) == found
+
+
+@pytest.mark.parametrize(("died", "found"), [(date(2025, 2, 27), ["decided_on"]), (date(2025, 3, 1), []), (None, [])])
+def test_nobody_agrees_after_their_death(died: date | None, found: list[str]) -> None:
+    record = consent(decided_on="2025-03-01")
+    assert [gap.partition(":")[0] for gap in gaps(record, day=DAY, died=died)] == found
+
+
 def test_a_publication_names_its_place_or_its_recipients() -> None:
     unnamed = {**PUBLICATION, "named_publication": None}
     assert places(consent(unnamed, explained=EVERYTHING)) == ["named_publication"]

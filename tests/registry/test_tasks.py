@@ -109,7 +109,7 @@ def test_the_most_urgent_comes_first(world: World) -> None:
     assert ids(world, owner=Owner.LEGAL) == []
 
 
-@pytest.mark.parametrize("by", ["dr-a", "DR-A", " dr-a "])
+@pytest.mark.parametrize("by", ["dr-a", "DR-A", " dr-a ", "dr-\u200ba"])
 def test_somebody_else_must_close_what_a_person_may_not(by: str, world: World) -> None:
     opened(world, "T1", not_by="dr-a")
     with pytest.raises(IllegalTransitionError, match="somebody else"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
@@ -203,11 +204,44 @@ def test_nothing_changes_when_the_renewed_consent_will_not_do(renewed: ConsentRe
     assert len(world.consents()) == 1
 
 
-def test_a_partly_withdrawn_consent_is_not_replaced_or_the_withdrawal_would_be_forgotten(world: World) -> None:
+@pytest.mark.parametrize(
+    ("withdrawn", "kept", "on", "gone"),
+    [
+        ([], [CARE, TEACHING], None, None),
+        ([], [CARE], date(2026, 11, 20), (Purpose.TEACHING,)),
+        ([Purpose.TEACHING], [CARE], DAY, (Purpose.TEACHING,)),
+        ([Purpose.TEACHING], [CARE, TEACHING], DAY, (Purpose.TEACHING,)),
+        ([Purpose.TEACHING], [TEACHING], date(2026, 11, 20), (Purpose.DIRECT_CARE, Purpose.TEACHING)),
+    ],
+)
+def test_what_a_renewed_consent_no_longer_covers_is_withdrawn_from_the_old_one(
+    withdrawn: list[Purpose],
+    kept: list[dict[str, object]],
+    on: date | None,
+    gone: tuple[Purpose, ...] | None,
+    world: World,
+) -> None:
     world.record(consent(CARE, TEACHING))
-    world.withdraw(CONSENT_ID, Purpose.TEACHING)
-    with pytest.raises(IllegalTransitionError, match="beside it"):
-        take(world, supersede)
+    for purpose in withdrawn:
+        world.withdraw(CONSENT_ID, purpose)
+    renewed = consent(*kept, id="urn:x:new", decided_on="2026-11-20")
+    take(world, lambda world, it: consents.supersede(it, CONSENT_ID, renewed, by="nurse", at=world.clock()))
+    with world.services.database.reading() as connection:
+        ended = consents.current(connection, CONSENT_ID)
+    assert (ended.state, ended.withdrawn_on, ended.withdrawn_purposes) == (SUPERSEDED, on, gone)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stands"),
+    [("PATIENT", "BEST_INTERESTS", True), ("PATIENT", "PATIENT", False), ("PR_HOLDER", "PATIENT", False)],
+)
+def test_the_patient_s_own_word_is_replaced_by_nobody_else_s(old: str, new: str, stands: bool, world: World) -> None:
+    world.record(consent(giver={"type": old, "id": "g-1", "competent_at_decision": "YES"}))
+    renewed = consent(id="urn:x:new", giver={"type": new, "id": "g-2", "competent_at_decision": "YES"})
+    replacing = consents.supersede
+    with nullcontext() if not stands else pytest.raises(IllegalTransitionError, match="beside it"):
+        take(world, lambda world, it: replacing(it, CONSENT_ID, renewed, by="nurse", at=world.clock()))
+    assert states(world) == ([GIVEN] if stands else [GIVEN, SUPERSEDED])
 
 
 def test_a_record_replaces_another_only_through_supersede(world: World) -> None:
@@ -215,7 +249,9 @@ def test_a_record_replaces_another_only_through_supersede(world: World) -> None:
         world.record(consent(previous_id="urn:x:0"))
 
 
-@pytest.mark.parametrize(("by", "reason"), [("nurse", "wrong"), (" NURSE", "wrong"), ("", "wrong"), ("records", " ")])
+@pytest.mark.parametrize(
+    ("by", "reason"), [("nurse", "wrong"), (" NURSE\u200b", "wrong"), ("\u200b", "wrong"), ("records", " ")]
+)
 def test_an_error_is_marked_by_a_second_person_with_a_reason(by: str, reason: str, world: World) -> None:
     world.record(consent())
     with pytest.raises(IllegalTransitionError):

@@ -31,6 +31,23 @@ def test_a_consent_is_shown_whole_in_any_of_its_versions(shell: Shell) -> None:
     assert "state: WITHDRAWN" in shell("consent", "show", CONSENT_ID).stdout.splitlines()
 
 
+def test_a_consent_is_shown_with_who_recorded_it_and_what_it_comes_to_today(shell: Shell) -> None:
+    added(shell, CARE, {**TEACHING, "valid_to": "2025-12-31"})
+    shell("consent", "withdraw", CONSENT_ID, "--purpose", "DIRECT_CARE", "--by", "sister")
+    shown = shell.json("consent", "show", CONSENT_ID)
+    assert shown["today"] == ["DIRECT_CARE: WITHDRAWN", "TEACHING: EXPIRED"]
+    (recorded,) = shell.world.consents()
+    assert (shown["recorded_by"], shown["recorded_at"]) == ("sister", recorded.recorded_at)
+    first = shell.json("consent", "show", CONSENT_ID, "--version", "1")
+    assert (first["recorded_by"], "today" in first) == ("nurse", False)
+
+
+def test_a_consent_is_shown_with_the_patient_s_death(shell: Shell) -> None:
+    added(shell, CARE)
+    shell.world.sql("UPDATE patients SET death_date = '2026-01-05'")
+    assert shell.json("consent", "show", CONSENT_ID)["today"] == ["DIRECT_CARE: IN_FORCE", "the patient has died"]
+
+
 def test_a_consent_s_history_is_told_oldest_first(shell: Shell) -> None:
     added(shell, CARE, TEACHING)
     shell("consent", "withdraw", CONSENT_ID, "--purpose", "TEACHING", "--by", "sister")
@@ -103,7 +120,13 @@ def test_a_record_in_error_is_marked_by_somebody_else(shell: Shell) -> None:
 
 def test_the_sweep_says_what_it_did_and_does_it_once(shell: Shell) -> None:
     added(shell, {**CARE, "valid_to": "2025-12-31"})
-    due = {"consent_id": CONSENT_ID, "happening": "EXPIRY", "ended": True, "tasks": ["SEEK_RECONSENT"]}
+    due = {
+        "consent_id": CONSENT_ID,
+        "happening": "EXPIRY",
+        "reason": "the consent has expired",
+        "ended": True,
+        "tasks": ["SEEK_RECONSENT"],
+    }
     assert shell.json("consent", "sweep", "--dry-run") == [due]
     assert shell.json("consent", "sweep") == [due]
     assert shell("consent", "sweep").stderr == "Nothing had to be done.\n"

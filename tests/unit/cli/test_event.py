@@ -106,6 +106,14 @@ def test_every_case_of_a_list_is_answered_in_its_place(shell: Shell) -> None:
     ]
 
 
+def test_a_withdrawal_with_a_detail_that_can_t_be_read_counts_and_is_told(shell: Shell) -> None:
+    result = shell(
+        "event", "--case", "-", typed=json.dumps({**CAPTURE, "event": {"type": "WITHDRAW", "phase": "SOON"}})
+    )
+    assert (result.exit_code, json.loads(result.stdout)) == (1, EXPECTED[0])
+    assert result.stderr.startswith("consentgate: case[0].event.phase: expected one of DURING_CAPTURE")
+
+
 def test_half_a_character_is_answered_as_it_was_written(shell: Shell) -> None:
     result = shell("event", "--case", "-", typed=json.dumps({**CAPTURE, "id": "\ud800"}))
     assert (result.exit_code, json.loads(result.stdout)["id"]) == (0, "\ud800")

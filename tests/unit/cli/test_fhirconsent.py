@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 from orthanc_plugin.audit.chain import verify
+from orthanc_plugin.fhir.consent import Filing, to_fhir
 from orthanc_plugin.fhir.reading import from_fhir
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
 from tests.unit.cli.conftest import Shell
 from tests.unit.fhir.building import provision, resource
+
+FILING = Filing(recorded_at="2025-04-01T09:00:00+00:00", recorded_by="nurse", organization="HOSP", policy="0" * 64)
 
 
 def put(shell: Shell, *resources: object) -> str:
@@ -78,7 +81,26 @@ def test_a_bundle_is_recorded_whole_or_not_at_all(shell: Shell) -> None:
     late = resource(provision("deny", "TRAIN"), id="other", dateTime="2030-01-01")
     assert "is after today" in shell.fails("fhir", "import", put(shell, good, late), "--by", "the EPR")
     assert shell.world.consents() == []
-    assert len(shell.json("fhir", "import", put(shell, good, {**late, "dateTime": "2022-01-01"}), "--by", "x")) == 2
+    shell("fhir", "import", put(shell, good, {**late, "dateTime": "2022-01-01"}), "--by", "x")
+    assert len(shell.world.consents()) == 2
+
+
+def test_a_refusal_of_an_unknown_patient_is_noted_and_somebody_looks_whose_it_is(shell: Shell) -> None:
+    root = provision("permit", "TREAT", provision=[provision("deny", "TRAIN")])
+    said = shell("fhir", "import", put(shell, resource(root)), "--by", "the EPR").stderr
+    assert "note: Consent/ex-consent#2: nothing was on record yet of its patient; check the number" in said
+    asked = [(task["kind"], task["subject"]) for task in shell.world.tasks()]
+    assert asked == [("RECONCILE_IDENTITY", "Consent/ex-consent#2")]
+    assert "nothing was on record" not in shell("fhir", "import", put(shell, resource(root)), "--by", "the EPR").stderr
+
+
+def test_purposes_that_are_left_out_are_withdrawn_and_the_rest_is_noted(shell: Shell) -> None:
+    shell.world.record(consent(CARE, TEACHING))
+    narrowed = {**exported(shell), "dateTime": "2025-04-01"}
+    narrowed["provision"] = to_fhir(consent(CARE), FILING)["provision"]
+    said = shell("fhir", "import", put(shell, narrowed), "--by", "the EPR").stderr
+    assert f"note: {CONSENT_ID}: what was left out is withdrawn; what else differs was not taken" in said
+    assert shell.world.consents()[0].record.withdrawn_purposes == ("TEACHING",)
 
 
 def test_the_faults_of_a_file_are_told_with_their_places(shell: Shell) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dicomwrap.terms import Purpose
+from orthanc_plugin.clock import now
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.gate import AccessRequest
 from orthanc_plugin.policy.model import Gillick
@@ -117,6 +119,7 @@ def test_an_emergency_stays_one_under_the_new_policy(tmp_path: Path) -> None:
     shell = Shell(world=world)
     world.file(CARE)
     assert shell(*GRANTED).exit_code == 0
+    world.clock.at = now()  # the command line's own clock
     requester = requesters.of_user("registrar", world.services.policy.user("registrar"), "127.0.0.1")
     request = AccessRequest(requester=requester, sop_instance_uid=UID, door="test")
     assert world.services.gate.authorize(request).decision.permits
@@ -129,6 +132,15 @@ def test_only_decisions_since_a_day_are_asked_again(shell: Shell) -> None:
     asked_about(shell.world)
     day = shell.world.clock().date().isoformat()
     assert "18 recorded decisions" in shell("policy", "replay", "--since", day).stderr
+
+
+def test_the_days_of_decisions_are_the_hospital_s_not_utc_s(shell: Shell) -> None:
+    world = shell.world
+    world.clock.at = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)  # half past midnight on 1 July in London
+    world.file(CARE)
+    world.services.gate.authorize(world.request())
+    for day, count in (("2026-07-01", 1), ("2026-07-02", 0)):
+        assert f"{count} recorded decisions" in shell("policy", "replay", "--since", day).stderr
 
 
 def test_a_policy_is_checked_and_compared_before_it_is_used(shell: Shell) -> None:

@@ -87,7 +87,19 @@ def test_without_a_running_orthanc_nothing_is_released_and_the_link_is_kept(shel
     assert "No running Orthanc with Consentgate was found. Start it" in said
     (still,) = shell.world.held()
     assert (still.status, still.consent_id) == ("HELD", filed.id)
+    entry = shell.world.trail()[-1]
+    assert (entry["effect"], entry["actor"], entry["consents"]) == ("LINKED", "officer", [filed.id])
     assert shell.world.services.spool.get(still.spool_name) == photograph_bytes()
+
+
+def test_only_what_is_held_is_linked_to_a_consent(shell: Shell) -> None:
+    shell.world.receive()
+    filed = shell.world.record(consent(id="urn:x:right"))
+    (held,) = shell.world.held()
+    shell.world.sql("UPDATE quarantine SET status = 'DELETED'")
+    said = shell.fails("quarantine", "release", held.quarantine_id, "--consent", filed.id, "--by", "officer")
+    assert "Only what is held can be linked" in said
+    assert shell.world.sql("SELECT consent_id FROM quarantine") == [(None,)]
 
 
 def test_an_orthanc_that_can_t_be_reached_is_told(shell: Shell) -> None:

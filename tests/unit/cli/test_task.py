@@ -21,7 +21,7 @@ def opened(shell: Shell, task_id: str, kind: str, *, at: datetime = LONG_AGO, no
 
 @pytest.fixture
 def busy(shell: Shell) -> Shell:
-    """Give a world with three tasks, one of them due in 72 hours and not by dr-a."""
+    """Give a world with three tasks, the second of them due first, and not by dr-a."""
     opened(shell, "T1", Obligation.SEEK_CONSENT)
     opened(shell, "T2", TaskKind.BREACH_ASSESSMENT, not_by="dr-a")
     opened(shell, "T3", Obligation.VERIFY_RESIDUAL_ID)
@@ -30,7 +30,7 @@ def busy(shell: Shell) -> Shell:
 
 def test_the_most_urgent_task_comes_first(busy: Shell) -> None:
     rows = busy.json("task", "list")
-    assert [row["task_id"] for row in rows] == ["T2", "T1", "T3"]
+    assert [row["task_id"] for row in rows] == ["T2", "T3", "T1"]
     assert (rows[0]["owner"], rows[0]["due_at"]) == ("INFORMATION_GOVERNANCE", "2020-01-04T09:30:00+00:00")
     header, first, *_ = busy("task", "list").stdout.splitlines()
     assert header.split("\t")[:4] == ["task_id", "kind", "subject", "owner"]
@@ -44,7 +44,8 @@ def test_a_role_sees_its_own(busy: Shell) -> None:
 
 def test_what_is_overdue_is_known(busy: Shell) -> None:
     opened(busy, "T4", Obligation.RETROSPECTIVE_REVIEW, at=datetime(2120, 1, 1, tzinfo=UTC))
-    assert [row["task_id"] for row in busy.json("task", "list", "--overdue")] == ["T2"]
+    assert "T4" in {row["task_id"] for row in busy.json("task", "list")}
+    assert [row["task_id"] for row in busy.json("task", "list", "--overdue")] == ["T2", "T3", "T1"]
 
 
 def test_a_task_is_closed_with_who_and_what_and_a_trail(busy: Shell) -> None:

@@ -13,6 +13,7 @@ from orthanc_plugin.errors import ConfigurationError
 from tests.fakes.world import POLICY
 
 DECISIONS = '[decisions]\nanonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"\n'
+STATED = DECISIONS + '[intake]\npersonal_device = "reject"\n'
 NODE = """
 [[dicom_nodes]]
 name = "{name}"
@@ -62,7 +63,7 @@ def test_a_good_file_says_who_may_have_what(tmp_path: Path) -> None:
 
 
 def test_what_is_not_said_is_the_strict_answer(tmp_path: Path) -> None:
-    policy = load(tmp_path, DECISIONS + node())
+    policy = load(tmp_path, STATED + node())
     assert policy.intake.consent_reference is ConsentReference.REQUIRED
     bound = policy.node("WS")
     assert bound is not None
@@ -79,6 +80,7 @@ def test_what_is_not_said_is_the_strict_answer(tmp_path: Path) -> None:
         (DECISIONS + "[wishes]\n", "wishes"),
         (DECISIONS + "[intake]\nwish = 1\n", "intake.wish"),
         (DECISIONS + '[intake]\nconsent_reference = "maybe"\n', "intake.consent_reference"),
+        (DECISIONS + '[intake]\npersonal_device = "sometimes"\n', "intake.personal_device"),
         (DECISIONS + node(aet="TOO-LONG-AE-TITLE"), "dicom_nodes.0.aet"),
         (DECISIONS + node(aet="WITH SPACE"), "dicom_nodes.0.aet"),
         (DECISIONS + node(aet=""), "dicom_nodes.0.aet"),
@@ -101,6 +103,7 @@ def test_a_fault_is_named_with_its_place(text: str, place: str, tmp_path: Path) 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     text = node(aet="", purpose="CURIOSITY") + node(host="") + "[intake]\nwish = 1\n"
     places = ("decisions", "dicom_nodes.0.aet", "dicom_nodes.0.purpose", "dicom_nodes.1.host", "intake.wish")
+    places += ("intake.personal_device",)
     found = problems(tmp_path, text)
     assert len(found) == len(places)
     assert all(any(f": {place}" in problem for problem in found) for place in places)
@@ -117,17 +120,25 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_parts_that_don_t_fit_one_another_are_told(text: str, words: str, tmp_path: Path) -> None:
-    assert any(words in problem for problem in problems(tmp_path, DECISIONS + text))
+    assert any(words in problem for problem in problems(tmp_path, STATED + text))
 
 
 def test_all_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
-    text = DECISIONS + node() + 'form = "ANONYMISED"\n' + node(audience="SOCIAL_MEDIA")
+    text = STATED + node() + 'form = "ANONYMISED"\n' + node(audience="SOCIAL_MEDIA")
     assert len(problems(tmp_path, text)) == 4
 
 
 def test_bad_toml_is_told_with_its_line(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, DECISIONS + "[intake\n")
     assert "line 3" in problem
+
+
+@pytest.mark.parametrize("intake", ["", "[intake]\n", '[intake]\ndefault_issuer = "HOSP"\n'])
+def test_what_becomes_of_pictures_from_personal_devices_has_to_be_said(intake: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, DECISIONS + intake)
+    assert caught.value.problems == ("policy.toml: intake.personal_device: Field required",)
+    assert 'Write personal_device = "reject"' in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
@@ -150,7 +161,7 @@ audience = "{audience}"
 
 
 def test_emergency_access_and_approval_are_off_or_short_unless_said_otherwise(tmp_path: Path) -> None:
-    policy = load(tmp_path, DECISIONS + CLINICIAN.format(roles='["view"]', audience="CARE_TEAM"))
+    policy = load(tmp_path, STATED + CLINICIAN.format(roles='["view"]', audience="CARE_TEAM"))
     assert (policy.break_glass.minutes, policy.approval.window_minutes) == (60, 30)
     assert policy.approval.before_filing is BeforeFiling.NEVER
     assert not any(user.may_view_intimate or Role.BREAK_GLASS in user.roles for user in policy.users)
@@ -171,5 +182,5 @@ def test_emergency_access_and_approval_are_off_or_short_unless_said_otherwise(tm
     ],
 )
 def test_emergency_access_or_approval_that_could_not_work_is_told(text: str, place: str, tmp_path: Path) -> None:
-    (problem,) = problems(tmp_path, DECISIONS + text)
+    (problem,) = problems(tmp_path, STATED + text)
     assert place in problem

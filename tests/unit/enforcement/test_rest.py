@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from dicomwrap.consentfile import as_mapping
+from dicomwrap.consentfile import as_mapping, read_consent
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
+from orthanc_plugin.enforcement.rest import fault
 from orthanc_plugin.gate import AccessRequest
-from tests.fakes.caller import Caller, world_with_accounts
+from orthanc_plugin.registry import consents
+from tests.fakes.caller import PATIENT_RECORD, Caller, world_with_accounts
+from tests.fakes.clinic import clinic, waiting
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
 from tests.unit.dicomwrap.objects import PATIENT
+from tests.unit.fhir.building import NHS, provision, resource
 
 
 @pytest.fixture
@@ -134,6 +139,84 @@ def test_a_plain_fhir_consent_is_only_proposed_and_the_answer_says_what_it_lacks
     assert {each.record.state for each in caller.world.consents()} == {"GIVEN", "PROPOSED"}
 
 
+def test_the_refusal_of_a_patient_who_is_not_on_record_is_told(caller: Caller) -> None:
+    caller.world.file(CARE)
+    said = caller.post("consents", as_mapping(consent(CARE, id="urn:x:2", patient_id="9000000009", state="REFUSED")))
+    assert (said.status, said["unknown_patients"]) == (201, ["urn:x:2"])
+    assert [(task["kind"], task["subject"]) for task in caller.world.tasks()] == [("RECONCILE_IDENTITY", "urn:x:2")]
+    known = caller.post("consents", as_mapping(consent(CARE, id="urn:x:3", state="REFUSED")))
+    assert (known["unknown_patients"], len(caller.world.tasks())) == ([], 1)
+
+
+@pytest.mark.parametrize("identifier", [None, [{"system": "https://epr.example/consents", "value": "47 11/ü%"}]])
+def test_a_consent_of_another_system_is_reached_by_its_id_in_the_body(caller: Caller, identifier: object) -> None:
+    foreign = resource(provision("permit", "TREAT"), identifier=identifier)
+    said = caller.post("consents", foreign, content_type="application/fhir+json")
+    (filed,) = said["consents"]  # type: ignore[misc]
+    named = {"consent": filed["consent"]["id"]}
+    complete = {**as_mapping(consent(CARE)), "id": named["consent"], "patient_id": "9000000009", "issuer": NHS}
+    with caller.world.services.database.writing() as connection:
+        consents.give(connection, read_consent(json.dumps(complete)), by="nurse", at=caller.world.clock())
+    assert caller.post("consents/withdrawal", {**named, "purposes": ["TEACHING"]}).status == 409
+    assert caller.post("consents/withdrawal", named)["consent"]["state"] == "WITHDRAWN"  # type: ignore[index]
+    assert caller.post("consents/get", named)["consent"]["version"] == 3  # type: ignore[index]
+    assert caller.post("consents/get", named, accept="application/fhir+json")["status"] == "inactive"
+    assert len(caller.post("consents/history", named)["consents"]) == 3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "records"),
+    [
+        ({"answer": "WITHDRAWN", "refuse": "true"}, 400, 1),
+        ({"answer": "WITHDRAWN", "refuse": 1}, 400, 1),
+        ({"answer": "WITHDRAWN", "refuse": None}, 400, 1),
+        ({"answer": "APPROVED", "refuse": True}, 400, 1),
+        ({"answer": "UNABLE", "reason": "asleep", "refuse": True}, 400, 1),
+        ({"answer": "WITHDRAWN", "refuse": True}, 200, 2),
+        ({"answer": "APPROVED", "refuse": False}, 200, 1),
+    ],
+)
+def test_a_refusal_at_the_camera_is_recorded_or_the_call_is_wrong(
+    tmp_path: Path, body: object, status: int, records: int
+) -> None:
+    world = clinic(tmp_path, "every", accounts=PATIENT_RECORD)
+    world.record(consent(CARE))
+    world.receive()
+    held = waiting(world)
+    before = world.trail()
+    said = Caller(world=world).post(f"approvals/{held.quarantine_id}", body)
+    assert (said.status, world.trail() == before) == (status, status == 400)
+    assert len(world.consents()) == records
+    world.close()
+
+
+def test_what_fails_after_the_commit_is_logged_and_the_answer_is_what_was_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = clinic(tmp_path, "every", accounts=PATIENT_RECORD)
+    caller = Caller(world=world)
+    world.record(consent(CARE))
+    world.receive()
+    held = waiting(world)
+    kept = world.services.spool.folder / held.spool_name
+    kept.unlink()
+    kept.mkdir()
+    assert caller.post(f"approvals/{held.quarantine_id}", {"answer": "WITHDRAWN"}).status == 200
+    world.services.heads.path.unlink(missing_ok=True)
+    world.services.heads.path.mkdir()
+    assert caller.post(f"consents/{CONSENT_ID}/withdrawal").status == 200
+    assert world.consents()[0].record.state == "WITHDRAWN"
+    assert caller.post("consents", as_mapping(consent(CARE, id="urn:x:2"))).status == 201
+    assert [each.levelname for each in caplog.records if "a change is on record" in each.message] == ["ERROR"] * 3
+    world.close()
+
+
+def test_a_failure_that_nobody_foresaw_does_not_claim_that_nothing_was_changed() -> None:
+    payload = fault(RuntimeError("secret")).payload
+    assert isinstance(payload, dict)
+    assert (payload["error"], "ask what is on record" in payload["remedy"]) == ("The call failed.", True)
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: f"{each.method} {each.path}")
 @pytest.mark.parametrize("account", ["derm", "admin", "uploader", "nobody", ""])
 def test_without_the_role_nothing_is_answered(caller: Caller, endpoint: object, account: str) -> None:
@@ -155,6 +238,11 @@ def test_without_the_role_nothing_is_answered(caller: Caller, endpoint: object, 
         ("POST", "consents", {"id": "x"}, 422, "state"),
         ("POST", "consents", b" " * (256 * 1024 + 1), 413, "bytes"),
         ("POST", "consents/urn:x:none/withdrawal", {}, 404, "id"),
+        ("POST", "consents/urn:x:none/withdrawal", {"consent": "urn:x:other"}, 400, "consent"),
+        ("POST", "consents/withdrawal", {"consent": "Consent/none#2"}, 404, "id"),
+        ("POST", "consents/withdrawal", {}, 400, "consent"),
+        ("POST", "consents/get", {"consent": 7}, 400, "consent"),
+        ("POST", "consents/history", {"patient": "P1"}, 400, "patient"),
         ("POST", "decisions", {"image": UID}, 400, "recipient"),
         ("POST", "decisions", {"image": UID, "recipient": "nobody"}, 404, "recipient"),
         ("POST", "decisions", {"image": "2.25.404", "recipient": "derm"}, 404, "registry"),

@@ -119,9 +119,36 @@ def test_a_use_beyond_care_is_anonymised_and_for_those_who_are_named() -> None:
 
 def test_another_systems_recipient_is_the_only_one_in_the_care_team() -> None:
     somebody = {**actor("", ""), "reference": {"reference": "Practitioner/ex-practitioner"}}
-    (record,) = from_fhir(resource(provision("permit", "TREAT", actor=[somebody])))
+    team = actor(f"{OWN}audience", "CARE_TEAM")
+    (record,) = from_fhir(resource(provision("permit", "TREAT", actor=[somebody, team])))
     (scope,) = record.scopes
     assert (scope.audience, scope.named_recipients) == ((Audience.CARE_TEAM,), ("Practitioner/ex-practitioner",))
+
+
+def test_a_permit_for_somebody_elsewhere_alone_is_not_read_as_one_for_our_care_team() -> None:
+    elsewhere = provision("permit", "TREAT", actor=[actor("http://other.example/org", "OTHER-HOSPITAL")])
+    (fault,) = faults(resource(elsewhere))
+    assert fault.startswith("Consent.provision.actor: must name an audience of ours for DIRECT_CARE")
+
+
+def test_a_permit_with_exceptions_that_ends_is_withdrawn_and_its_exceptions_stay() -> None:
+    mixed = provision("permit", "TREAT", provision=[provision("deny", "TRAIN")])
+    (record,) = from_fhir(resource(mixed, status="inactive"))
+    assert (record.id, record.state, words(record)) == ("Consent/ex-consent", ConsentState.WITHDRAWN, ("DIRECT_CARE",))
+
+
+def test_a_refusal_with_exceptions_that_ends_withdraws_each_of_them_by_its_own_id() -> None:
+    mixed = provision("deny", "TREAT", provision=[provision("permit", "BTG"), provision("permit", "COC")])
+    active = [record.id for record in from_fhir(resource(mixed)) if record.state is ConsentState.GIVEN]
+    ended = from_fhir(resource(mixed, status="inactive"))
+    assert [record.id for record in ended] == active == ["Consent/ex-consent#2", "Consent/ex-consent#3"]
+    assert {record.state for record in ended} == {ConsentState.WITHDRAWN}
+
+
+def test_a_withdrawal_is_not_kept_out_because_it_names_no_audience_of_ours() -> None:
+    elsewhere = actor("http://other.example/org", "OTHER-HOSPITAL")
+    (record,) = from_fhir(resource(provision("permit", "TRAIN", actor=[elsewhere]), status="inactive"))
+    assert (record.state, words(record)) == (ConsentState.WITHDRAWN, ("TEACHING",))
 
 
 def test_our_extensions_complete_what_another_system_says() -> None:
@@ -205,3 +232,12 @@ def test_a_refusal_within_a_refusal_refuses_as_well() -> None:
     found = from_fhir(resource(provision("deny", "TRAIN", provision=[provision("deny", "HRESCH")])))
     assert [words(record) for record in found] == [("TEACHING",), ("RESEARCH",)]
     assert {record.state for record in found} == {ConsentState.REFUSED}
+
+
+@pytest.mark.parametrize("recipient", [STUDENTS, actor("http://other.example/org", "OTHER-HOSPITAL")])
+@pytest.mark.parametrize(("status", "kind"), [("rejected", "permit"), ("rejected", "deny"), ("active", "deny")])
+def test_a_refusal_that_names_recipients_counts_for_all(status: str, kind: str, recipient: dict[str, object]) -> None:
+    (record,) = from_fhir(resource(provision(kind, "TRAIN", actor=[recipient]), status=status))
+    (scope,) = record.scopes
+    assert (record.state, scope.purpose, scope.audience) == (ConsentState.REFUSED, "TEACHING", tuple(Audience))
+    assert scope.named_recipients == ()

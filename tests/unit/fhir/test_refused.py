@@ -100,7 +100,6 @@ def test_a_consent_with_a_fault_is_refused_at_its_place(elements: dict[str, obje
             provision("permit", "TREAT", data=[{**study("1.2"), "modifierExtension": [{"url": "urn:x"}]}]),
             "Consent.provision.data[0].modifierExtension: is not known here",
         ),
-        (provision("deny", "TREAT", actor=[actor("urn:x", "a")]), "Consent.provision.actor: can't be kept"),
         (provision("permit", "TREAT", period={"end": "2023"}), "Consent.provision.period.end: must be a date"),
         (
             provision("permit", "TREAT", period={"end": "2022-06-12"}),

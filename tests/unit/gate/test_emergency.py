@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from dicomwrap.terms import Audience, Purpose
 from orthanc_plugin.gate import AccessRequest, Answer, Requester
 from orthanc_plugin.policy.model import Effect, Obligation
 from orthanc_plugin.registry import breakglass
 from orthanc_plugin.registry.breakglass import Grant
+from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.release import unmet
 from tests.fakes.pictures import CARE, UID
 from tests.fakes.world import World
@@ -39,6 +43,7 @@ def grant(world: World, **changes: object) -> Grant:
         account="teacher",
         reason="Unconscious in resus.",
         granted_at=world.clock(),
+        granted_by="ward sister",
         ends_at=world.clock() + timedelta(minutes=10),
     )
     made = replace(given, **changes)  # type: ignore[arg-type]
@@ -77,6 +82,27 @@ def test_a_grant_ends_by_the_clock_at_the_moment_of_the_decision(world: World) -
     world.clock.advance(minutes=9, seconds=59)
     assert asked(world).decision.permits
     world.clock.advance(seconds=1)
+    assert not asked(world).decision.permits
+
+
+class Busy(Database):
+    """A database whose write lock one has to wait for."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.services.database.engine)
+        self.clock = world.clock
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with super().writing() as connection:
+            self.clock.advance(minutes=10)
+            yield connection
+
+
+def test_a_grant_that_ended_while_the_request_waited_for_its_turn_opens_nothing(world: World) -> None:
+    world.file(CARE)
+    grant(world)
+    world.services.gate.database = Busy(world)
     assert not asked(world).decision.permits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -43,6 +44,20 @@ def test_a_decision_that_can_t_be_recorded_is_a_denial(world: World) -> None:
     world.stop_the_trail()
     answer = world.services.gate.authorize(world.request())
     assert (answer.decision.effect, answer.decision.rules, answer.decision_id) == (Effect.DENY, ("FAIL_CLOSED",), "")
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+@pytest.mark.parametrize(
+    "damage", ["UPDATE consents SET record = replace(record, 'GIVEN', 'NEWSTATE')", "UPDATE images SET covert = 7"]
+)
+def test_a_denial_because_a_fact_can_t_be_read_is_on_record(damage: str, signed_in: bool, world: World) -> None:
+    world.file(CARE)
+    world.sql(damage)
+    asked = world.request()
+    who = replace(asked.requester, signed_in=signed_in)
+    answer = world.services.gate.authorize(replace(asked, requester=who))
+    assert (answer.decision.effect, answer.decision.rules) == (Effect.DENY, ("UNREADABLE",))
+    assert world.services.trail.find(answer.decision_id)["effect"] == "DENY"
 
 
 def test_without_a_database_everything_is_denied(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from orthanc_plugin.enforcement.approved import Approved
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.errors import ArchiveError, IllegalTransitionError, SpoolError, UnknownRecordError
-from orthanc_plugin.lifecycle import approval
+from orthanc_plugin.lifecycle import approval, refusal
 from orthanc_plugin.lifecycle.approval import Answer, Swept
 from orthanc_plugin.registry import quarantine
 from orthanc_plugin.registry.quarantine import Held
@@ -107,6 +107,16 @@ def test_a_refusal_of_the_picture_is_recorded_when_asked(world: World) -> None:
         "PATIENT",
     )
     assert (refused.patient_id, refused.issuer) == ("P1", "HOSP")
+
+
+def test_a_refused_picture_stays_shut_though_an_older_consent_names_it(world: World) -> None:
+    world.record(consent(id="urn:x:of-it", level="IMAGE", targets=[UID]))
+    with world.services.database.writing() as connection:
+        refusal.of_pictures(connection, world.services.act("nurse", "test"), ("P1", "HOSP"), (UID,))
+    answered(world)
+    swept(world)
+    assert world.row().sop_instance_uid == UID
+    assert not world.services.gate.authorize(world.request()).decision.permits
 
 
 def test_an_approved_photograph_can_be_taken_back_until_it_is_filed(world: World) -> None:

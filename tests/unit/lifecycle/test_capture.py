@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.lifecycle import capture
+from orthanc_plugin.lifecycle import capture, people
 from orthanc_plugin.lifecycle.capture import Stopped, UnknownPatientError
 from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.registry import patients
 from orthanc_plugin.registry.captures import StopKind
 from tests.fakes.clinic import STUDY, clinic, status, way_in
-from tests.fakes.pictures import CARE, UID, consent, encoded, photograph
+from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph
 from tests.fakes.world import World
 
 
@@ -63,6 +65,79 @@ def test_what_was_filed_stays_and_information_governance_is_asked(world: World) 
     assert [(task["kind"], task["subject"]) for task in world.tasks()] == [("IG_REVIEW", STUDY)]
     assert world.row().status == "ACTIVE"
     assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
+
+
+LEVELS: tuple[dict[str, object], ...] = (
+    {},  # of pictures that are filed under it
+    {"level": "IMAGE", "targets": [UID]},
+    {"level": "SERIES", "targets": ["2.25.2"]},
+    {"level": "STUDY", "targets": [STUDY]},
+    {"level": "PATIENT"},
+)
+
+
+@pytest.mark.parametrize("name", ["derm", "teacher"])
+@pytest.mark.parametrize("level", LEVELS, ids=str)
+def test_after_a_stop_no_consent_of_any_level_opens_what_was_filed(
+    level: dict[str, object], name: str, world: World
+) -> None:
+    world.record(consent(CARE, TEACHING, **level))
+    world.receive()
+    world.review()
+    assert world.services.gate.authorize(world.request(name)).decision.permits
+    stopped(world, StopKind.DISTRESS)
+    assert world.services.gate.authorize(world.request(name)).decision.effect is Effect.DENY
+
+
+def test_a_stop_refuses_what_is_filed_under_another_number_too(world: World) -> None:
+    world.file(CARE)
+    world.record(consent(CARE, id="urn:x:two", patient_id="P2", giver={"type": "PATIENT", "id": "P2"}))
+    other = consent(CARE, id="urn:x:two")
+    world.receive(encoded(photograph(uid="2.25.9", PatientID="P2", refers_to=other)))
+    assert world.services.gate.authorize(world.request(uid="2.25.9")).decision.permits
+    stopped(world, patient=("P1", "HOSP"))
+    assert not world.services.gate.authorize(world.request(uid="2.25.9")).decision.permits
+
+
+def test_a_number_that_no_object_of_the_study_bears_is_not_whose_it_is(world: World) -> None:
+    world.file(CARE)
+    with pytest.raises(UnknownPatientError, match="another patient's"):
+        stopped(world, patient=("P2", "HOSP"))
+    assert world.services.gate.authorize(world.request()).decision.permits
+
+
+def test_an_object_that_names_nobody_does_not_keep_a_capture_from_being_stopped(world: World) -> None:
+    world.file(CARE)
+    nameless = {each.keyword: each.value for each in photograph(uid="2.25.66") if each.VR not in ("SQ", "OB")}
+    Intake(world.services).stored({**nameless, "PatientID": ""}, "slipped-in")
+    assert stopped(world).filed == (UID, "2.25.66")
+    assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
+
+
+def test_the_number_that_a_merge_kept_is_the_patient_s_too(world: World) -> None:
+    world.file(CARE)
+    with world.services.database.writing() as connection:
+        patients.ensure(connection, "P9", "HOSP", None)
+        people.merge(connection, world.services.act("clerk", "test"), ("P1", "HOSP"), ("P9", "HOSP"), "same")
+    assert stopped(world, patient=("P9", "HOSP")).filed == (UID,)
+    assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
+
+
+def test_a_copy_of_what_is_filed_is_not_told_as_a_deleted_picture(world: World) -> None:
+    world.file(CARE)
+    world.withdraw()
+    world.receive()  # a retry, held because its consent has ended
+    assert (stopped(world).deleted, world.held()) == ((), [])
+    effects = [entry["effect"] for entry in world.trail()]
+    assert ("DELETED_COPY" in effects, "DELETED_UNFILED" in effects) == (True, False)
+
+
+def test_distress_counts_also_after_a_withdrawal_during_capture(world: World) -> None:
+    world.receive()
+    with world.services.database.writing() as connection:
+        capture.recorded(connection, world.services.act("nurse", "test"), STUDY, StopKind.WITHDRAWN, "withdrawn")
+    assert stopped(world, StopKind.DISTRESS).deleted == (UID,)
+    assert [each.record.state for each in world.consents()] == ["REFUSED"]
 
 
 def test_nothing_of_it_can_be_released_from_quarantine_afterwards(world: World) -> None:

@@ -13,12 +13,13 @@ from dicomwrap.terms import ConsentState, Purpose
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.lifecycle import consenting, withdrawal
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.policy.model import ImageStatus, Obligation
+from orthanc_plugin.policy.model import Effect, ImageStatus, Obligation
 from orthanc_plugin.registry import consents, patients, tasks
 from orthanc_plugin.registry.consents import IncompleteConsentError
+from orthanc_plugin.registry.quarantine import Status
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
 from tests.fakes.world import World
-from tests.unit.lifecycle.steps import acting, effects, leave, listed, recalls
+from tests.unit.lifecycle.steps import acting, effects, hold, leave, listed, recalls
 
 Step = Callable[[Connection, Act, str], ConsentRecord]
 RENEWED = "urn:x:renewed"
@@ -111,6 +112,55 @@ def test_a_renewed_consent_that_drops_a_use_withdraws_it_with_all_that_follows(w
     sealed(world)
 
 
+def test_a_withdrawal_reaches_what_left_under_the_consents_that_were_replaced(world: World) -> None:
+    world.file(CARE, TEACHING)
+    leave(world, "D1")
+    held = hold(world, Status.AWAITING_PATIENT_APPROVAL)
+    for old, new in ((CONSENT_ID, RENEWED), (RENEWED, "urn:x:again")):
+        with acting(world) as (connection, act):
+            done = consenting.supersede(connection, act, old, consent(CARE, TEACHING, id=new))
+        assert done.consequences.recalls == ()
+    leave(world, "D2", under=("urn:x:again",))
+    with acting(world) as (connection, act):
+        gone = withdrawal.withdraw(connection, act, "urn:x:again", (), on=act.day, note=Withdrawal())
+    assert recalls(world) == {"D1": "OPEN", "D2": "OPEN"}
+    assert (gone.consequences.restricted, gone.consequences.deleted) == ((UID,), (held.sop_instance_uid,))
+
+
+ONE_STUDY = {"level": "STUDY", "targets": ["2.25.1"]}
+
+
+@pytest.mark.parametrize(
+    ("teaching", "changes", "asked"),
+    [
+        (TEACHING, {}, False),
+        ({**TEACHING, "max_form": "IDENTIFIABLE"}, {}, False),
+        ({**TEACHING, "audience": ["CARE_TEAM"]}, {}, True),
+        ({**TEACHING, "named_recipients": ["r-1"]}, {}, True),
+        (TEACHING, ONE_STUDY, True),
+    ],
+)
+def test_copies_that_left_under_wider_terms_are_looked_into(
+    teaching: dict[str, object], changes: dict[str, object], asked: bool, world: World
+) -> None:
+    world.file(CARE, TEACHING)
+    leave(world, "D1")
+    with acting(world) as (connection, act):
+        consenting.supersede(connection, act, CONSENT_ID, consent(CARE, teaching, id=RENEWED, **changes))
+    assert listed(world) == ({("IG_REVIEW", CONSENT_ID)} if asked else set())
+
+
+def test_another_birth_date_than_the_one_on_record_may_be_another_patient_s(world: World) -> None:
+    world.record(consent(CARE), birth_date=date(1980, 6, 15))
+    with pytest.raises(IncompleteConsentError, match="birth_date"), acting(world) as (connection, act):
+        consenting.record(connection, act, consent(CARE, id=RENEWED), date(1981, 6, 15))
+    with pytest.raises(IncompleteConsentError, match="birth_date"), acting(world) as (connection, act):
+        consenting.supersede(connection, act, CONSENT_ID, consent(CARE, id=RENEWED), date(1981, 6, 15))
+    assert len(world.consents()) == 1
+    with acting(world) as (connection, act):
+        consenting.record(connection, act, consent(CARE, id=RENEWED), date(1980, 6, 15))
+
+
 def test_a_renewed_consent_that_widens_says_so_and_answers_what_was_asked(world: World) -> None:
     world.record(consent(CARE))
     ask(world, Obligation.SEEK_RECONSENT, CONSENT_ID)
@@ -128,9 +178,22 @@ def test_a_picture_is_used_for_care_again_when_the_patient_agrees_again(world: W
     with acting(world) as (connection, act):
         consenting.record(connection, act, consent(TEACHING, id="urn:x:2"))
     assert world.row().status is ImageStatus.RESTRICTED
+    world.clock.advance(days=1)
     with acting(world) as (connection, act):
-        consenting.record(connection, act, consent(CARE, id="urn:x:3"))
+        consenting.record(connection, act, consent(CARE, id="urn:x:3", decided_on="2026-11-23", level="PATIENT"))
     assert world.row().status is ImageStatus.ACTIVE
+    assert world.services.gate.authorize(world.request()).decision.permits
+
+
+def test_a_picture_stays_restricted_while_another_denial_stands(world: World) -> None:
+    world.file(CARE)
+    with acting(world) as (connection, act):
+        withdrawal.withdraw(connection, act, CONSENT_ID, (), on=act.day, note=Withdrawal())
+    with acting(world) as (connection, act):
+        older = consent(CARE, id="urn:x:2", decided_on="2026-11-21", level="PATIENT")
+        consenting.record(connection, act, older)
+    assert world.row().status is ImageStatus.RESTRICTED
+    assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
 
 
 def test_a_record_in_error_is_marked_by_a_second_person(world: World) -> None:

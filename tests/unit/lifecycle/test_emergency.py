@@ -41,6 +41,17 @@ def granted(
         return emergency.grant(connection, act, account, whose, minutes=minutes, reason=reason)
 
 
+def test_whoever_granted_it_to_somebody_else_does_not_review_it(world: World) -> None:
+    world.file(CARE)
+    with world.services.database.writing() as connection:
+        act = world.services.act("Dr X", "test")
+        given = emergency.grant(connection, act, "registrar", WHOSE, minutes=1, reason=REASON)
+    world.clock.advance(minutes=1)
+    with pytest.raises(EmergencyRefusedError, match="nor what they granted"):
+        reviewed(world, given.grant_id, "dr x")
+    assert reviewed(world, given.grant_id).granted_by == "Dr X"
+
+
 def reviewed(world: World, grant_id: str, by: str = "governance", finding: str = "Justified.") -> Grant:
     with world.services.database.writing() as connection:
         return emergency.review(connection, world.services.act(by, "test"), grant_id, finding)
@@ -178,6 +189,7 @@ def test_somebody_else_reviews_it_and_that_closes_the_task(world: World) -> None
     [
         ("registrar", "Fine.", 1, "their own"),
         ("REGISTRAR", "Fine.", 1, "their own"),
+        ("registrar\u200b", "Fine.", 1, "their own"),
         ("governance", "  ", 1, "says nothing"),
         ("governance", "Fine.", 0, "still open"),
     ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import pytest
 from pydicom import dcmread
 
 from orthanc_plugin.enforcement.intake import Intake
-from orthanc_plugin.lifecycle import legacy
+from orthanc_plugin.enforcement.lifecycle import Lifecycle
+from orthanc_plugin.lifecycle import capture, legacy
 from orthanc_plugin.lifecycle.legacy import BATCH, Report
 from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.registry import images
+from orthanc_plugin.registry.captures import StopKind
+from orthanc_plugin.registry.legacy import STARTED
 from tests.fakes.clinic import STUDY, clinic
-from tests.fakes.pictures import CARE, TEACHING, UID, encoded, photograph, photograph_bytes
+from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph, photograph_bytes
 from tests.fakes.world import World
 
 
@@ -69,7 +74,56 @@ def test_nothing_else_of_the_picture_changes_and_the_trail_says_who_answers_for_
     assert (after.sha256, after.consent_id, after.patient_id) == (before.sha256, None, before.patient_id)
     entry = world.trail()[-1]
     assert (entry["effect"], entry["actor"], entry["subject"]) == ("LEGACY_ADOPTED", "records-lead", UID)
-    assert entry["reasons"] == ["Photographs of 2019"]
+    (task,) = world.tasks()
+    assert (task["kind"], task["not_by"]) == ("IG_REVIEW", "records-lead")
+    assert "Photographs of 2019" in str(task["reason"])
+    assert f"adoption {task['subject']}" in str(entry["detail"])
+    assert "Photographs of 2019" not in str(world.trail())
+
+
+def held_back(world: World) -> None:
+    world.receive()  # its consent is not on record
+
+
+def stopped(world: World) -> None:
+    with world.services.database.writing() as connection:
+        act = world.services.act("photographer", "test")
+        capture.stop(connection, act, STUDY, StopKind.DISTRESS, "Cried.", patient=("P1", "HOSP"))
+
+
+def live(world: World) -> None:
+    Lifecycle(world.services, world.archive, world.worker(), str).note(STARTED)  # type: ignore[arg-type]
+    world.clock.advance(days=1)
+
+
+@pytest.mark.parametrize("before", [held_back, stopped, live])
+def test_what_was_slipped_in_is_not_from_before(before: Callable[[World], None], world: World) -> None:
+    before(world)
+    found_at_the_start(world)
+    assert adopted(world) == Report(adopted=(), changed=(), unread=(), left=1)
+    assert effect(world) is Effect.DENY
+
+
+def test_what_the_first_start_found_can_be_adopted_after_it(world: World) -> None:
+    found_at_the_start(world)
+    live(world)
+    assert adopted(world).adopted == (UID,)
+
+
+def test_another_object_under_the_uid_of_a_known_picture_changes_nothing_that_is_known_of_it(world: World) -> None:
+    world.record(consent(CARE))
+    world.receive()
+    with world.services.database.writing() as connection:
+        images.change(connection, UID, {"covert": True, "intimate": True, "shows": ("FACE",)})
+    before = world.row()
+    found_at_the_start(world, encoded(photograph(PatientID="P2")))
+    after = world.row()
+    assert (after.status, after.sha256) == ("QUARANTINED", before.sha256)
+    assert (after.patient_id, after.covert, after.intimate, after.shows) == ("P1", True, True, ("FACE",))
+    assert after.consent_id == before.consent_id
+    assert (adopted(world).changed, effect(world)) == ((UID,), Effect.DENY)
+    assert world.receive().content == photograph_bytes()  # the very picture again
+    assert world.row() == replace(before, covert=True, intimate=True, shows=("FACE",))
 
 
 def test_one_that_the_archive_gives_back_changed_stays_shut(world: World) -> None:

@@ -10,9 +10,11 @@ from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import ConsentState, Explained
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.gate import Effect
-from orthanc_plugin.lifecycle.receiving import Received, receive
+from orthanc_plugin.lifecycle.receiving import NOT_TAKEN, Received, receive
+from orthanc_plugin.registry import consents
 from orthanc_plugin.registry.consentrows import IncompleteConsentError
-from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
+from orthanc_plugin.release import Released
+from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
 from tests.fakes.world import World
 
 GIVEN = consent(CARE, TEACHING)
@@ -163,9 +165,129 @@ def test_a_renewed_consent_replaces_the_one_it_names(world: World) -> None:
     assert states(world) == {CONSENT_ID: ("SUPERSEDED", 2), "urn:x:2": ("GIVEN", 1)}
 
 
-@pytest.mark.parametrize("state", ["WITHDRAWN", "EXPIRED", "SUPERSEDED", "ENTERED_IN_ERROR"])
-def test_an_end_without_a_beginning_is_refused(world: World, state: str) -> None:
-    end = {"withdrawn_on": "2025-04-01"} if state == "WITHDRAWN" else {}
+def test_a_refusal_that_replaces_a_consent_withdraws_it_and_is_filed(world: World) -> None:
+    received(world, GIVEN)
+    received(world, replace(REFUSED, id="urn:x:2", previous_id=CONSENT_ID))
+    assert states(world) == {CONSENT_ID: ("GIVEN", 2), "urn:x:2": ("REFUSED", 1)}
+    assert next(each.record for each in world.consents()).withdrawn_purposes == ("TEACHING",)
+    received(world, replace(REFUSED, id="urn:x:3", previous_id="urn:x:unknown"))
+    assert states(world)["urn:x:3"] == ("REFUSED", 1)
+
+
+def test_a_withdrawal_of_what_was_replaced_is_kept_as_a_refusal(world: World) -> None:
+    received(world, GIVEN)
+    received(world, replace(consent(CARE), id="urn:x:2", previous_id=CONSENT_ID))
+    end = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn_on=world.clock().date())
+    found = received(world, end)
+    assert states(world) == {
+        CONSENT_ID: ("SUPERSEDED", 2),
+        "urn:x:2": ("GIVEN", 1),
+        f"{CONSENT_ID}#refused": ("REFUSED", 1),
+    }
+    assert (found.record.decided_on, found.record.withdrawn_purposes) == (world.clock().date(), None)
+    assert not received(world, end).changed
+
+
+def test_a_refusal_that_replaces_another_patient_s_consent_touches_nothing(world: World) -> None:
+    received(world, GIVEN)
+    with pytest.raises(IllegalTransitionError, match="another patient"):
+        received(world, replace(REFUSED, id="urn:x:2", previous_id=CONSENT_ID, patient_id="P2"))
+    assert states(world) == {CONSENT_ID: ("GIVEN", 1)}
+
+
+def test_a_withdrawal_of_what_has_expired_refuses_the_pictures_filed_under_it(world: World) -> None:
+    was = {"valid_to": "2026-11-22"}
+    retention = {"retention_told": {"text": "a year", "until": "2026-11-22"}}
+    world.record(consent({**CARE, **was}, {**TEACHING, **was}, level="IMAGE", **retention))
+    world.receive()
+    world.clock.advance(days=2)
+    with world.services.database.writing() as connection:
+        known = consents.expire(connection, CONSENT_ID, by="the sweep", at=world.clock())
+    end = replace(known, state=ConsentState.WITHDRAWN, withdrawn_on=world.clock().date())
+    found = received(world, end).record
+    assert (found.id, found.state, found.targets) == (f"{CONSENT_ID}#refused", ConsentState.REFUSED, (UID,))
+    assert [scope.purpose for scope in found.scopes] == ["DIRECT_CARE", "TEACHING"]
+    assert not received(world, end).changed
+
+
+def test_copies_that_left_under_what_was_replaced_are_recalled_by_its_withdrawal(world: World) -> None:
+    world.file(CARE, TEACHING)
+    world.review()
+    answer = world.services.gate.authorize(world.request("teacher"))
+    disclosure = world.services.disclose(answer, Released(content=b"", sha256="0" * 64, sop_instance_uid="9.9"))
+    received(world, replace(consent(CARE, TEACHING), id="urn:x:2", previous_id=CONSENT_ID))
+    found = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2026-11-22"))
+    assert (*found.consequences.recalls, *found.consequences.not_recallable) == (disclosure,)
+    assert world.services.gate.authorize(world.request("teacher")).decision.effect is Effect.DENY
+
+
+def test_a_second_refusal_under_one_id_is_not_lost(world: World) -> None:
+    received(world, GIVEN)
+    received(world, REFUSED)
+    wider = consent(CARE, TEACHING, state="REFUSED", decided_on="2025-06-01")
+    for changed in (True, False):
+        assert received(world, wider).changed is changed
+        assert not received(world, REFUSED).changed
+    assert states(world) == {
+        CONSENT_ID: ("WITHDRAWN", 3),
+        f"{CONSENT_ID}#refused": ("REFUSED", 1),
+        f"{CONSENT_ID}#refused2": ("REFUSED", 1),
+    }
+
+
+def test_a_purpose_that_is_left_out_is_withdrawn(world: World) -> None:
+    received(world, GIVEN)
+    found = received(world, consent(CARE))
+    assert (found.record.withdrawn_purposes, found.gaps) == (("TEACHING",), ())
+    assert not received(world, consent(CARE)).changed
+
+
+def test_what_else_differs_than_what_is_left_out_is_not_taken_and_told(world: World) -> None:
+    received(world, GIVEN)
+    found = received(world, consent({**CARE, "audience": ["CARE_TEAM", "MEDIA"]}, {**TEACHING, "purpose": "RESEARCH"}))
+    assert consents.still_covered(found.record) == {"DIRECT_CARE"}
+    assert found.record.scopes == GIVEN.scopes
+    assert found.gaps == (NOT_TAKEN,)
+
+
+def test_a_consent_completed_here_after_it_was_withdrawn_there_is_withdrawn(world: World) -> None:
+    received(world, replace(GIVEN, explained=()))
+    received(world, replace(GIVEN, decided_on=world.clock().date()))
+    end = consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-01")
+    assert received(world, end).record.state is ConsentState.WITHDRAWN
+
+
+@pytest.mark.parametrize("end", [{"withdrawn_on": "2025-04-01"}, TAKEN_BACK])
+def test_a_withdrawal_that_comes_before_its_consent_keeps_it_from_being_given(
+    world: World, end: dict[str, object]
+) -> None:
+    whole = consent(CARE, TEACHING, state="WITHDRAWN", **end)
+    found = received(world, whole).record
+    refused = end.get("withdrawn_purposes", ["DIRECT_CARE", "TEACHING"])
+    assert [scope.purpose for scope in found.scopes] == refused
+    assert str(found.decided_on) == "2025-04-01"
+    with pytest.raises(IllegalTransitionError, match="REFUSED"):
+        received(world, GIVEN)
+    assert not received(world, whole).changed
+    assert states(world) == {CONSENT_ID: ("REFUSED", 1)}
+
+
+def test_a_withdrawal_of_an_unknown_renewal_withdraws_the_consent_that_it_renewed(world: World) -> None:
+    received(world, GIVEN)
+    end = consent(TEACHING, id="urn:x:2", previous_id=CONSENT_ID, state="WITHDRAWN", withdrawn_on="2025-04-01")
+    received(world, end)
+    assert states(world) == {CONSENT_ID: ("GIVEN", 2), "urn:x:2": ("REFUSED", 1)}
+    assert next(each.record for each in world.consents()).withdrawn_purposes == ("TEACHING",)
+
+
+def test_a_withdrawal_of_an_unknown_consent_must_name_its_pictures(world: World) -> None:
     with pytest.raises(IncompleteConsentError):
-        received(world, consent(CARE, state=state, **end))
+        received(world, consent(CARE, level="IMAGE", state="WITHDRAWN", withdrawn_on="2025-04-01"))
+    assert states(world) == {}
+
+
+@pytest.mark.parametrize("state", ["EXPIRED", "SUPERSEDED", "ENTERED_IN_ERROR"])
+def test_an_end_without_a_beginning_is_refused(world: World, state: str) -> None:
+    with pytest.raises(IncompleteConsentError):
+        received(world, consent(CARE, state=state))
     assert states(world) == {}

@@ -43,6 +43,18 @@ def test_a_withdrawal_recalls_each_copy_that_left_under_the_consent(world: World
     assert listed(world) == {("CONFIRM_RECALL", "D1"), ("CONFIRM_RECALL", "D2")}
 
 
+@pytest.mark.parametrize(
+    ("purpose", "recall"), [("TEACHING", "OPEN"), ("RESEARCH", "NONE"), ("LEGAL_DISCLOSURE", "NONE")]
+)
+def test_a_withdrawal_recalls_what_left_without_any_consent_for_what_is_withdrawn(
+    purpose: str, recall: str, world: World
+) -> None:
+    world.file(CARE, TEACHING, {**TEACHING, "purpose": "LEGAL_DISCLOSURE"})
+    leave(world, "D1", purpose=purpose, under=())
+    withdraw(world)
+    assert recalls(world) == {"D1": recall}
+
+
 def test_what_was_published_is_not_recalled_and_the_patient_is_told(world: World) -> None:
     world.file(CARE, TEACHING)
     leave(world, "D1")

@@ -16,6 +16,7 @@ from tests.unit.policy.building import (
     AGE_UNKNOWN,
     CHILD,
     COMPETENT_CHILD,
+    GMC17,
     PASSED,
     UNABLE,
     case,
@@ -207,6 +208,27 @@ def test_a_consent_that_does_not_count_today_does_not_outrank_a_refusal(spent: C
 def test_a_replaced_refusal_denies_nothing(state: ConsentState) -> None:
     error = replace(refusal(NAMED), state=state, decided_on=LATE)
     assert decide(case(error, yes(OLD))).permits
+
+
+@pytest.mark.parametrize(
+    ("withdrawn_on", "later", "permitted"),
+    [(LATE, (), False), (LATE, (yes(OLD),), False), (None, (yes(LATE),), False), (OLD, (yes(LATE),), True)],
+)
+def test_what_its_successor_no_longer_covers_is_denied_by_a_replaced_consent(
+    withdrawn_on: date | None, later: tuple[Consent, ...], permitted: bool
+) -> None:
+    dropped = consent(
+        Purpose.DIRECT_CARE, NAMED, state=ConsentState.SUPERSEDED, withdrawn_on=withdrawn_on, withdrawn=(NAMED,), on=OLD
+    )
+    renewed = consent(Purpose.DIRECT_CARE, on=LATE, id="new")
+    assert decide(case(dropped, renewed, *later, switches=GMC17)).permits is permitted
+    assert decide(case(dropped, renewed, asked=request(Purpose.DIRECT_CARE))).permits
+
+
+def test_what_is_dated_after_the_patient_s_death_is_not_the_patient_s_word() -> None:
+    died = replace(ADULT, death_date=OLD)
+    assert decide(case(yes(OLD), patient=died)).permits
+    assert not decide(case(yes(LATE), patient=died)).permits
 
 
 def test_the_later_narrower_consent_is_the_best_one() -> None:

@@ -11,7 +11,8 @@ from orthanc_plugin.policy.eventcases import (
     SYNONYMS,
     event_answer,
     parse_event_case,
-    unread_answer,
+    readable,
+    takes_back,
 )
 from orthanc_plugin.policy.eventmodel import Before, Copy, Event, Happening, ImageState, Recall
 from orthanc_plugin.policy.events import outcome
@@ -255,8 +256,47 @@ def test_copies_under_any_consent_are_recalled_where_none_is_the_one_of_the_case
         (None, None, None, None),
     ],
 )
-def test_nothing_follows_from_what_can_t_be_read(
+def test_what_can_be_named_is_named_though_the_rest_can_t_be_read(
     value: object, id_: str | None, consent: str | None, image: str | None
 ) -> None:
-    nothing: Json = {"recalls": [], "not_recallable": [], "tasks": []}
-    assert unread_answer(value) == {"id": id_, "consent": consent, "image": image, **nothing}
+    case = readable(value)
+    assert (case.id or None, case.consent, case.image) == (id_, consent, image)
+
+
+@pytest.mark.parametrize(
+    ("before", "event"),
+    [
+        ({"queue": [{"id": "JOB1"}]}, {}),
+        ({"giver": "FRIEND", "made_for": "FUN"}, {}),
+        ({"purposes": ["FUN"]}, {}),
+        ({}, {"phase": "SOON"}),
+        ({}, {"purpose": "FUN"}),
+        ({}, {"purposes": ["RESEARCH", "FUN"]}),
+        ({}, {"withdrawn_purposes": "RESEARCH"}),
+        ({}, {"disclosure": "D9"}),
+        ({"disclosures": [{"id": "D1", "form": "PSEUDONYMISED", "purpose": "FUN", "recall": "REQUESTED"}, {}, 3]}, {}),
+    ],
+)
+def test_a_detail_that_can_t_be_read_is_left_out_so_that_more_is_done(before: Json, event: Json) -> None:
+    value = written({"disclosures": [{"id": "D1"}], **before}, event)
+    with pytest.raises(CaseError):
+        parse_event_case(value)
+    case = readable(value)
+    found = outcome(case.before, case.event)
+    assert (found.consent, found.recalls) == (ConsentState.WITHDRAWN, ("D1",))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("WITHDRAW", True),
+        ("CHILD_OBJECTS", True),
+        ("REFUSED", True),
+        ("EXPIRY", False),
+        ("EARTHQUAKE", False),
+        (3, False),
+    ],
+)
+def test_only_a_word_that_is_taken_back_counts_whatever_else_there_is(word: object, expected: bool) -> None:
+    assert takes_back({"event": {"type": word}}) is expected
+    assert not takes_back({"event": word})

@@ -15,6 +15,7 @@ from dicomwrap.terms import (
     Purpose,
     PurposeGroup,
 )
+from orthanc_plugin.policy.consent import Standing, standing
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import (
     Anonymisable,
@@ -36,6 +37,7 @@ from tests.unit.policy.building import (
     GMC17,
     PASSED,
     PHOTO,
+    TODAY,
     UNABLE,
     XRAY,
     authority,
@@ -148,6 +150,23 @@ def test_the_dead_are_taught_with_as_they_wished_and_the_family_is_thought_of() 
     assert decision.effect is IDENT
     assert Obligation.CONSIDER_FAMILY in decision.obligations
     assert decide(case(refusal(TEACHING), patient=DEAD, asked=ANONYMISED)).effect is DENY
+
+
+@pytest.mark.parametrize(
+    ("patient", "on", "worth"),
+    [
+        (ADULT, date(1980, 6, 14), Standing.NO_AUTHORITY),
+        (ADULT, date(1980, 6, 15), Standing.IN_FORCE),
+        (DEAD, date(2026, 2, 2), Standing.IN_FORCE),
+        (DEAD, date(2026, 2, 3), Standing.NO_AUTHORITY),
+    ],
+)
+def test_nobody_agrees_before_birth_or_after_death_but_a_refusal_counts(
+    patient: Patient, on: date, worth: Standing
+) -> None:
+    assert standing(consent(on=on), TEACHING, patient, TODAY) is worth
+    assert decide(case(consent(on=on), patient=patient)).permits is (worth is Standing.IN_FORCE)
+    assert standing(refusal(TEACHING, decided_on=on), TEACHING, patient, TODAY) is Standing.REFUSED
 
 
 def test_publication_after_death_needs_the_executor_beside_the_lifetime_consent() -> None:
