@@ -28,7 +28,7 @@ class CaseFileError(ConsentgateError):
 
 def _cases(source: str) -> object:
     try:
-        with click.open_file(source, encoding="utf-8") as file:
+        with click.open_file(source, encoding="utf-8-sig") as file:
             value: object = json.load(file)
     except (OSError, ValueError) as error:
         raise CaseFileError(f"The cases can't be read: {error}.") from error

@@ -44,7 +44,7 @@ def event(source: str) -> None:
     told on stderr, and the exit status is 1.
     """
     try:
-        with click.open_file(source, encoding="utf-8") as file:
+        with click.open_file(source, encoding="utf-8-sig") as file:
             value: object = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
         click.echo(f"consentgate: The cases can't be read: {error}. Give one case object, or a list of them.", err=True)

@@ -48,6 +48,15 @@ def test_a_list_of_a_thousand_cases_is_answered_in_one_call_and_in_its_order(tmp
     assert [answer["decision"] for answer in answers[: len(samples)]] == list(by_sample.values())
 
 
+@pytest.mark.parametrize("command", ["decide", "event"])
+def test_a_file_that_an_editor_marked_as_utf_8_is_read(command: str, tmp_path: Path) -> None:
+    case = cases({"decide": "consent_cases", "event": "event_cases"}[command])[0]
+    file = tmp_path / "case.json"
+    file.write_text(json.dumps(case), encoding="utf-8-sig")
+    result = CliRunner().invoke(main, [command, "--case", str(file)], catch_exceptions=False)
+    assert (result.exit_code, json.loads(result.stdout)["id"]) == (0, case["id"])
+
+
 @pytest.mark.parametrize("case", cases("event_cases"), ids=lambda case: case["id"])
 def test_what_follows_from_a_sample_event_is_as_expected(case: Case, tmp_path: Path) -> None:
     expected = case["expected"]
