@@ -171,7 +171,7 @@ def test_emergency_access_opens_the_door_for_as_long_as_it_lasts(clinic: Clinic)
     assert clinic.seen(uid, "teacher") == 403
     entry = next(each for each in reversed(clinic.server.audit(20)) if each["actor"] == "registrar")
     assert (entry["effect"], entry["purpose"]) == ("PERMIT_IDENTIFIABLE", "EMERGENCY_CARE")
-    clinic.behind("UPDATE break_glass SET ends_at = granted_at WHERE grant_id = ?", str(given["grant_id"]))
+    clinic.run("break-glass", "end", str(given["grant_id"]), "--by", "registrar")
     assert clinic.seen(uid, "registrar") == 403
 
 
@@ -181,7 +181,12 @@ def test_what_was_there_before_is_usable_for_care_once_somebody_answers_for_it(c
     clinic.behind("DELETE FROM images WHERE sop_instance_uid = ?", uid)
     clinic.server.start()
     assert clinic.seen(uid) == 403
-    report = clinic.run("legacy", "adopt", "--all", "--reason", "Photographs of 2019", "--by", "records-lead")
+    adopt = ("legacy", "adopt", "--all", "--reason", "Photographs of 2019", "--by", "records-lead")
+    assert clinic.run(*adopt)["adopted"] == []  # it came through Consentgate, so it is not from before
+    clinic.behind("DELETE FROM quarantine WHERE sop_instance_uid = ?", uid)
+    assert clinic.run(*adopt)["adopted"] == []  # it appeared after the first start, so it isn't either
+    clinic.behind("UPDATE images SET received_at = '2020-01-01T00:00:00+00:00' WHERE sop_instance_uid = ?", uid)
+    report = clinic.run(*adopt)
     assert (report["adopted"], report["left"]) == ([uid], 0)
     assert clinic.seen(uid) == 200
     assert clinic.seen(uid, "teacher") == 403
