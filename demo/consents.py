@@ -67,7 +67,11 @@ PEOPLE: Final = (
 )
 
 
-def consent_file(person: Person, folder: Path, decided_on: date) -> Path:
+# Before any photograph of anybody's own that the demonstration is tried with: consent comes before the picture.
+DECIDED_ON: Final = date(2000, 1, 1)
+
+
+def consent_file(person: Person, folder: Path, decided_on: date = DECIDED_ON) -> Path:
     """Write the person's consent as a file that dicomwrap and consentgate read."""
     path = folder / f"consent-{person.letter.lower()}.json"
     record = {

@@ -138,7 +138,7 @@ class Journey:
         options += ["--birth-date", person.birth_date, "--sex", person.sex, "--body-site", person.body_site]
         options += ["--laterality", person.laterality, "--json"]
         if person.consent:
-            consent = consent_file(person, self.work, self.today)
+            consent = consent_file(person, self.work)
             options += ["--consent", str(consent)]
             self.server.consentgate("consent", "add", str(consent), "--birth-date", person.birth_date, "--by", "clinic")
         program = Path(sys.executable).parent / "dicomwrap"

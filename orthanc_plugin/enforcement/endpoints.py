@@ -19,7 +19,7 @@ from dicomwrap.version import VERSION
 from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.dryrun import recipient, would
 from orthanc_plugin.enforcement.openapi import description
-from orthanc_plugin.enforcement.rest import BASE, CREATED, FHIR, OK, Call, CallError, Endpoint, Reply, act, text
+from orthanc_plugin.enforcement.rest import BASE, FHIR, Call, CallError, Endpoint, Reply, act, text
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.fhir.consent import Filing, to_fhir
 from orthanc_plugin.fhir.document import read_document
@@ -37,7 +37,6 @@ logger = logging.getLogger(__name__)
 
 WORDS: Final[dict[str, Purpose | PurposeGroup]] = {word.value: word for word in (*Purpose, *PurposeGroup)}
 PHASES: Final = {phase.value: phase for phase in WithdrawalPhase}
-MADE: Final = frozenset({"ConsentFiled", "Grant"})  # answered with 201, because something new is there
 APPROVALS: Final = {"APPROVED": Answer.PATIENT_APPROVED, "UNABLE": Answer.PATIENT_UNABLE}
 
 
@@ -57,7 +56,7 @@ def record_consent(services: Services, call: Call) -> Reply:
     _after(services, *(name for each in received for name in each.consequences.spool_names))
     lacks = [f"{each.record.id}: {gap}" for each in received for gap in each.gaps]
     unknown = [each.record.id for each in received if each.unknown_patient]
-    return Reply(status=CREATED, payload={"consents": filed, "lacks": lacks, "unknown_patients": unknown})
+    return Reply(payload={"consents": filed, "lacks": lacks, "unknown_patients": unknown})
 
 
 def _said(call: Call) -> list[ConsentRecord]:
@@ -269,7 +268,7 @@ def break_glass(services: Services, call: Call) -> Reply:
         )
     _after(services)
     told = {"grant": given.grant_id, "account": given.account, "ends_at": given.ends_at.isoformat()}
-    return Reply(status=CREATED, payload=told)
+    return Reply(payload=told)
 
 
 def openapi(_services: Services, _call: Call) -> Reply:
@@ -290,7 +289,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
         summary=(handler.__doc__ or "").strip().splitlines()[0],
         takes=takes,
         gives=gives,
-        status=CREATED if gives in MADE else OK,
         handler=handler,
     )
     for method, path, role, takes, gives, handler in (

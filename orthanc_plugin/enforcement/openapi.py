@@ -25,7 +25,7 @@ from dicomwrap.terms import (
     WithdrawalPhase,
 )
 from orthanc_plugin.enforcement.exits import PLACEHOLDERS
-from orthanc_plugin.enforcement.rest import FHIR, JSON, Endpoint
+from orthanc_plugin.enforcement.rest import FHIR, JSON, OK, Endpoint
 from orthanc_plugin.policy.model import Effect, Obligation
 
 Schema = dict[str, object]
@@ -213,7 +213,7 @@ def _content(name: str) -> Schema:
 def _operation(endpoint: Endpoint) -> Schema:
     names = [part[1:-1] for part in endpoint.path.split("/") if part.startswith("{")]
     answers: Schema = {
-        str(endpoint.status): {"description": endpoint.summary, "content": _content(endpoint.gives)},
+        str(OK): {"description": endpoint.summary, "content": _content(endpoint.gives)},
         **{code: {"description": words, "content": _content("Error")} for code, words in FAULTS.items()},
     }
     answers["401"] = {"description": FAULTS["401"]}

@@ -39,7 +39,6 @@ BODY_BYTES: Final = 256 * 1024
 UNSURE: Final = "See Orthanc's log, and ask what is on record before the call is sent again."
 
 OK: Final = 200
-CREATED: Final = 201
 BAD_REQUEST: Final = 400
 FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
@@ -130,7 +129,6 @@ class Endpoint:
         summary: what it does, in a line.
         takes: name of the body's schema, or ''.
         gives: name of the schema of its answer.
-        status: of a good answer.
         handler: does it.
     """
 
@@ -140,7 +138,6 @@ class Endpoint:
     summary: str
     takes: str = ""
     gives: str
-    status: int = OK
     handler: Handler = field(repr=False)
 
 
@@ -244,13 +241,16 @@ def _texts(value: object) -> dict[str, str]:
 
 
 def send(output: RestOutput, reply: Reply) -> None:
-    """Hand the answer to Orthanc; the JSON is ASCII, so that its length in characters is that in bytes."""
+    """Hand the answer to Orthanc; the JSON is ASCII, so that its length in characters is that in bytes.
+
+    What is good has status 200, because only then can a plugin say the media type in every version of Orthanc.
+    """
     said = json.dumps(reply.payload, ensure_ascii=True)
     if reply.status == OK:
         output.AnswerBuffer(said, reply.media)
         return
-    output.SetHttpHeader("Content-Type", reply.media)
     try:
-        output.SendHttpStatus(reply.status, said, len(said))  # orthanc-python before 4.2
-    except TypeError:
         output.SendHttpStatus(reply.status, said)
+    except TypeError:  # orthanc-python before 4.2 wants the size, and leaves the media type to us
+        output.SetHttpHeader("Content-Type", reply.media)
+        output.SendHttpStatus(reply.status, said, len(said))

@@ -52,8 +52,9 @@ class RestOutput:
     def SetHttpHeader(self, name: str, value: str) -> None:  # noqa: N802
         self.headers[name] = value
 
-    def SendHttpStatus(self, status: int, body: str, size: int) -> None:  # noqa: N802
-        assert len(body.encode()) == size
+    def SendHttpStatus(self, status: int, body: str, *size: int) -> None:  # noqa: N802
+        if size != (len(body.encode()),):
+            raise TypeError("Bad types for the arguments (3 arguments expected)")
         self.status, self.body = status, body
 
 

@@ -21,7 +21,7 @@ from dicomwrap.sending.node import Caller, Node
 from dicomwrap.sending.parcel import parcel
 from dicomwrap.sending.storescu import store
 from dicomwrap.uids import fresh_uid
-from tests.integration.archive import Archive, today
+from tests.integration.archive import Archive
 from tests.integration.stock import PASSWORD, USER, Stock, orthanc
 from tests.unit.dicomwrap import calls, films, photos, rasterfiles
 from tests.unit.dicomwrap.objects import NOW
@@ -124,7 +124,7 @@ def test_the_guarded_archive_files_it_under_the_patients_consent(archive: Archiv
     name, source, options = KINDS[kind]
     person = PEOPLE[0]
     who = ("--issuer", "HOSPITAL", "--patient-name", person.name, "--birth-date", person.birth_date)
-    consent = consent_file(person, tmp_path, today())
+    consent = consent_file(person, tmp_path)
     photo = calls.put(tmp_path / name, source())
     form = calls.put(tmp_path / "form.pdf", calls.PDF)
     files = wrapped(

@@ -68,10 +68,11 @@ def test_a_purpose_taken_out_of_a_blanket_consent_leaves_the_others(world: World
     assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", (Purpose.PUBLICATION,))
 
 
-def test_withdrawing_again_keeps_the_first_day(world: World) -> None:
+@pytest.mark.parametrize(("first", "then"), [(date(2026, 1, 2), DAY), (DAY, date(2026, 1, 2))])
+def test_what_is_withdrawn_in_steps_is_dated_by_the_latest(first: date, then: date, world: World) -> None:
     world.record(consent(CARE, TEACHING))
-    withdraw(world, Purpose.TEACHING, on=date(2026, 1, 2))
-    assert withdraw(world, on=DAY).withdrawn_on == date(2026, 1, 2)
+    withdraw(world, Purpose.TEACHING, on=first)
+    assert withdraw(world, on=then).withdrawn_on == DAY
 
 
 @pytest.mark.parametrize("state", ["REFUSED", "PROPOSED"])

@@ -211,7 +211,7 @@ def test_nothing_changes_when_the_renewed_consent_will_not_do(renewed: ConsentRe
         ([], [CARE], date(2026, 11, 20), (Purpose.TEACHING,)),
         ([Purpose.TEACHING], [CARE], DAY, (Purpose.TEACHING,)),
         ([Purpose.TEACHING], [CARE, TEACHING], DAY, (Purpose.TEACHING,)),
-        ([Purpose.TEACHING], [TEACHING], date(2026, 11, 20), (Purpose.DIRECT_CARE, Purpose.TEACHING)),
+        ([Purpose.TEACHING], [TEACHING], DAY, (Purpose.DIRECT_CARE, Purpose.TEACHING)),
     ],
 )
 def test_what_a_renewed_consent_no_longer_covers_is_withdrawn_from_the_old_one(
