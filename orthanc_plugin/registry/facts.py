@@ -34,6 +34,7 @@ from orthanc_plugin.registry.consentfacts import Columns, Place
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
+from orthanc_plugin.registry.tables import authorities as authority_rows
 from orthanc_plugin.registry.tables import consents, images, reviews
 from orthanc_plugin.registry.tables import patients as patient_rows
 
@@ -49,6 +50,9 @@ _REVIEWED = (
 )
 _OTHERS = exists().where(
     _merged.c.merged_into_id == images.c.patient_id, _merged.c.merged_into_issuer == images.c.issuer
+)
+_CLAIMED = exists().where(
+    authority_rows.c.patient_id == images.c.patient_id, authority_rows.c.issuer == images.c.issuer
 )
 
 
@@ -74,6 +78,7 @@ class _Known(NamedTuple):
     on_record: str | None
     merged_into: str | None
     others: object
+    claimed: object
     birth_date: object
     death_date: object
     capacity: object
@@ -102,6 +107,7 @@ IMAGE: Final = prepared(
         patient_rows.c.patient_id,
         patient_rows.c.merged_into_id,
         _OTHERS,
+        _CLAIMED,
         patient_rows.c.birth_date,
         patient_rows.c.death_date,
         patient_rows.c.capacity,
@@ -148,12 +154,13 @@ def case(connection: Connection, sop_instance_uid: str, request: Request, switch
     known = _Known._make(rows[0])
     place = Place(sop_instance_uid, known.series_instance_uid, known.study_instance_uid, known.consent_id)
     patient, keys = _person(connection, known)
+    named = keys if known.claimed or len(keys) > 1 else ()  # most patients have no authority, and a question costs time
     return Case(
         id=case_id,
         patient=patient,
         image=_image(sop_instance_uid, known),
         consents=tuple(consent for key in keys for consent in _consents(connection, key, place, request.as_of)),
-        authorities=tuple(each for key in keys for each in authorities.facts(connection, key, place, request.as_of)),
+        authorities=tuple(each for key in named for each in authorities.facts(connection, key, place, request.as_of)),
         switches=switches,
         request=request,
     )
