@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SQLiteConnection
+from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from psycopg import Connection as PostgreSQLConnection
 
 PATIENCE_MS: Final = 10_000
+PAUSE_MS: Final = 20
 ABANDONED_MS: Final = 60_000  # then PostgreSQL takes the write lock away from a node that hangs
 TRAIL_LOCK: Final = 0x636F6E73  # PostgreSQL advisory lock of the trail's writers ("cons")
 WRITE: Final = "consentgate_write"
@@ -49,9 +52,24 @@ MISFIT: Final = ("StringDataRightTruncation", "DataError")
 MISFITS: Final = "A value is too long, or has characters that can't be kept. Correct it; nothing was recorded."
 
 
+def _write_ahead(connection: SQLiteConnection) -> None:
+    """Turn the write-ahead log on; SQLite doesn't wait when another process is at a new file, so we do."""
+    for _ in range(PATIENCE_MS // PAUSE_MS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except OperationalError as error:
+            if error.sqlite_errorcode != SQLITE_BUSY:
+                raise
+        sleep(PAUSE_MS / 1000)
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
 def _on_connect(connection: SQLiteConnection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in (f"busy_timeout={PATIENCE_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

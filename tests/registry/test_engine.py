@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from traceback import format_exception
 
@@ -73,6 +74,20 @@ def test_an_error_of_the_database_names_its_kind_and_no_patient(world: World) ->
         write_twice(world)
     assert PATIENT["patient_id"] not in "".join(format_exception(caught.value))
     assert world.sql("SELECT count(*) FROM patients") == [(0,)]
+
+
+def test_a_new_file_that_another_process_is_writing_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "registry.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE notes (text)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO notes VALUES ('first')")
+    threading.Timer(0.3, other.execute, ["COMMIT"]).start()
+    database = open_database(f"sqlite:///{tmp_path}/registry.db")
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT text FROM notes").scalar() == "first"
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    database.close()
+    other.close()
 
 
 def test_two_upgrades_at_once_make_the_tables_once(bare: str) -> None:
