@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PATIENCE_MS: Final = 10_000
 PAUSE_MS: Final = 20
+CACHE_KIB: Final = 16 * 1024  # of each connection: the upper pages of a registry of ten million pictures
 ABANDONED_MS: Final = 60_000  # then PostgreSQL takes the write lock away from a node that hangs
 TRAIL_LOCK: Final = 0x636F6E73  # PostgreSQL advisory lock of the trail's writers ("cons")
 WRITE: Final = "consentgate_write"
@@ -69,7 +70,7 @@ def _on_connect(connection: SQLiteConnection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
     _write_ahead(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size={-CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
