@@ -28,6 +28,7 @@ from dicomwrap.consentrecord import (
     Support,
     Tests,
     Withdrawal,
+    WithdrawnPurpose,
 )
 from dicomwrap.terms import CapacityResult, Competence, GiverType, Purpose, PurposeGroup, WithdrawalPhase
 
@@ -47,7 +48,9 @@ _DETAILS: Final = (
     RetentionTold,
     Support,
     Withdrawal,
+    WithdrawnPurpose,
 )
+PURPOSES: Final[tuple[Purpose | PurposeGroup, ...]] = (*Purpose, *PurposeGroup)
 # A stand-in for a day that was wrong, so that reading can go on; a record is made only without any fault.
 _NO_DAY: Final = date.min
 
@@ -181,6 +184,26 @@ def withdrawal(inner: Fields) -> Withdrawal:
         reason=inner.note("reason", LONGEST_REMARK) or "",
         how_received=inner.note("how_received", LONGEST_REMARK) or "",
     )
+
+
+def withdrawn(top: Fields, key: str) -> tuple[WithdrawnPurpose, ...]:
+    """Read the uses that were taken back, each with its own day."""
+    items = top.take(key)
+    if not isinstance(items, list):
+        top.fault(key, "must be a list")
+        return ()
+    found = [_withdrawn_purpose(top, f"{key}[{number}]", item) for number, item in enumerate(items)]
+    if len({each.purpose for each in found}) != len(found):
+        top.fault(key, "names a purpose twice")
+    return tuple(found)
+
+
+def _withdrawn_purpose(top: Fields, key: str, item: object) -> WithdrawnPurpose:
+    inner = Fields(item, top.at(key), top.problems)
+    inner.must_have("purpose", "on")
+    purpose, on = inner.word("purpose", PURPOSES), inner.day("on")
+    inner.refuse_unknown()
+    return WithdrawnPurpose(purpose=purpose or PurposeGroup.ALL, on=on or _NO_DAY)
 
 
 def _flag_or_none(inner: Fields, key: str) -> bool | None:

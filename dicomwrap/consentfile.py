@@ -1,8 +1,9 @@
 """Read a consent from a JSON file, and write one.
 
-Knows the file's shape: one flat object, or ``scopes`` where the purposes differ in form or audience; the objects within
-it are ``consentdetails``'s. Must not know where the file lies or what becomes of the consent. Empty never means yes: no
-default widens what was agreed. What an older version wrote stays readable: keys are added, never renamed or dropped.
+Knows the file's shape: one flat object, or ``scopes`` where the purposes differ in form or audience; one day of
+withdrawal, or ``withdrawn`` where the days differ. The objects within it are ``consentdetails``'s. Must not know where
+the file lies or what becomes of the consent. Empty never means yes: no default widens what was agreed. What an older
+version wrote stays readable: keys are added, never renamed or dropped.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from datetime import date
 from typing import Final
 
 from dicomwrap import consentdetails as details
-from dicomwrap.consentdetails import plain
+from dicomwrap.consentdetails import PURPOSES, plain
 from dicomwrap.consentfields import Fields
-from dicomwrap.consentrecord import ConsentRecord, Giver, Scope
+from dicomwrap.consentrecord import ConsentRecord, Giver, Scope, WithdrawnPurpose
 from dicomwrap.errors import ConsentFileError
 from dicomwrap.terms import (
     Audience,
@@ -46,7 +47,8 @@ _LATER: Final = frozenset(
         "state_reason",
     }
 )
-_PURPOSES: Final[tuple[Purpose | PurposeGroup, ...]] = (*Purpose, *PurposeGroup)
+# Where all is withdrawn on one day, the file says it by the state alone.
+_SAID_BY_STATE: Final = frozenset({ConsentState.WITHDRAWN, ConsentState.ENTERED_IN_ERROR})
 # Stand-ins for what was wrong, so that reading can go on to the next fault; a record is made only without any fault.
 _NO_DAY: Final = date.min
 _NOBODY: Final = Giver(type=GiverType.RELATIVE_NO_AUTHORITY)
@@ -70,15 +72,33 @@ def read_consent(text: str) -> ConsentRecord:
 
 def as_mapping(record: ConsentRecord) -> dict[str, object]:
     """Return the mapping whose JSON ``read_consent`` reads back as the same record."""
-    names = (field.name for field in fields(record) if field.name != "scopes")
-    values = {name: getattr(record, name) for name in names}
-    mapping = {name: plain(value) for name, value in values.items() if name not in _LATER or value not in ("", None)}
+    mapping: dict[str, object] = {}
+    for name in (field.name for field in fields(record) if field.name != "scopes"):
+        value = getattr(record, name)
+        if name == "withdrawn":
+            mapping.update(_withdrawn_as_mapping(record))
+        elif name not in _LATER or value not in ("", None):
+            mapping[name] = plain(value)
     return {**mapping, **_scopes_as_mapping(record.scopes)}
 
 
 def consent_json(record: ConsentRecord) -> str:
     """Return the text of a consent file for a record."""
     return json.dumps(as_mapping(record), ensure_ascii=False, indent=1)
+
+
+def _withdrawn_as_mapping(record: ConsentRecord) -> dict[str, object]:
+    days = list(dict.fromkeys(each.on for each in record.withdrawn))
+    if len(days) > 1:
+        return {"withdrawn": plain(record.withdrawn)}
+    words = tuple(each.purpose for each in record.withdrawn)
+    whole = record.state in _SAID_BY_STATE and words == _words(record.scopes)
+    on, named = (days[0], words) if days else (None, None)
+    return {"withdrawn_on": plain(on), "withdrawn_purposes": None if whole else plain(named)}
+
+
+def _words(scopes: tuple[Scope, ...]) -> tuple[Purpose | PurposeGroup, ...]:
+    return tuple(dict.fromkeys(scope.purpose for scope in scopes))
 
 
 def _scopes_as_mapping(scopes: tuple[Scope, ...]) -> dict[str, object]:
@@ -124,8 +144,7 @@ def _record(top: Fields) -> ConsentRecord:
         giver=details.part(top, "giver", details.giver) or _NOBODY,
         decided_on=decided_on or _NO_DAY,
         scopes=scopes,
-        withdrawn_on=top.day("withdrawn_on"),
-        withdrawn_purposes=_withdrawn_purposes(top),
+        withdrawn=_withdrawn(top, scopes),
         tests=details.part(top, "tests", details.tests),
         evidence=top.word("evidence", EvidenceType),
         explained=top.words("explained", Explained),
@@ -194,14 +213,14 @@ def _scopes_of(inner: Fields, start: date) -> tuple[Scope, ...]:
 
 
 def _purposes(inner: Fields) -> tuple[Purpose | PurposeGroup, ...]:
-    many = inner.words("purposes", _PURPOSES)
+    many = inner.words("purposes", PURPOSES)
     if not inner.place:
         if not inner.has("purposes"):
             inner.fault("purposes", "is missing; name at least one purpose")
         elif not many:
             inner.fault("purposes", "must name at least one purpose that is known")
         return many
-    one = inner.word("purpose", _PURPOSES)
+    one = inner.word("purpose", PURPOSES)
     if inner.has("purpose") == inner.has("purposes"):
         inner.fault("purpose", "write either purpose or purposes")
     elif inner.has("purposes") and not many:
@@ -209,9 +228,19 @@ def _purposes(inner: Fields) -> tuple[Purpose | PurposeGroup, ...]:
     return many if one is None else (one,)
 
 
-def _withdrawn_purposes(top: Fields) -> tuple[Purpose | PurposeGroup, ...] | None:
-    named = top.words("withdrawn_purposes", _PURPOSES)
-    return named if top.has("withdrawn_purposes") else None
+def _withdrawn(top: Fields, scopes: tuple[Scope, ...]) -> tuple[WithdrawnPurpose, ...]:
+    """Read what was taken back: on one day (no purposes named means all), or each purpose on its own."""
+    on, named = top.day("withdrawn_on"), top.words("withdrawn_purposes", PURPOSES)
+    if not top.has("withdrawn"):
+        top.take("withdrawn")
+        if named and not top.has("withdrawn_on"):
+            top.fault("withdrawn_on", "is missing although something is withdrawn")
+        words = named or _words(scopes)
+        return () if on is None else tuple(WithdrawnPurpose(purpose=word, on=on) for word in words)
+    for key in ("withdrawn_on", "withdrawn_purposes"):
+        if top.has(key):
+            top.fault(key, "must not stand beside withdrawn; write each purpose with its day there")
+    return details.withdrawn(top, "withdrawn")
 
 
 def _targets(top: Fields) -> tuple[str, ...]:
@@ -224,15 +253,15 @@ def _targets(top: Fields) -> tuple[str, ...]:
 
 def _hold_together(top: Fields, record: ConsentRecord) -> None:
     """Remember where dates and state contradict one another."""
-    withdrawn = record.state is ConsentState.WITHDRAWN
-    if record.withdrawn_on is not None:
-        if not withdrawn and not record.withdrawn_purposes and record.state is not ConsentState.ENTERED_IN_ERROR:
-            top.fault("withdrawn_on", "needs state WITHDRAWN or withdrawn_purposes")
-        if record.withdrawn_on < record.decided_on:
-            top.fault("withdrawn_on", "must not be before decided_on")
-    elif not top.has("withdrawn_on") and (withdrawn or record.withdrawn_purposes):
-        top.fault("withdrawn_on", "is missing although something is withdrawn")
-    if record.withdrawal is not None and not top.has("withdrawn_on"):
-        top.fault("withdrawal", "needs withdrawn_on, the day of the withdrawal")
+    dated = top.has("withdrawn_on")
+    if dated and not top.take("withdrawn_purposes") and record.state not in _SAID_BY_STATE:
+        top.fault("withdrawn_on", "needs state WITHDRAWN or withdrawn_purposes")
+    if any(each.on < record.decided_on for each in record.withdrawn):
+        top.fault("withdrawn_on" if dated else "withdrawn", "must not be before decided_on")
+    if not dated and not record.withdrawn:
+        if record.state is ConsentState.WITHDRAWN:
+            top.fault("withdrawn_on", "is missing although something is withdrawn")
+        if record.withdrawal is not None:
+            top.fault("withdrawal", "needs withdrawn_on, the day of the withdrawal")
     if record.level is ConsentLevel.PATIENT and record.targets:
         top.fault("targets", "must be empty when the level is PATIENT")

@@ -20,9 +20,11 @@ from dicomwrap.terms import (
     Purpose,
     PurposeGroup,
     WithdrawalPhase,
+    purposes_named,
 )
 from dicomwrap.terms import Giver as Giver
 from dicomwrap.terms import Tests as Tests
+from dicomwrap.terms import WithdrawnPurpose as WithdrawnPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class Support:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """How the word was taken back; the day and the purposes are the record's own."""
+    """How the word was taken back, the last time; the purposes and their days are the record's own."""
 
     by: str = ""
     phase: WithdrawalPhase = WithdrawalPhase.LATER
@@ -127,6 +129,7 @@ class Withdrawal:
 class ConsentRecord:
     """A consent, or a refusal, as recorded (requirements 2.1). ``targets`` are UIDs; empty for level PATIENT.
 
+    ``withdrawn`` has each use that was taken back with its own day; a record that was withdrawn whole, all of them.
     ``previous_id`` is the record that this one replaces; ``state_reason`` says what was wrong with a record entered in
     error.
     """
@@ -141,8 +144,7 @@ class ConsentRecord:
     giver: Giver
     decided_on: date
     scopes: tuple[Scope, ...]
-    withdrawn_on: date | None = None
-    withdrawn_purposes: tuple[Purpose | PurposeGroup, ...] | None = None
+    withdrawn: tuple[WithdrawnPurpose, ...] = ()
     tests: Tests | None = None
     evidence: EvidenceType | None = None
     explained: tuple[Explained, ...] = ()
@@ -155,3 +157,13 @@ class ConsentRecord:
     withdrawal: Withdrawal | None = None
     source_system: str = ""
     state_reason: str = ""
+
+    @property
+    def withdrawn_purposes(self) -> frozenset[Purpose]:
+        """The single uses that were taken back, whenever that was."""
+        return purposes_named(frozenset(each.purpose for each in self.withdrawn))
+
+    def withdrawn_since(self, purpose: Purpose) -> date | None:
+        """Return the day from which a use is withdrawn, None when it isn't."""
+        reaching = (each.on for each in self.withdrawn if purpose in purposes_named(frozenset({each.purpose})))
+        return min(reaching, default=None)

@@ -119,18 +119,18 @@ def stamp_of(record: ConsentRecord, purpose_of_capture: Purpose, *, confidential
 
 def permitted_purposes(record: ConsentRecord) -> frozenset[Purpose]:
     """Return the purposes that the record permits in some form to someone, its dates aside."""
-    partly_withdrawn = record.state is ConsentState.WITHDRAWN and bool(record.withdrawn_purposes)
-    if record.state is not ConsentState.GIVEN and not partly_withdrawn:
+    if record.state not in (ConsentState.GIVEN, ConsentState.WITHDRAWN):  # withdrawn in part, the rest survives
         return frozenset()
     return _agreed(record.scopes) - denied_purposes(record)
 
 
 def denied_purposes(record: ConsentRecord) -> frozenset[Purpose]:
-    """Return the purposes that the record refuses or takes back."""
-    withdrawn = purposes_named(frozenset(record.withdrawn_purposes or ()))
-    if record.state is ConsentState.REFUSED or (record.state is ConsentState.WITHDRAWN and not withdrawn):
-        return _agreed(record.scopes) | withdrawn
-    return withdrawn
+    """Return the purposes that the record refuses or takes back; one that never was right does neither."""
+    if record.state is ConsentState.ENTERED_IN_ERROR:
+        return frozenset()
+    if record.state is ConsentState.REFUSED or (record.state is ConsentState.WITHDRAWN and not record.withdrawn):
+        return _agreed(record.scopes) | record.withdrawn_purposes
+    return record.withdrawn_purposes
 
 
 def _agreed(scopes: Iterable[Scope]) -> frozenset[Purpose]:
@@ -152,7 +152,7 @@ def _distributions(
     """Say what PS3.3 section C.7.2.3 can say; where two purposes share a type, the stricter answer wins."""
     kinds = {"RESTRICTED_REUSE": {Purpose.RESEARCH, Purpose.PUBLICATION}}
     kinds.setdefault(_media_type(record.scopes), set()).add(Purpose.PUBLIC_MEDIA)
-    taken_back = record.state is ConsentState.WITHDRAWN or bool(record.withdrawn_purposes)
+    taken_back = record.state is ConsentState.WITHDRAWN or bool(record.withdrawn)
     found = []
     for kind, purposes in kinds.items():
         if purposes & denied and taken_back:

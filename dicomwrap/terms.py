@@ -10,6 +10,7 @@ recordings of patients" (forms and audiences).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum, unique
 from typing import Final
 
@@ -234,6 +235,14 @@ class Tests:
     def passed(self) -> bool:
         """Tell whether all three hold."""
         return self.necessary and self.best_interests and self.no_less_restrictive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawnPurpose:
+    """A use, or group of uses, that was taken back, and the day from which that counts (requirements 2.6, R6)."""
+
+    purpose: Purpose | PurposeGroup
+    on: date
 
 
 def purposes_named(words: frozenset[str]) -> frozenset[Purpose]:

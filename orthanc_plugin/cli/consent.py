@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from dicomwrap.consentfile import as_mapping, consent_json, read_consent
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.errors import DicomwrapError
-from dicomwrap.terms import Purpose, PurposeGroup, WithdrawalPhase, purposes_named
+from dicomwrap.terms import ConsentState, Purpose, PurposeGroup, WithdrawalPhase, purposes_named
 from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, show, told
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
@@ -80,7 +80,7 @@ def _listed(each: consents.Recorded) -> dict[str, object]:
         "state": record.state,
         "level": record.level,
         "purposes": [f"{scope.purpose} ({scope.max_form})" for scope in record.scopes],
-        "withdrawn": list(record.withdrawn_purposes or ()),
+        "withdrawn": [f"{each.purpose} ({each.on})" for each in record.withdrawn],
         "decided_on": record.decided_on,
         "recorded_by": each.recorded_by,
     }
@@ -199,7 +199,8 @@ def withdraw(
         done = withdrawal.withdraw(connection, act, consent_id, named, on=on.date() if on else act.day, note=note)
     _after(shared, done.consequences)
     changed = done.record
-    gone = ", ".join(changed.withdrawn_purposes or ()) or "everything"
+    partly = changed.state is not ConsentState.WITHDRAWN
+    gone = ", ".join(each.purpose for each in changed.withdrawn) if partly else "everything"
     said = f"Withdrawn: {gone}. No release under it begins from now on (version {changed.version})."
     say(as_mapping(changed), said + _in_words(done.consequences), as_json=as_json)
 

@@ -46,6 +46,7 @@ STATUS: Final[dict[ConsentState, str]] = {
     ConsentState.ENTERED_IN_ERROR: "entered-in-error",
 }
 _AGREEING: Final = frozenset({ConsentState.PROPOSED, ConsentState.GIVEN})
+_ENDED: Final = frozenset({ConsentState.WITHDRAWN, ConsentState.ENTERED_IN_ERROR})
 _URI: Final = re.compile(r"(https?://|urn:)\S+")
 
 
@@ -120,13 +121,20 @@ def _source(record: ConsentRecord) -> Json:
 
 def provision(record: ConsentRecord) -> Json:
     """Return the root provision: the one that all purposes share, or a refusal with the permits as its exceptions."""
-    gone = purposes_named(frozenset(record.withdrawn_purposes or ()))
-    data = _data(record)
-    if not gone and _alike(record.scopes):
+    gone, data = record.withdrawn_purposes, _data(record)
+    if (not gone or _over(record)) and _alike(record.scopes):
         return {**_part(record.scopes, record.state, gone), **data}
-    concerned = dict.fromkeys(purpose for scope in record.scopes for purpose in _members(scope.purpose))
     parts = [_part((scope,), record.state, gone) for scope in record.scopes]
-    return {"type": "deny", "purpose": _codings(concerned), **data, "provision": parts}
+    return {"type": "deny", "purpose": _codings(_concerned(record)), **data, "provision": parts}
+
+
+def _over(record: ConsentRecord) -> bool:
+    """Tell whether nothing is left of a consent that was withdrawn, so that one refusal says all."""
+    return record.state in _ENDED and frozenset(_concerned(record)) <= record.withdrawn_purposes
+
+
+def _concerned(record: ConsentRecord) -> Iterable[Purpose]:
+    return dict.fromkeys(purpose for scope in record.scopes for purpose in _members(scope.purpose))
 
 
 def _alike(scopes: Sequence[Scope]) -> bool:

@@ -24,7 +24,14 @@ class Leaf:
     many: bool = False
 
 
-Shape = Leaf | Mapping[str, Leaf]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Each:
+    """A complex extension that may stand several times."""
+
+    parts: Mapping[str, Leaf]
+
+
+Shape = Leaf | Mapping[str, Leaf] | Each
 
 TEXT: Final = Leaf()
 TEXTS: Final = Leaf(many=True)
@@ -64,6 +71,7 @@ DETAILS: Final[dict[str, Shape]] = {
     },
     "withdrawn_on": DAY,
     "withdrawn_purposes": WORDS,
+    "withdrawn": Each(parts={"purpose": WORD, "on": DAY}),
     "withdrawal": {"by": TEXT, "phase": WORD, "reason": TEXT, "how_received": TEXT},
     "previous_id": TEXT,
     "source_system": TEXT,
@@ -95,6 +103,9 @@ def _written(address: str, value: object, shape: Shape) -> Iterator[Json]:
     if isinstance(shape, Leaf):
         items = value if isinstance(value, list) else [value]
         yield from ({"url": address, f"value{shape.kind}": item} for item in items)
+    elif isinstance(shape, Each):
+        items = value if isinstance(value, list) else [value]
+        yield from (each for item in items for each in _written(address, item, shape.parts))
     elif isinstance(value, dict) and value:
         parts = (each for name, leaf in shape.items() for each in _written(name, value.get(name), leaf))
         yield {"url": address, "extension": list(parts)}
@@ -118,9 +129,10 @@ def read(holder: Fields, key: str, shapes: Mapping[str, Shape]) -> dict[str, obj
 
 
 def _keep(found: dict[str, object], inner: Fields, name: str, shape: Shape) -> None:
-    value = _value(inner, shape) if isinstance(shape, Leaf) else _parts(inner, shape)
+    parts = shape.parts if isinstance(shape, Each) else shape
+    value = _value(inner, parts) if isinstance(parts, Leaf) else _parts(inner, parts)
     inner.refuse_unknown()
-    if isinstance(shape, Leaf) and shape.many:
+    if isinstance(shape, Each) or (isinstance(shape, Leaf) and shape.many):
         earlier = found.get(name)
         found[name] = [*(earlier if isinstance(earlier, list) else []), value]
     elif name in found:

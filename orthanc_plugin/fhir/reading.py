@@ -113,6 +113,8 @@ def _foreign(found: Reading, problems: list[str]) -> tuple[ConsentRecord, ...]:
 
 
 def _withdrawn(found: Reading, fault: Callable[[str, str], None]) -> dict[str, object]:
+    if "withdrawn" in found.details:
+        return {}
     if found.changed_on is None and "withdrawn_on" not in found.details:
         fault("Consent.meta.lastUpdated", "is missing; say when the consent ended")
     return {"withdrawn_on": found.changed_on}

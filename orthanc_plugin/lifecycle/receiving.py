@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final
 
 from sqlalchemy import Connection
 
-from dicomwrap.consentrecord import ConsentRecord, Scope, Withdrawal
+from dicomwrap.consentrecord import ConsentRecord, Scope, Withdrawal, WithdrawnPurpose
 from dicomwrap.terms import ConsentLevel, ConsentState, Purpose, WithdrawalPhase, purposes_named
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.lifecycle import consenting, covered, withdrawal
@@ -195,15 +196,40 @@ def _withdrawn(connection: Connection, act: Act, known: ConsentRecord, named: Co
         return Received(record=consenting.refuse(connection, act, known.id))
     if known.state is not _GIVEN:
         return _beside(connection, act, known, _as_refusal(connection, act, known, named))
-    return _ended(_withdraw(connection, act, known, named, purposes_named(frozenset(named.withdrawn_purposes or ()))))
+    whole = not consents.still_covered(named)
+    return _ended(_withdraw(connection, act, known, named, frozenset() if whole else named.withdrawn_purposes))
 
 
 def _withdraw(
     connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord, purposes: frozenset[Purpose]
 ) -> Withdrawn:
+    """Withdraw ``purposes`` (none: all), each from the day that ``named`` says: a step for each day, in their order."""
     note = named.withdrawal or Withdrawal(how_received=act.door)
-    on = max(named.withdrawn_on or act.day, known.decided_on)  # completed here after it was withdrawn there
-    return withdrawal.withdraw(connection, act, known.id, tuple(sorted(purposes)), on=on, note=note)
+    steps = _steps(known, named, purposes or consents.still_covered(known), act.day)
+    done = [
+        withdrawal.withdraw(connection, act, known.id, tuple(sorted(words)), on=on, note=note) for on, words in steps
+    ]
+    consequences = sum((each.consequences for each in done), Consequences())
+    return Withdrawn(record=done[-1].record, consequences=consequences)
+
+
+def _steps(
+    known: ConsentRecord, named: ConsentRecord, purposes: frozenset[Purpose], today: date
+) -> list[tuple[date, set[Purpose]]]:
+    """Return the days on which ``purposes`` were withdrawn, the oldest first, and what was withdrawn on each.
+
+    A use of which no day is told ended with the consent, or is left out from today.
+    """
+    ended = today if named.state is _GIVEN else _last_day(named, today)
+    steps: dict[date, set[Purpose]] = {}
+    for purpose in purposes & consents.still_covered(known) or purposes:
+        on = named.withdrawn_since(purpose) or ended
+        steps.setdefault(max(on, known.decided_on), set()).add(purpose)  # completed here after it was withdrawn there
+    return sorted(steps.items(), key=lambda step: step[0])
+
+
+def _last_day(named: ConsentRecord, today: date) -> date:
+    return max((each.on for each in named.withdrawn), default=today)
 
 
 def _singly(record: ConsentRecord, purposes: frozenset[Purpose]) -> tuple[Scope, ...]:
@@ -226,8 +252,7 @@ def _same_left(known: ConsentRecord, named: ConsentRecord) -> bool:
         named,
         version=known.version,
         scopes=known.scopes,
-        withdrawn_on=known.withdrawn_on,
-        withdrawn_purposes=known.withdrawn_purposes,
+        withdrawn=known.withdrawn,
         withdrawal=known.withdrawal,
     )
     return same == known and _left(named) == _left(known)
@@ -244,15 +269,16 @@ def _narrowed(
 
 
 def _as_refusal(connection: Connection, act: Act, known: ConsentRecord, named: ConsentRecord) -> ConsentRecord:
-    """Return the patient's no to a consent that has ended, or isn't here yet, as a refusal of what it was for."""
-    words = named.withdrawn_purposes or tuple(scope.purpose for scope in named.scopes)
+    """Return the patient's no to a consent that has ended, or isn't here yet, as a refusal of what it was for.
+
+    A refusal has one day, the last of those on which something was withdrawn: an earlier one might permit more.
+    """
     refusal = replace(
         named,
         state=_REFUSED,
-        decided_on=named.withdrawn_on or act.day,
-        scopes=_singly(named, purposes_named(frozenset(words))),
-        withdrawn_on=None,
-        withdrawn_purposes=None,
+        decided_on=_last_day(named, act.day),
+        scopes=_singly(named, named.withdrawn_purposes),
+        withdrawn=(),
         withdrawal=None,
         previous_id=None,
         retention_told=None,
@@ -280,7 +306,8 @@ def _taken_back(connection: Connection, act: Act, known: ConsentRecord, refusal:
     """Withdraw what is refused from a consent in force; of one that has ended, only the copies are left to see to."""
     refused = purposes_named(frozenset(scope.purpose for scope in refusal.scopes)) & consents.still_covered(known)
     if refused and known.state is _GIVEN:
-        said = replace(refusal, withdrawn_on=refusal.decided_on)
+        on = refusal.decided_on
+        said = replace(refusal, withdrawn=tuple(WithdrawnPurpose(purpose=each, on=on) for each in sorted(refused)))
         return _withdraw(connection, act, known, said, refused).consequences
     if refused and known.state in _OVER:
         return withdrawal.follow(connection, act, known, tuple(sorted(refused)), phase=WithdrawalPhase.LATER)

@@ -3,7 +3,8 @@
 Knows the case format of requirements 2.8. Must not decide. Reading is strict about types and words and tells every
 problem at once; it leaves two things to the decision, which denies them (R0): an unknown purpose, and a recipient of
 an unknown type, read as ``UNKNOWN_AE``. Fields it doesn't know (``expected``, ``description``, ``source``) it ignores;
-``giver.has_pr`` alone may be left out.
+``giver.has_pr`` alone may be left out. A consent has one day for what is withdrawn of it, or ``withdrawn``, a day for
+each purpose.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from orthanc_plugin.policy.model import (
     SecondaryUseRule,
     Switches,
     Tests,
+    WithdrawnPurpose,
 )
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -70,14 +72,15 @@ def parse_case(value: object, place: str = "case") -> Case:
     """
     problems: list[str] = []
     fields = _Fields(value, place, problems)
+    request = _request(fields.child("request"))
     case = Case(
         id=fields.text("id"),
         patient=_patient(fields.child("patient")),
         image=_image(fields.child("image")),
-        consents=tuple(_consent(each) for each in fields.children("consents")),
+        consents=tuple(_consent(each, request.as_of) for each in fields.children("consents")),
         authorities=tuple(_authority(each) for each in fields.children("authorities")),
         switches=_switches(fields.child("policy")),
-        request=_request(fields.child("request")),
+        request=request,
     )
     if problems:
         raise CaseError(tuple(problems))
@@ -180,6 +183,12 @@ class _Fields:
             self.fault(name, f"purposes, not {', '.join(unknown)}")
         return tuple(PURPOSE_NAMES[word] for word in words if word in PURPOSE_NAMES)
 
+    def purpose(self, name: str) -> Purpose | PurposeGroup:
+        word = self.text(name)
+        if word not in PURPOSE_NAMES:
+            self.fault(name, f"a purpose, not {word}")
+        return PURPOSE_NAMES.get(word, PurposeGroup.ALL)
+
     def audience(self, name: str) -> tuple[Audience, ...]:
         words = self.texts(name)
         unknown = [word for word in words if word not in AUDIENCE_NAMES]
@@ -233,12 +242,12 @@ def _image(fields: _Fields) -> Image:
     )
 
 
-def _consent(fields: _Fields) -> Consent:
-    giver = fields.child("giver")
+def _consent(fields: _Fields, as_of: date) -> Consent:
+    giver, state, purposes = fields.child("giver"), fields.word("state", ConsentState), fields.purposes("purposes")
     return Consent(
         id=fields.text("id"),
         level=fields.word("level", ConsentLevel),
-        state=fields.word("state", ConsentState),
+        state=state,
         giver=Giver(
             type=giver.word("type", GiverType),
             id=giver.text("id"),
@@ -248,9 +257,8 @@ def _consent(fields: _Fields) -> Consent:
         decided_on=fields.day("decided_on"),
         valid_from=fields.day("valid_from"),
         valid_to=fields.day_or_none("valid_to"),
-        withdrawn_on=fields.day_or_none("withdrawn_on"),
-        withdrawn_purposes=None if fields.none("withdrawn_purposes") else fields.purposes("withdrawn_purposes"),
-        purposes=fields.purposes("purposes"),
+        withdrawn=_withdrawn(fields, state, purposes, as_of),
+        purposes=purposes,
         max_form=fields.word("max_form", Form),
         audience=fields.audience("audience"),
         named_recipients=fields.texts_or_none("named_recipients"),
@@ -258,6 +266,21 @@ def _consent(fields: _Fields) -> Consent:
         tests=_tests(fields.child_or_none("tests")),
         evidence=fields.text_or_none("evidence"),
     )
+
+
+def _withdrawn(
+    fields: _Fields, state: ConsentState, purposes: tuple[Purpose | PurposeGroup, ...], as_of: date
+) -> tuple[WithdrawnPurpose, ...]:
+    """Read what was withdrawn. On one day: no purposes named means all, but of a consent that was replaced, none."""
+    if not fields.absent("withdrawn"):
+        each = fields.children("withdrawn")
+        return tuple(WithdrawnPurpose(purpose=one.purpose("purpose"), on=one.day("on")) for one in each)
+    on = fields.day_or_none("withdrawn_on")
+    named = () if fields.none("withdrawn_purposes") else fields.purposes("withdrawn_purposes")
+    whole = () if state is ConsentState.SUPERSEDED else purposes
+    if on is None and state not in (ConsentState.WITHDRAWN, ConsentState.SUPERSEDED):
+        return ()  # what is still in force is withdrawn from the day it bears
+    return tuple(WithdrawnPurpose(purpose=word, on=on or as_of) for word in named or whole)
 
 
 def _tests(fields: _Fields | None) -> Tests | None:

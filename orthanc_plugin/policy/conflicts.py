@@ -20,7 +20,7 @@ from orthanc_plugin.policy.consent import (
     names,
     out_of_reach,
     standing,
-    withdrawn_words,
+    withdrawal,
 )
 from orthanc_plugin.policy.model import Case, Consent
 
@@ -127,15 +127,11 @@ def weigh(case: Case, *purposes: Purpose, whoever: bool = False) -> Position:
 def _read(consent: Consent, purpose: Purpose, case: Case) -> Statement:
     """Read one consent for one purpose."""
     as_of = case.request.as_of
-    found = standing(consent, purpose, case.patient, as_of)
-    if found is not Standing.WITHDRAWN:
+    found, gone = standing(consent, purpose, case.patient, as_of), withdrawal(consent, purpose, as_of)
+    if gone is None:
         return Statement(consent=consent, standing=found, named=names(consent.purposes, purpose), on=consent.decided_on)
-    return Statement(
-        consent=consent,
-        standing=found,
-        named=names(withdrawn_words(consent, as_of), purpose),
-        on=max(consent.decided_on, consent.withdrawn_on or as_of),
-    )
+    on = max(consent.decided_on, gone.on)
+    return Statement(consent=consent, standing=found, named=gone.purpose is purpose, on=on)
 
 
 def _settled(

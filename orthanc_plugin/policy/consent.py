@@ -25,7 +25,7 @@ from dicomwrap.terms import (
 )
 from orthanc_plugin.policy.dates import ADULT, PRESUMED_CAPABLE, age_of, age_on
 from orthanc_plugin.policy.facts import can_decide, is_public
-from orthanc_plugin.policy.model import Consent, Gillick, Patient, Request
+from orthanc_plugin.policy.model import Consent, Gillick, Patient, Request, WithdrawnPurpose
 from orthanc_plugin.policy.words import AUDIENCE_WORDS
 
 
@@ -61,7 +61,8 @@ REACHING: Final[dict[Purpose, frozenset[Purpose | PurposeGroup]]] = {
     for purpose in Purpose
 }
 
-_WITHDRAWABLE: Final = frozenset({ConsentState.GIVEN, ConsentState.EXPIRED, ConsentState.WITHDRAWN})
+_DATED: Final = frozenset({ConsentState.GIVEN, ConsentState.EXPIRED})
+_AT_ONCE: Final = frozenset({ConsentState.WITHDRAWN, ConsentState.SUPERSEDED})
 _VOID: Final = frozenset({ConsentState.SUPERSEDED, ConsentState.ENTERED_IN_ERROR})
 
 Words = Iterable[Purpose | PurposeGroup]
@@ -77,26 +78,31 @@ def covers(words: Words, purpose: Purpose) -> bool:
     return not REACHING[purpose].isdisjoint(words)
 
 
-def withdrawn_words(consent: Consent, as_of: date) -> tuple[Purpose | PurposeGroup, ...]:
-    """Return the purposes withdrawn, none when nothing was.
+def withdrawal(consent: Consent, purpose: Purpose, as_of: date) -> WithdrawnPurpose | None:
+    """Return the withdrawal that denies ``purpose``, None when none does; the one that ranks first, of several."""
+    if not consent.withdrawn and consent.state is not ConsentState.WITHDRAWN:
+        return None
+    reaching = (each for each in _withdrawn(consent, as_of) if each.purpose in REACHING[purpose])
+    return max(reaching, key=lambda each: (each.purpose is purpose, each.on), default=None)
+
+
+def _withdrawn(consent: Consent, as_of: date) -> Iterable[WithdrawnPurpose]:
+    """Return what is withdrawn by ``as_of``.
 
     A recorded withdrawal counts at once, even one dated ahead (requirements R6: effective once recorded). A consent
-    still stored as given is withdrawn from the date it bears. No purposes named means all, but for one that was
-    replaced: that denies only what is named, which its successor no longer covers.
+    still stored as given is withdrawn from the date it bears; one that is withdrawn and names no use, wholly. One that
+    was replaced denies what is named, which its successor no longer covers.
     """
-    if consent.state is ConsentState.SUPERSEDED:
-        return consent.withdrawn_purposes or ()
-    if consent.state not in _WITHDRAWABLE:
-        return ()
-    dated = consent.withdrawn_on is not None and consent.withdrawn_on <= as_of
-    if consent.state is not ConsentState.WITHDRAWN and not dated:
-        return ()
-    return consent.withdrawn_purposes or consent.purposes
+    if consent.state in _DATED:
+        return tuple(each for each in consent.withdrawn if each.on <= as_of)
+    if consent.state is ConsentState.WITHDRAWN and not consent.withdrawn:
+        return tuple(WithdrawnPurpose(purpose=word, on=as_of) for word in consent.purposes)
+    return consent.withdrawn if consent.state in _AT_ONCE else ()
 
 
 def standing(consent: Consent, purpose: Purpose, patient: Patient, as_of: date) -> Standing:
     """Return what ``consent`` amounts to for ``purpose`` on the day ``as_of`` (requirements 2.3, 2.4)."""
-    if covers(withdrawn_words(consent, as_of), purpose):
+    if withdrawal(consent, purpose, as_of) is not None:
         return Standing.WITHDRAWN
     if not covers(consent.purposes, purpose):
         return Standing.NOT_COVERED

@@ -22,6 +22,7 @@ from dicomwrap.terms import (
 )
 from dicomwrap.terms import Giver as Giver
 from dicomwrap.terms import Tests as Tests
+from dicomwrap.terms import WithdrawnPurpose as WithdrawnPurpose
 
 
 @unique
@@ -202,7 +203,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """One scope group of one consent, flattened; it already covers the image asked for. ``valid_to`` is inclusive."""
+    """One scope group of one consent, flattened; it already covers the image asked for. ``valid_to`` is inclusive.
+
+    ``withdrawn``: what was taken back of the consent, in whatever scope; each use with its own day (R6).
+    """
 
     id: str
     level: ConsentLevel
@@ -211,8 +215,7 @@ class Consent:
     decided_on: date
     valid_from: date
     valid_to: date | None = None
-    withdrawn_on: date | None = None
-    withdrawn_purposes: tuple[Purpose | PurposeGroup, ...] | None = None
+    withdrawn: tuple[WithdrawnPurpose, ...] = ()
     purposes: tuple[Purpose | PurposeGroup, ...]
     max_form: Form
     audience: tuple[Audience, ...]

@@ -14,7 +14,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from dicomwrap.consentfile import read_consent
-from dicomwrap.consentrecord import ConsentRecord, Giver, Scope, Tests
+from dicomwrap.consentrecord import ConsentRecord, Giver, Scope, Tests, WithdrawnPurpose
 from dicomwrap.errors import ConsentFileError
 from dicomwrap.terms import (
     PURPOSE_GROUPS,
@@ -31,8 +31,11 @@ from orthanc_plugin.policy.model import Consent
 from orthanc_plugin.registry.stored import UnreadableRowError, unreadable
 
 SCOPE_KEYS: Final = frozenset(field.name for field in fields(Scope))
-RECORD_KEYS: Final = frozenset(field.name for field in fields(ConsentRecord)) | SCOPE_KEYS - {"purpose"} | {"purposes"}
+RECORD_KEYS: Final = frozenset(
+    {*(field.name for field in fields(ConsentRecord)), *SCOPE_KEYS, "purposes", "withdrawn_on", "withdrawn_purposes"}
+) - {"purpose"}
 GIVER_KEYS: Final = frozenset(field.name for field in fields(Giver))
+WITHDRAWN_KEYS: Final = frozenset(field.name for field in fields(WithdrawnPurpose))
 TESTS_KEYS: Final = frozenset(field.name for field in fields(Tests))
 
 LEVELS: Final[Mapping[object, ConsentLevel]] = {each.value: each for each in ConsentLevel}
@@ -151,7 +154,7 @@ def _meant(word: Purpose | PurposeGroup, state: ConsentState) -> tuple[Purpose |
 
 def _flattened(record: Mapping[str, object], level: ConsentLevel) -> Iterator[Consent]:
     state, giver, tests = STATES[record["state"]], _giver(record["giver"]), _tests(record["tests"])
-    gone = record["withdrawn_purposes"]
+    withdrawn = _withdrawn(record)
     for purpose, terms in _scopes(record):
         yield Consent(
             id=str(record["id"]),
@@ -161,8 +164,7 @@ def _flattened(record: Mapping[str, object], level: ConsentLevel) -> Iterator[Co
             decided_on=_day(record["decided_on"]),
             valid_from=_day(terms["valid_from"]),
             valid_to=_day_or_none(terms["valid_to"]),
-            withdrawn_on=_day_or_none(record["withdrawn_on"]),
-            withdrawn_purposes=None if gone is None else tuple(PURPOSES[each] for each in _list(gone)),
+            withdrawn=withdrawn,
             purposes=_meant(purpose, state),
             max_form=FORMS[terms["max_form"]],
             audience=tuple(map(AUDIENCES.__getitem__, _list(terms["audience"]))),
@@ -171,6 +173,24 @@ def _flattened(record: Mapping[str, object], level: ConsentLevel) -> Iterator[Co
             tests=tests,
             evidence=_text(record["evidence"]),
         )
+
+
+def _withdrawn(record: Mapping[str, object]) -> tuple[WithdrawnPurpose, ...]:
+    """Return what was taken back: on one day (no purposes named means all), or each purpose on its own."""
+    if "withdrawn" in record:
+        each = (_object(one, WITHDRAWN_KEYS) for one in _list(record["withdrawn"]))
+        return tuple(WithdrawnPurpose(purpose=PURPOSES[one["purpose"]], on=_day(one["on"])) for one in each)
+    on, named = record["withdrawn_on"], record["withdrawn_purposes"]
+    words = [] if named is None else [PURPOSES[word] for word in _list(named)]
+    if on is None:
+        if words:
+            raise ValueError
+        return ()
+    day = _day(on)
+    return tuple(
+        WithdrawnPurpose(purpose=word, on=day)
+        for word in words or dict.fromkeys(purpose for purpose, _ in _scopes(record))
+    )
 
 
 def _scopes(record: Mapping[str, object]) -> Iterator[tuple[Purpose | PurposeGroup, Mapping[str, object]]]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from dicomwrap.consentrecord import ConsentRecord, Withdrawal
+from dicomwrap.consentrecord import ConsentRecord, Withdrawal, WithdrawnPurpose
 from dicomwrap.terms import ConsentState, GiverType, Purpose, PurposeGroup, purposes_named
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import IllegalTransitionError
@@ -88,6 +88,7 @@ def withdraw(
 ) -> ConsentRecord:
     """Append the version that ends the consent, wholly or for ``purposes``; the rest survives (requirements R6).
 
+    Each use that it takes is withdrawn from the day ``on``; what was withdrawn before keeps its own day.
     ``note`` says who took the word back, when in the visit, why and how it was received.
 
     Raises:
@@ -103,14 +104,15 @@ def withdraw(
         raise IllegalTransitionError(
             "The consent never covered what is withdrawn.", remedy=f"It covers: {', '.join(sorted(covered))}."
         )
-    gone = (named & covered) | purposes_named(frozenset(known.withdrawn_purposes or ()))
-    whole = covered <= gone
+    taken_now = named & still_covered(known)
+    # Taken back as it was given, a group stays a group.
+    words = dict.fromkeys(scope.purpose for scope in known.scopes) if taken_now == covered else sorted(taken_now)
+    left = still_covered(known) - taken_now
     changed = replace(
         known,
         version=known.version + 1,
-        state=ConsentState.WITHDRAWN if whole else ConsentState.GIVEN,
-        withdrawn_on=max(on, known.withdrawn_on or on),
-        withdrawn_purposes=None if whole else tuple(sorted(gone)),
+        state=ConsentState.GIVEN if left else ConsentState.WITHDRAWN,
+        withdrawn=(*known.withdrawn, *(WithdrawnPurpose(purpose=word, on=on) for word in words)),
         withdrawal=note,
     )
     return append(connection, changed, by=by, at=at)
@@ -118,8 +120,7 @@ def withdraw(
 
 def still_covered(known: ConsentRecord) -> frozenset[Purpose]:
     """Return the purposes that the consent covers and nobody has withdrawn."""
-    covered_once = purposes_named(frozenset(scope.purpose for scope in known.scopes))
-    return covered_once - purposes_named(frozenset(known.withdrawn_purposes or ()))
+    return purposes_named(frozenset(scope.purpose for scope in known.scopes)) - known.withdrawn_purposes
 
 
 def line(connection: Connection, known: ConsentRecord) -> tuple[ConsentRecord, ...]:
@@ -141,7 +142,7 @@ def expire(connection: Connection, consent_id: str, *, by: str, at: datetime) ->
     """
     known = current(connection, consent_id)
     _must_allow(known, ConsentState.EXPIRED)
-    gone = purposes_named(frozenset(known.withdrawn_purposes or ()))
+    gone = known.withdrawn_purposes
     left = [scope for scope in known.scopes if not purposes_named(frozenset({scope.purpose})) <= gone]
     last = max((scope.valid_to or date.max for scope in left), default=date.min)
     # A parent's authority ends on a birthday, which the record doesn't hold; whoever calls has looked it up.
@@ -189,13 +190,10 @@ def supersede(
 
 def _replaced(known: ConsentRecord, by: ConsentRecord) -> ConsentRecord:
     """Return the last version of a consent that is replaced; what ``by`` leaves out is withdrawn on its day."""
-    ended = _next(known, ConsentState.SUPERSEDED)
-    dropped = still_covered(known) - still_covered(by)
-    if not dropped:
-        return ended
+    dropped = sorted(still_covered(known) - still_covered(by))
     on = max(by.decided_on, known.decided_on)
-    gone = dropped | purposes_named(frozenset(known.withdrawn_purposes or ()))
-    return replace(ended, withdrawn_on=max(on, known.withdrawn_on or on), withdrawn_purposes=tuple(sorted(gone)))
+    withdrawn = (*known.withdrawn, *(WithdrawnPurpose(purpose=purpose, on=on) for purpose in dropped))
+    return replace(_next(known, ConsentState.SUPERSEDED), withdrawn=withdrawn)
 
 
 def enter_in_error(connection: Connection, consent_id: str, *, by: str, at: datetime, reason: str) -> ConsentRecord:

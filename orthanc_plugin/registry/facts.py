@@ -193,9 +193,9 @@ def _consents(connection: Connection, key: patients.Key, place: Place, day: date
 
 def _on_record(consent: Consent, day: date) -> Consent:
     """Have a withdrawal that is dated ahead count at once: it is on record (requirements 2.6, R6)."""
-    if consent.withdrawn_on is None or consent.withdrawn_on <= day:
+    if all(each.on <= day for each in consent.withdrawn):
         return consent
-    return replace(consent, withdrawn_on=day)
+    return replace(consent, withdrawn=tuple(replace(each, on=min(each.on, day)) for each in consent.withdrawn))
 
 
 def _image(uid: str, known: _Known) -> Image:

@@ -103,7 +103,7 @@ def _of_scopes(record: ConsentRecord) -> Iterator[str]:
         yield "audience: say for each purpose who may receive"
     if record.state is ConsentState.REFUSED and record.level is not ConsentLevel.PATIENT and not record.targets:
         yield "targets: name the pictures that are refused; none are ever filed under a refusal"
-    if record.state is not ConsentState.GIVEN and record.withdrawn_on is not None:
+    if record.state is not ConsentState.GIVEN and record.withdrawn:
         yield f"withdrawn_on: what is {record.state} can't be withdrawn"
 
 
@@ -119,7 +119,7 @@ def _of_days(record: ConsentRecord, day: date) -> Iterator[str]:
     at = record.discussion.at if record.discussion else None
     days = {
         "decided_on": record.decided_on,
-        "withdrawn_on": record.withdrawn_on,
+        "withdrawn_on": max((each.on for each in record.withdrawn), default=None),
         "discussion.at": hospital_day(at) if at else None,
         "capacity.on": record.capacity.on if record.capacity else None,
     }

@@ -39,6 +39,7 @@ from orthanc_plugin.policy.model import (
     Request,
     SecondaryUseRule,
     Switches,
+    WithdrawnPurpose,
 )
 from orthanc_plugin.policy.model import (
     Tests as ThreeTests,
@@ -81,6 +82,7 @@ images = st.builds(
     legacy=FLAGS,
     status=st.sampled_from([ImageStatus.ACTIVE, *ImageStatus]),
 )
+withdrawn_purposes = st.builds(WithdrawnPurpose, purpose=st.sampled_from([*Purpose, *PurposeGroup]), on=DAYS)
 consents = st.builds(
     Consent,
     id=st.sampled_from(["C1", "C2", "C3"]),
@@ -92,8 +94,7 @@ consents = st.builds(
     decided_on=DAYS,
     valid_from=DAYS,
     valid_to=st.none() | DAYS,
-    withdrawn_on=st.none() | DAYS,
-    withdrawn_purposes=st.none() | WORDS,
+    withdrawn=st.lists(withdrawn_purposes, max_size=3).map(tuple),
     purposes=WORDS,
     max_form=st.sampled_from(Form),
     audience=AUDIENCES,
@@ -135,6 +136,10 @@ cases = st.builds(
 )
 
 
+def one_withdrawn(purpose: Purpose | PurposeGroup, on: date) -> tuple[WithdrawnPurpose, ...]:
+    return (WithdrawnPurpose(purpose=purpose, on=on), WithdrawnPurpose(purpose=Purpose.PUBLICATION, on=AS_OF))
+
+
 @st.composite
 def plausible(draw: st.DrawFn, purposes: list[Purpose], kinds: list[Audience]) -> Case:
     """A case that reaches the later rules often: an active photograph, and consents that speak of the use asked."""
@@ -171,8 +176,7 @@ def plausible(draw: st.DrawFn, purposes: list[Purpose], kinds: list[Audience]) -
         decided_on=EARLIER,
         valid_from=st.just(date(2008, 2, 29)),
         valid_to=st.sampled_from([None, None, None, date(2026, 11, 19), AS_OF]),
-        withdrawn_on=st.sampled_from([None, None, None, date(2026, 11, 19)]),
-        withdrawn_purposes=st.sampled_from([None, (Purpose.PUBLICATION,)]),
+        withdrawn=st.just(()) | st.just(()) | st.builds(one_withdrawn, st.sampled_from(given_for), EARLIER),
         purposes=st.lists(st.sampled_from(given_for), min_size=1, max_size=2).map(tuple),
         max_form=st.sampled_from(Form),
         audience=st.just(tuple(Audience)),

@@ -95,20 +95,33 @@ def denials(case: Facts) -> list[Statement]:
 
 
 def denial_of(case: Facts, consent: Facts) -> Statement | None:
-    """Return the consent as a denial, None when it is none.
-
-    One that was replaced denies what was withdrawn by name, and nothing else.
-    """
-    replaced = consent["state"] == "SUPERSEDED" and consent["withdrawn_purposes"]
-    denies = replaced or consent["state"] in ("REFUSED", "WITHDRAWN")
-    if consent["giver"]["type"] == "RELATIVE_NO_AUTHORITY" or not denies:
+    """Return the consent as a denial, None when it is none."""
+    if consent["giver"]["type"] == "RELATIVE_NO_AUTHORITY":
         return None
-    words, day = consent["purposes"], consent["decided_on"]
-    if consent["state"] != "REFUSED":
-        words = consent["withdrawn_purposes"] or words
-        day = max(day, consent["withdrawn_on"] or case["request"]["as_of"])
-    covered, named = covers(case, words)
-    return Statement(consent, day, named, "DENIAL") if covered else None
+    found = []
+    for words, day in taken_back(case, consent):
+        covered, named = covers(case, words)
+        found += [Statement(consent, max(day, consent["decided_on"]), named, "DENIAL")] if covered else []
+    return max(found, key=lambda denial: denial.rank, default=None)
+
+
+def taken_back(case: Facts, consent: Facts) -> list[tuple[list[str], str]]:
+    """Return what the consent denies, each with the day from which it does.
+
+    Each purpose withdrawn counts "from its own date". One that is in force denies what was withdrawn by then, one that
+    was replaced what was withdrawn by name.
+    """
+    state, as_of = consent["state"], case["request"]["as_of"]
+    if state == "REFUSED":
+        return [(consent["purposes"], consent["decided_on"])]
+    if state in ("PROPOSED", "ENTERED_IN_ERROR"):
+        return []
+    steps = [([step["purpose"]], step["on"]) for step in consent.get("withdrawn", ())]
+    if state in ("GIVEN", "EXPIRED"):
+        return [step for step in steps if step[1] <= as_of]
+    if steps or (state == "SUPERSEDED" and not consent["withdrawn_purposes"]):
+        return steps
+    return [(consent["withdrawn_purposes"] or consent["purposes"], consent["withdrawn_on"] or as_of)]
 
 
 def permits(case: Facts) -> list[Statement]:

@@ -63,7 +63,7 @@ def as_read_by_the_policy(record: ConsentRecord) -> list[Consent]:
         no_less_restrictive=record.tests.no_less_restrictive,
     )
     own = {each.name: getattr(record, each.name) for each in fields(ConsentRecord)}
-    kept = {name: own[name] for name in ("id", "level", "state", "decided_on", "withdrawn_on", "withdrawn_purposes")}
+    kept = {name: own[name] for name in ("id", "level", "state", "decided_on", "withdrawn")}
     return [
         Consent(
             **kept,

@@ -19,6 +19,7 @@ from dicomwrap.consentrecord import (
     Scope,
     Support,
     Withdrawal,
+    WithdrawnPurpose,
 )
 from dicomwrap.consentrecord import Tests as ProxyTests
 from dicomwrap.errors import ConsentFileError
@@ -37,6 +38,7 @@ from dicomwrap.terms import (
     WithdrawalPhase,
 )
 
+Withdrawn = tuple[WithdrawnPurpose, ...]
 days = st.dates(date(2000, 1, 1), date(2040, 1, 1))
 lines = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\\"), min_size=1, max_size=20
@@ -114,13 +116,31 @@ def scopes(draw: st.DrawFn, earliest: date) -> Scope:
     )
 
 
+def on_one_day(earliest: date, words: tuple[Purpose | PurposeGroup, ...]) -> st.SearchStrategy[Withdrawn]:
+    """What is withdrawn of ``words`` on one day."""
+    on = st.dates(earliest, date(2045, 1, 1))
+    return on.map(lambda day: tuple(WithdrawnPurpose(purpose=word, on=day) for word in words))
+
+
+@st.composite
+def taken_back(draw: st.DrawFn, earliest: date, scoped: tuple[Scope, ...]) -> Withdrawn:
+    """Nothing, everything on one day, some of it on one day, or each use on a day of its own."""
+    whole = st.just(tuple(dict.fromkeys(scope.purpose for scope in scoped)))
+    words = draw(st.just(()) | whole | st.lists(purposes, unique=True, min_size=1, max_size=4).map(tuple))
+    if draw(st.booleans()):
+        return draw(on_one_day(earliest, words))
+    return tuple(each for word in words for each in draw(on_one_day(earliest, (word,))))
+
+
 @st.composite
 def records(draw: st.DrawFn) -> ConsentRecord:
     decided = draw(days)
     state = draw(st.sampled_from(ConsentState))
     level = draw(st.sampled_from(ConsentLevel))
-    withdrawn = draw(st.none() | st.lists(purposes, unique=True, min_size=1, max_size=4).map(tuple))
-    back = state is ConsentState.WITHDRAWN or withdrawn is not None
+    scoped = tuple(draw(st.lists(scopes(decided), min_size=1, max_size=4)))
+    withdrawn = draw(taken_back(decided, scoped))
+    if state is ConsentState.WITHDRAWN:
+        withdrawn = withdrawn or draw(on_one_day(decided, tuple(dict.fromkeys(scope.purpose for scope in scoped))))
     return ConsentRecord(
         id=draw(lines),
         version=draw(st.integers(1, 10**6)),
@@ -131,9 +151,8 @@ def records(draw: st.DrawFn) -> ConsentRecord:
         state=state,
         giver=draw(givers),
         decided_on=decided,
-        scopes=tuple(draw(st.lists(scopes(decided), min_size=1, max_size=4))),
-        withdrawn_on=draw(st.dates(decided, date(2045, 1, 1))) if back else None,
-        withdrawn_purposes=withdrawn,
+        scopes=scoped,
+        withdrawn=withdrawn,
         tests=draw(st.none() | three_tests),
         evidence=draw(st.none() | st.sampled_from(EvidenceType)),
         explained=tuple(draw(st.lists(st.sampled_from(Explained), unique=True, max_size=4))),
@@ -143,7 +162,7 @@ def records(draw: st.DrawFn) -> ConsentRecord:
         document=draw(st.none() | documents),
         retention_told=draw(st.none() | told),
         support=draw(st.none() | supports),
-        withdrawal=draw(st.none() | withdrawals) if back else None,
+        withdrawal=draw(st.none() | withdrawals) if withdrawn else None,
         source_system=draw(said),
         state_reason=draw(st.just("") | notes),
     )

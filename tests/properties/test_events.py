@@ -23,7 +23,7 @@ from dicomwrap.terms import (
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.eventmodel import Before, Copy, Event, Happening, ImageState, Outcome, Recall, Words
 from orthanc_plugin.policy.events import GONE, outcome
-from orthanc_plugin.policy.model import Case, Consent, Giver, ImageStatus, MadeFor
+from orthanc_plugin.policy.model import Case, Consent, Giver, ImageStatus, MadeFor, WithdrawnPurpose
 from tests.properties.policy_cases import any_case, consents
 
 CONSENTED = sorted(SECONDARY_PURPOSES | {Purpose.DIRECT_CARE, Purpose.SECOND_OPINION})
@@ -125,7 +125,7 @@ def test_no_event_erases_a_picture_that_is_filed(before: Before, event: Event) -
 
 def own(consent: Consent) -> Consent:
     giver = Giver(type=GiverType.PATIENT, id="P1", competent_at_decision=Competence.YES)
-    return replace(consent, giver=giver, level=ConsentLevel.IMAGE, state=ConsentState.GIVEN, withdrawn_on=None)
+    return replace(consent, giver=giver, level=ConsentLevel.IMAGE, state=ConsentState.GIVEN, withdrawn=())
 
 
 @given(any_case, consents, st.sampled_from(CONSENTED), st.integers(0, 40_000), st.booleans())
@@ -137,8 +137,7 @@ def test_a_withdrawal_denies_on_its_day_and_every_day_after(
     gone = replace(
         own(consent),
         purposes=(purpose,),
-        withdrawn_on=day,
-        withdrawn_purposes=None if whole else (purpose,),
+        withdrawn=(WithdrawnPurpose(purpose=purpose, on=day),),
         state=ConsentState.WITHDRAWN if whole else ConsentState.GIVEN,
     )
     others = tuple(each for each in case.consents if each.giver.type is not GiverType.PATIENT)

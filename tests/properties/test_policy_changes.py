@@ -21,7 +21,7 @@ from dicomwrap.terms import Audience, Competence, ConsentLevel, ConsentState, Fo
 from orthanc_plugin.policy.answers import deny, permit
 from orthanc_plugin.policy.citations import Rule
 from orthanc_plugin.policy.decide import RULES, DecisionRule, decide, first_applicable
-from orthanc_plugin.policy.model import Case, Consent, Decision, Effect, Giver, Obligation
+from orthanc_plugin.policy.model import Case, Consent, Decision, Effect, Giver, Obligation, WithdrawnPurpose
 from tests.properties.policy_cases import AS_OF, FLAGS, any_case, plausible, secondary_cases
 
 OFTEN = settings(max_examples=max(300, settings().max_examples))
@@ -116,8 +116,7 @@ def test_a_withdrawal_denies_on_its_day_and_on_every_later_one(case: Case, on: d
             level=ConsentLevel.IMAGE,
             purposes=(purpose,),
             decided_on=min(consent.decided_on, on),
-            withdrawn_on=on,
-            withdrawn_purposes=None,
+            withdrawn=(WithdrawnPurpose(purpose=purpose, on=on),),
         )
         for consent in case.consents
     )

@@ -127,6 +127,16 @@ def consents(purpose: str, kind: str) -> st.SearchStrategy[Facts]:
     ).map(coherent)
 
 
+@cache
+def stepwise(purpose: str, kind: str) -> st.SearchStrategy[Facts]:
+    """Return consents of which several uses were withdrawn, each on a day of its own, now or to come."""
+    words = st.permutations([asked_about(purpose), "RESEARCH", "ALL_SECONDARY", "PUBLICATION"]).map(dict.fromkeys)
+    days = st.lists(one("2025-06-01", "2026-01-01", "2026-02-01", "2026-11-21"), min_size=1, max_size=3)
+    steps = st.builds(zip, words, days).map(lambda pairs: [{"purpose": word, "on": on} for word, on in pairs])
+    states = one("GIVEN", "GIVEN", "WITHDRAWN", "WITHDRAWN", "EXPIRED", "SUPERSEDED")
+    return st.builds(lambda each, **more: {**each, **more}, consents(purpose, kind), withdrawn=steps, state=states)
+
+
 def coherent(consent: Facts) -> Facts:
     """Let only what was withdrawn, or replaced by less, bear a date of withdrawal."""
     taken_back = consent["state"] == "WITHDRAWN" or (consent["state"] == "SUPERSEDED" and consent["withdrawn_purposes"])
@@ -169,7 +179,9 @@ def cases_for(purpose: str, kind: str) -> st.SearchStrategy[Facts]:
             "id": st.just("T-1"),
             "patient": PATIENTS,
             "image": IMAGES,
-            "consents": st.lists(consents(purpose, kind), max_size=3),
+            "consents": st.lists(
+                st.one_of(consents(purpose, kind), consents(purpose, kind), stepwise(purpose, kind)), max_size=3
+            ),
             "authorities": st.lists(authorities(purpose), max_size=2),
             "policy": st.fixed_dictionaries({SWITCH: one("REQUIRE_CONSENT", "GMC17")}),
             "request": st.fixed_dictionaries(request),

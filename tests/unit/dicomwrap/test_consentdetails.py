@@ -86,6 +86,15 @@ AS_WRITTEN_BEFORE = {
     "valid_from": "2025-03-01",
     "valid_to": None,
 }
+# What was written of withdrawals when a record had one day for all of them.
+WITHDRAWN_BEFORE = [
+    {"state": "WITHDRAWN", "withdrawn_on": "2025-04-01", "withdrawn_purposes": None},
+    {"state": "ENTERED_IN_ERROR", "withdrawn_on": "2025-04-01", "withdrawn_purposes": None},
+    {"state": "GIVEN", "withdrawn_on": "2025-04-01", "withdrawn_purposes": ["TEACHING"]},
+    {"state": "WITHDRAWN", "withdrawn_on": "2025-04-01", "withdrawn_purposes": ["TEACHING"]},
+    {"state": "EXPIRED", "withdrawn_on": "2025-04-01", "withdrawn_purposes": ["ALL_SECONDARY"]},
+    {"state": "SUPERSEDED", "withdrawn_on": "2025-04-01", "withdrawn_purposes": ["DIRECT_CARE", "TEACHING"]},
+]
 
 
 def text(**changes: object) -> str:
@@ -120,6 +129,19 @@ def test_the_values_read_are_those_of_the_file() -> None:
 
 def test_a_record_from_before_is_written_byte_for_byte_as_it_was() -> None:
     assert consent_json(read_consent(CONSENT)) == json.dumps(AS_WRITTEN_BEFORE, ensure_ascii=False, indent=1)
+
+
+@pytest.mark.parametrize("withdrawn", WITHDRAWN_BEFORE)
+@pytest.mark.parametrize("note", [{}, {"withdrawal": {"by": "P1", "phase": "LATER", "how_received": "by phone"}}])
+def test_what_was_withdrawn_on_one_day_is_written_byte_for_byte_as_it_was(
+    withdrawn: dict[str, object], note: dict[str, object]
+) -> None:
+    before = {**AS_WRITTEN_BEFORE, **withdrawn}
+    places = list(before)
+    at = places.index("purposes")  # the note stands before the scopes
+    stored = {key: before[key] for key in places[:at]} | note | {key: before[key] for key in places[at:]}
+    written = json.dumps(stored, ensure_ascii=False, indent=1)
+    assert consent_json(read_consent(written)) == written
 
 
 def test_scopes_may_differ_in_conditions() -> None:
@@ -188,7 +210,7 @@ def test_a_fault_in_a_part_is_told_with_its_place(changes: dict[str, object], pl
 
 def test_a_record_entered_in_error_keeps_the_day_of_its_withdrawal() -> None:
     record = read_consent(text(state="ENTERED_IN_ERROR", withdrawn_on="2025-03-02", withdrawal={"by": "P1"}))
-    assert record.withdrawn_on == date(2025, 3, 2)
+    assert {each.on for each in record.withdrawn} == {date(2025, 3, 2)}
 
 
 def test_the_digest_of_purposes_does_not_depend_on_their_order() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dicomwrap.consentfile import as_mapping, consent_json, read_consent
 from dicomwrap.errors import ConsentFileError
-from dicomwrap.terms import Audience, Competence, Form, Purpose
+from dicomwrap.terms import Audience, Competence, Form, Purpose, WithdrawnPurpose
 from tests.unit.dicomwrap.objects import CONSENT
 
 FLAT = json.loads(CONSENT)
@@ -85,6 +85,23 @@ def test_what_is_written_is_read_back(text: str) -> None:
         ({"state": "WITHDRAWN"}, "withdrawn_on: is missing"),
         ({"state": "WITHDRAWN", "withdrawn_on": "2025-02-01"}, "withdrawn_on: must not be before decided_on"),
         ({"withdrawn_purposes": ["TEACHING"]}, "withdrawn_on: is missing"),
+        ({"state": "WITHDRAWN", "withdrawn": []}, "withdrawn_on: is missing"),
+        ({"withdrawn": "TEACHING"}, "withdrawn: must be a list"),
+        ({"withdrawn": ["TEACHING"]}, "withdrawn[0]: must be an object"),
+        ({"withdrawn": [{"purpose": "TEACHING"}]}, "withdrawn[0].on: is missing"),
+        ({"withdrawn": [{"on": "2025-06-01"}]}, "withdrawn[0].purpose: is missing"),
+        ({"withdrawn": [{"purpose": "FUN", "on": "2025-06-01"}]}, "withdrawn[0].purpose: 'FUN' is unknown"),
+        ({"withdrawn": [{"purpose": "TEACHING", "on": "2025-06-01", "by": "P1"}]}, "withdrawn[0].by: is not known"),
+        ({"withdrawn": [{"purpose": "TEACHING", "on": "2025-02-01"}]}, "withdrawn: must not be before decided_on"),
+        ({"withdrawn": [{"purpose": "TEACHING", "on": "2025-06-01"}] * 2}, "withdrawn: names a purpose twice"),
+        (
+            {"withdrawn": [{"purpose": "TEACHING", "on": "2025-06-01"}], "withdrawn_on": "2025-06-01"},
+            "withdrawn_on: must not stand beside withdrawn",
+        ),
+        (
+            {"withdrawn": [], "withdrawn_purposes": ["TEACHING"]},
+            "withdrawn_purposes: must not stand beside withdrawn",
+        ),
         ({"tests": {"necessary": "yes"}}, "tests.necessary: must be true or false"),
         ({"evidence": "IMPLIED"}, "evidence: 'IMPLIED' is unknown"),
         ({"discussion": {"note": "told"}}, "discussion.author: is missing"),
@@ -132,4 +149,33 @@ def test_a_key_written_twice_is_refused() -> None:
 
 def test_a_partial_withdrawal_keeps_its_purposes() -> None:
     record = read_consent(with_changes(FLAT, withdrawn_on="2025-06-01", withdrawn_purposes=["TEACHING"]))
-    assert record.withdrawn_purposes == (Purpose.TEACHING,)
+    assert record.withdrawn == (WithdrawnPurpose(purpose=Purpose.TEACHING, on=date(2025, 6, 1)),)
+
+
+STEPS = [{"purpose": "TEACHING", "on": "2025-06-01"}, {"purpose": "DIRECT_CARE", "on": "2025-07-01"}]
+
+
+def test_each_purpose_may_be_withdrawn_on_a_day_of_its_own() -> None:
+    record = read_consent(with_changes(FLAT, state="WITHDRAWN", withdrawn=STEPS))
+    assert [
+        record.withdrawn_since(purpose) for purpose in (Purpose.DIRECT_CARE, Purpose.TEACHING, Purpose.RESEARCH)
+    ] == [
+        date(2025, 7, 1),
+        date(2025, 6, 1),
+        None,
+    ]
+    assert as_mapping(record)["withdrawn"] == STEPS
+    assert {"withdrawn_on", "withdrawn_purposes"}.isdisjoint(as_mapping(record))
+
+
+@pytest.mark.parametrize("purposes", [None, []])
+def test_a_withdrawal_that_names_no_purpose_takes_back_all(purposes: list[str] | None) -> None:
+    record = read_consent(with_changes(FLAT, state="WITHDRAWN", withdrawn_on="2025-06-01", withdrawn_purposes=purposes))
+    assert record.withdrawn_purposes == {Purpose.DIRECT_CARE, Purpose.TEACHING}
+    assert (as_mapping(record)["withdrawn_on"], as_mapping(record)["withdrawn_purposes"]) == ("2025-06-01", None)
+
+
+def test_purposes_that_were_withdrawn_on_the_same_day_are_written_with_one() -> None:
+    same = [{**step, "on": "2025-06-01"} for step in STEPS]
+    mapping = as_mapping(read_consent(with_changes(FLAT, withdrawn=same)))
+    assert (mapping["withdrawn_on"], mapping["withdrawn_purposes"]) == ("2025-06-01", ["TEACHING", "DIRECT_CARE"])

@@ -30,6 +30,13 @@ WHOLE = {
 }
 
 
+STEPS = [
+    {"purpose": "TEACHING", "on": "2025-04-01"},
+    {"purpose": "DIRECT_CARE", "on": "2025-05-01"},
+    {"purpose": "RESEARCH", "on": "2025-05-01"},
+]
+
+
 def codes(part: dict[str, object]) -> list[object]:
     purposes = part["purpose"]
     assert isinstance(purposes, list)
@@ -51,6 +58,9 @@ def root_of(record: ConsentRecord) -> tuple[dict[str, object], list[dict[str, ob
         consent({**TEACHING, "conditions": ["not my face"], "legal_basis": ["6(1)(e)"]}, **WHOLE),
         consent(CARE, state="REFUSED"),
         consent(CARE, state="WITHDRAWN", withdrawn_on="2025-04-01", withdrawal={"reason": "a change of mind"}),
+        consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-01"),
+        consent(CARE, EVERYTHING, withdrawn=STEPS),
+        consent(CARE, TEACHING, state="WITHDRAWN", withdrawn=STEPS[:2]),
         consent(CARE, document={}, issuer="https://fhir.nhs.uk/Id/nhs-number"),
     ],
 )
@@ -112,6 +122,39 @@ def test_what_is_withdrawn_is_refused_and_the_rest_permitted() -> None:
     root, (part,) = root_of(consent(EVERYTHING, **withdrawn))
     assert (root["type"], codes(root)) == ("deny", ["HQUALIMP", "TRAIN", "HRESCH", "128714", "PUBLIC_MEDIA"])
     assert (part["type"], codes(part)) == ("permit", ["HQUALIMP", "TRAIN", "128714", "PUBLIC_MEDIA"])
+
+
+def test_each_purpose_withdrawn_has_its_own_day_in_an_extension() -> None:
+    resource = to_fhir(consent(CARE, EVERYTHING, withdrawn=STEPS), FILING)
+    extensions = resource["extension"]
+    assert isinstance(extensions, list)
+    found = [each["extension"] for each in extensions if each["url"] == f"{OWN}withdrawn"]
+    assert [{part["url"]: part.get("valueCode", part.get("valueDate")) for part in each} for each in found] == STEPS
+
+
+@pytest.mark.parametrize(
+    ("state", "of_withdrawal"),
+    [
+        ("WITHDRAWN", [{"url": f"{OWN}withdrawn-on", "valueDate": "2025-04-01"}]),
+        (
+            "SUPERSEDED",
+            [
+                {"url": f"{OWN}withdrawn-on", "valueDate": "2025-04-01"},
+                {"url": f"{OWN}withdrawn-purposes", "valueCode": "DIRECT_CARE"},
+            ],
+        ),
+    ],
+)
+def test_what_was_written_with_one_day_for_all_is_still_written_and_read_so(
+    state: str, of_withdrawal: list[dict[str, object]]
+) -> None:
+    named = {"withdrawn_purposes": ["DIRECT_CARE"]} if state == "SUPERSEDED" else {}
+    record = consent(CARE, state=state, withdrawn_on="2025-04-01", **named)
+    resource = to_fhir(record, FILING)
+    extensions = resource["extension"]
+    assert isinstance(extensions, list)
+    assert [each for each in extensions if "withdrawn" in each["url"]] == of_withdrawal
+    assert from_fhir(resource) == (record,)
 
 
 def test_a_purpose_that_is_wholly_withdrawn_is_refused() -> None:

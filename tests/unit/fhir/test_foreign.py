@@ -183,7 +183,7 @@ def test_our_extensions_complete_what_another_system_says() -> None:
 def test_a_status_has_a_state(status: str, kind: str, state: str) -> None:
     (record,) = from_fhir(resource(provision(kind, "TREAT"), status=status))
     assert record.state == state
-    assert (record.withdrawn_on == date(2022, 7, 1)) == (state == "WITHDRAWN")
+    assert (record.withdrawn_since(Purpose.DIRECT_CARE) == date(2022, 7, 1)) == (state == "WITHDRAWN")
 
 
 @pytest.mark.parametrize("status", ["draft", "proposed", "inactive"])

@@ -25,6 +25,7 @@ from orthanc_plugin.policy.model import (
     SecondaryUseRule,
     Switches,
     Tests,
+    WithdrawnPurpose,
 )
 
 TODAY = date(2026, 11, 20)
@@ -94,8 +95,7 @@ def consent(
     on: date = date(2025, 3, 1),
     valid_from: date | None = None,
     until: date | None = None,
-    withdrawn_on: date | None = None,
-    withdrawn: tuple[Purpose | PurposeGroup, ...] | None = None,
+    withdrawn: tuple[WithdrawnPurpose, ...] = (),
     form: Form = Form.IDENTIFIABLE,
     audience: tuple[Audience, ...] = tuple(Audience),
     recipients: tuple[str, ...] | None = None,
@@ -114,8 +114,7 @@ def consent(
         decided_on=on,
         valid_from=valid_from or on,
         valid_to=until,
-        withdrawn_on=withdrawn_on,
-        withdrawn_purposes=withdrawn,
+        withdrawn=withdrawn,
         purposes=purposes or (Purpose.TEACHING,),
         max_form=form,
         audience=audience,
@@ -124,6 +123,11 @@ def consent(
         tests=tests,
         evidence=evidence,
     )
+
+
+def gone(on: date, *purposes: Purpose | PurposeGroup) -> tuple[WithdrawnPurpose, ...]:
+    """Return what was withdrawn on one day."""
+    return tuple(WithdrawnPurpose(purpose=purpose, on=on) for purpose in purposes)
 
 
 def refusal(*purposes: Purpose | PurposeGroup, by: GiverType = GiverType.PATIENT, **changes: object) -> Consent:

@@ -33,6 +33,7 @@ from tests.unit.policy.building import (
     XRAY,
     case,
     consent,
+    gone,
     refusal,
     request,
 )
@@ -50,7 +51,7 @@ NOW_16 = Patient(id="P1", dob=date(2010, 11, 20))
 NOW_18 = Patient(id="P1", dob=date(2008, 11, 20))
 LEAP_17 = Patient(id="P1", dob=date(2008, 2, 29))
 EXPIRED = consent(*BOTH, until=date(2026, 11, 19))
-WITHDRAWN = consent(*BOTH, state=ConsentState.WITHDRAWN, withdrawn_on=date(2026, 1, 1))
+WITHDRAWN = consent(*BOTH, state=ConsentState.WITHDRAWN, withdrawn=gone(date(2026, 1, 1), *BOTH))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ImageType if kind is not ImageType.CLINICAL_PHOTO])
@@ -73,9 +74,16 @@ TABLE: list[tuple[str, tuple[Consent, ...], Patient, Effect, Effect, Obligation 
     ("stored expired", (consent(*BOTH, state=ConsentState.EXPIRED),), ADULT, REVIEW, REVIEW, Obligation.SEEK_RECONSENT),
     ("refused", (refusal(*BOTH),), ADULT, DENY, DENY, None),
     ("withdrawn", (WITHDRAWN,), ADULT, DENY, DENY, None),
-    ("withdrawal recorded ahead", (replace(WITHDRAWN, withdrawn_on=date(2027, 1, 1)),), ADULT, DENY, DENY, None),
-    ("withdrawal not stored yet", (consent(*BOTH, withdrawn_on=TODAY),), ADULT, DENY, DENY, None),
-    ("withdrawal to come", (consent(*BOTH, withdrawn_on=date(2026, 11, 21)),), ADULT, IDENT, IDENT, None),
+    (
+        "withdrawal recorded ahead",
+        (replace(WITHDRAWN, withdrawn=gone(date(2027, 1, 1), *BOTH)),),
+        ADULT,
+        DENY,
+        DENY,
+        None,
+    ),
+    ("withdrawal not stored yet", (consent(*BOTH, withdrawn=gone(TODAY, *BOTH)),), ADULT, DENY, DENY, None),
+    ("withdrawal to come", (consent(*BOTH, withdrawn=gone(date(2026, 11, 21), *BOTH)),), ADULT, IDENT, IDENT, None),
     ("parent's", (PARENT,), CHILD, IDENT, IDENT, None),
     ("parent's, now 16", (PARENT,), NOW_16, IDENT, IDENT, Obligation.SEEK_RECONSENT),
     ("parent's, competent", (PARENT,), COMPETENT_CHILD, IDENT, IDENT, Obligation.SEEK_RECONSENT),

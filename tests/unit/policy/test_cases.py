@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from datetime import date
 from typing import cast
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from dicomwrap.terms import Audience, Purpose, PurposeGroup
 from orthanc_plugin.policy.cases import CaseError, answer, parse_case
 from orthanc_plugin.policy.decide import decide
-from orthanc_plugin.policy.model import AuthorityType, BreakGlass, Effect, SecondaryUseRule
-from tests.unit.policy.building import PASSED
+from orthanc_plugin.policy.model import AuthorityType, BreakGlass, Effect, SecondaryUseRule, WithdrawnPurpose
+from tests.unit.policy.building import PASSED, TODAY, gone
 
 Json = dict[str, object]
 
@@ -57,7 +58,7 @@ def test_every_field_is_read(written: Json) -> None:
     case = parse_case(written)
     consent = case.consents[0]
     assert consent.purposes == (Purpose.TEACHING, PurposeGroup.ALL_SECONDARY)
-    assert consent.withdrawn_purposes == (Purpose.PUBLICATION,)
+    assert consent.withdrawn == gone(date(2026, 1, 1), Purpose.PUBLICATION)
     assert (consent.tests, consent.named_recipients, consent.named_publication) == (PASSED, ("x",), "bmj-77")
     assert case.authorities[0].type is AuthorityType.EXECUTOR
     assert case.switches.anonymised_secondary_use_of_care_photographs is SecondaryUseRule.GMC17
@@ -70,7 +71,38 @@ def test_what_may_be_absent_is_written_as_null(written: Json) -> None:
         part(written, "consents", 0)[name] = None
     part(written, "patient")["dob"] = part(written, "request")["break_glass"] = None
     case = parse_case(written)
-    assert (case.consents[0].tests, case.consents[0].withdrawn_purposes, case.patient.dob) == (None, None, None)
+    assert (case.consents[0].tests, case.consents[0].valid_to, case.patient.dob) == (None, None, None)
+
+
+BOTH = (Purpose.TEACHING, PurposeGroup.ALL_SECONDARY)
+WRITTEN_ON = date(2026, 1, 1)
+STEPS = [{"purpose": "TEACHING", "on": "2026-02-01"}, {"purpose": "PUBLICATION", "on": "2026-03-01"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "withdrawn"),
+    [
+        ({"withdrawn_purposes": None}, gone(WRITTEN_ON, *BOTH)),
+        ({"withdrawn_purposes": []}, gone(WRITTEN_ON, *BOTH)),
+        ({"withdrawn_purposes": None, "withdrawn_on": None}, gone(TODAY, *BOTH)),
+        ({"withdrawn_on": None}, gone(TODAY, Purpose.PUBLICATION)),
+        ({"withdrawn_on": None, "state": "SUPERSEDED"}, gone(TODAY, Purpose.PUBLICATION)),
+        ({"withdrawn_purposes": None, "state": "SUPERSEDED"}, ()),
+        ({"withdrawn_purposes": None, "state": "GIVEN"}, gone(WRITTEN_ON, *BOTH)),
+        ({"withdrawn_on": None, "state": "GIVEN"}, ()),
+        (
+            {"withdrawn": STEPS},
+            (*gone(date(2026, 2, 1), Purpose.TEACHING), *gone(date(2026, 3, 1), Purpose.PUBLICATION)),
+        ),
+        ({"withdrawn": []}, ()),
+        ({"withdrawn": None}, gone(WRITTEN_ON, Purpose.PUBLICATION)),
+    ],
+)
+def test_what_is_withdrawn_has_one_day_or_each_use_its_own(
+    written: Json, changes: Json, withdrawn: tuple[WithdrawnPurpose, ...]
+) -> None:
+    part(written, "consents", 0).update(changes)
+    assert parse_case(written).consents[0].withdrawn == withdrawn
 
 
 @pytest.mark.parametrize("purpose", ["AI_TRAINING", ""])
@@ -90,6 +122,13 @@ def test_an_unknown_kind_of_recipient_is_an_unknown_destination(written: Json) -
     ("path", "value", "problem"),
     [
         (("consents", 0, "purposes"), ["TEACHING", "AI"], "case.consents[0].purposes: expected purposes, not AI"),
+        (("consents", 0, "withdrawn"), "x", "case.consents[0].withdrawn: expected a list"),
+        (("consents", 0, "withdrawn"), [{"on": "2026-01-01"}], "case.consents[0].withdrawn[0].purpose: is missing"),
+        (
+            ("consents", 0, "withdrawn"),
+            [{"purpose": "AI", "on": "x"}],
+            "case.consents[0].withdrawn[0].purpose: expected a purpose, not AI",
+        ),
         (("consents", 0, "audience"), ["FAX"], "case.consents[0].audience: expected audiences, not FAX"),
         (("consents", 0, "giver", "type"), "AUNT", "case.consents[0].giver.type: expected one of PATIENT"),
         (("consents", 0, "decided_on"), "2025-02-30", "case.consents[0].decided_on: expected a date"),

@@ -18,9 +18,11 @@ from tests.unit.policy.building import (
     COMPETENT_CHILD,
     GMC17,
     PASSED,
+    TODAY,
     UNABLE,
     case,
     consent,
+    gone,
     refusal,
     request,
 )
@@ -142,25 +144,19 @@ def test_any_childs_refusal_counts_competent_or_not() -> None:
     assert decide(case(distress, yes(LATE), patient=COMPETENT_CHILD)).permits
 
 
-def withdrawn(
-    on: date | None, *purposes: Purpose | PurposeGroup, state: ConsentState = ConsentState.WITHDRAWN
-) -> Consent:
-    return consent(
-        Purpose.TEACHING,
-        Purpose.RESEARCH,
-        state=state,
-        on=OLD,
-        withdrawn_on=on,
-        withdrawn=purposes or None,
-        id="W1",
-    )
+def withdrawn(on: date, *purposes: Purpose | PurposeGroup, state: ConsentState = ConsentState.WITHDRAWN) -> Consent:
+    both = (Purpose.TEACHING, Purpose.RESEARCH)
+    return consent(*both, state=state, on=OLD, withdrawn=gone(on, *(purposes or both)), id="W1")
+
+
+UNDATED = replace(withdrawn(LATE), withdrawn=())
 
 
 @pytest.mark.parametrize(
     ("statement", "teaching", "research"),
     [
         (withdrawn(LATE), False, False),
-        (withdrawn(None), False, False),
+        (UNDATED, False, False),
         (withdrawn(LATE, Purpose.TEACHING), False, True),
         (withdrawn(LATE, PurposeGroup.ALL_SECONDARY), False, False),
         (withdrawn(LATE, Purpose.PUBLICATION), True, True),
@@ -168,7 +164,6 @@ def withdrawn(
         (withdrawn(LATE, Purpose.TEACHING, state=ConsentState.EXPIRED), False, False),
         (withdrawn(date(2027, 1, 1)), False, False),
         (withdrawn(date(2027, 1, 1), state=ConsentState.GIVEN), True, True),
-        (replace(withdrawn(LATE), withdrawn_purposes=()), False, False),
     ],
 )
 def test_a_withdrawal_denies_what_it_names_and_the_rest_survives(
@@ -183,7 +178,25 @@ def test_an_earlier_consent_does_not_revive_and_a_later_one_counts() -> None:
     assert not decide(case(earlier, withdrawn(date(2025, 1, 1)))).permits
     assert decide(case(yes(LATE), withdrawn(date(2025, 1, 1)))).permits
     assert not decide(case(yes(LATE), withdrawn(LATE))).permits
-    assert not decide(case(yes(LATE), withdrawn(None))).permits
+    assert not decide(case(yes(LATE), UNDATED)).permits
+
+
+@pytest.mark.parametrize("state", [ConsentState.GIVEN, ConsentState.WITHDRAWN, ConsentState.SUPERSEDED])
+def test_each_use_is_withdrawn_from_its_own_day(state: ConsentState) -> None:
+    steps = (*gone(date(2024, 1, 1), Purpose.TEACHING), *gone(date(2026, 1, 1), Purpose.RESEARCH))
+    stepwise = consent(Purpose.TEACHING, Purpose.RESEARCH, state=state, on=OLD, withdrawn=steps, id="W1")
+    between = date(2025, 1, 1)
+    assert decide(case(stepwise, yes(between))).permits
+    assert not decide(case(stepwise, yes(between, Purpose.RESEARCH), asked=request(Purpose.RESEARCH))).permits
+
+
+@pytest.mark.parametrize("group_on", [OLD, date(2026, 1, 1)])
+def test_of_two_withdrawals_of_one_use_the_one_that_ranks_first_counts(group_on: date) -> None:
+    steps = (*gone(group_on, PurposeGroup.ALL_SECONDARY), *gone(date(2024, 1, 1), Purpose.TEACHING))
+    twice = consent(PurposeGroup.ALL, on=OLD, withdrawn=steps, id="W1")
+    assert not decide(case(twice, yes(date(2023, 1, 1)))).permits
+    assert decide(case(twice, yes(date(2025, 1, 1)))).permits
+    assert not decide(case(twice, yes(date(2025, 1, 1), PurposeGroup.ALL))).permits
 
 
 def test_a_permit_for_another_audience_does_not_outrank_a_refusal() -> None:
@@ -211,15 +224,13 @@ def test_a_replaced_refusal_denies_nothing(state: ConsentState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("withdrawn_on", "later", "permitted"),
-    [(LATE, (), False), (LATE, (yes(OLD),), False), (None, (yes(LATE),), False), (OLD, (yes(LATE),), True)],
+    ("on", "later", "permitted"),
+    [(LATE, (), False), (LATE, (yes(OLD),), False), (TODAY, (yes(LATE),), False), (OLD, (yes(LATE),), True)],
 )
 def test_what_its_successor_no_longer_covers_is_denied_by_a_replaced_consent(
-    withdrawn_on: date | None, later: tuple[Consent, ...], permitted: bool
+    on: date, later: tuple[Consent, ...], permitted: bool
 ) -> None:
-    dropped = consent(
-        Purpose.DIRECT_CARE, NAMED, state=ConsentState.SUPERSEDED, withdrawn_on=withdrawn_on, withdrawn=(NAMED,), on=OLD
-    )
+    dropped = consent(Purpose.DIRECT_CARE, NAMED, state=ConsentState.SUPERSEDED, withdrawn=gone(on, NAMED), on=OLD)
     renewed = consent(Purpose.DIRECT_CARE, on=LATE, id="new")
     assert decide(case(dropped, renewed, *later, switches=GMC17)).permits is permitted
     assert decide(case(dropped, renewed, asked=request(Purpose.DIRECT_CARE))).permits

@@ -31,6 +31,7 @@ from tests.unit.policy.building import (
     authority,
     case,
     consent,
+    gone,
     refusal,
     request,
 )
@@ -107,7 +108,8 @@ def test_otherwise_the_caldicott_guardian_decides(claim: Authority | None) -> No
 
 
 def test_patients_see_their_own_pictures_though_they_withdrew() -> None:
-    withdrawn = consent(PurposeGroup.ALL, state=ConsentState.WITHDRAWN, withdrawn_on=date(2026, 10, 1))
+    whole = gone(date(2026, 10, 1), PurposeGroup.ALL)
+    withdrawn = consent(PurposeGroup.ALL, state=ConsentState.WITHDRAWN, withdrawn=whole)
     decision = decide(case(withdrawn, asked=ACCESS))
     assert decision.effect is Effect.PERMIT_IDENTIFIABLE
     assert set(decision.obligations) == {Obligation.REDACT_THIRD_PARTIES, Obligation.SERIOUS_HARM_CHECK}

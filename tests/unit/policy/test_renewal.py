@@ -11,7 +11,7 @@ from dicomwrap.terms import ConsentState, GiverType, Purpose
 from orthanc_plugin.policy.eventmodel import Happening
 from orthanc_plugin.policy.model import Capacity, Consent, Gillick, Patient
 from orthanc_plugin.policy.renewal import passed
-from tests.unit.policy.building import ADULT, PASSED, UNABLE, consent
+from tests.unit.policy.building import ADULT, PASSED, UNABLE, consent, gone
 
 LEAP = Patient(id="P1", dob=date(2008, 2, 29), capacity=Capacity.NA, gillick=Gillick.NOT_COMPETENT)
 PARENTS = consent(Purpose.DIRECT_CARE, by=GiverType.PR_HOLDER, on=date(2020, 1, 1))
@@ -62,7 +62,7 @@ def test_a_consent_is_over_on_the_day_after_its_last_one() -> None:
 def test_a_consent_is_over_only_when_all_of_it_is() -> None:
     open_ended = consent(Purpose.TEACHING)
     assert happened((OWN, open_ended), ADULT, date(2026, 11, 21)) == []
-    withdrawn = replace(open_ended, withdrawn_on=date(2026, 1, 1), withdrawn_purposes=(Purpose.TEACHING,))
+    withdrawn = replace(open_ended, withdrawn=gone(date(2026, 1, 1), Purpose.TEACHING))
     assert happened((OWN, withdrawn), ADULT, date(2026, 11, 21)) == [Happening.EXPIRY]
 
 

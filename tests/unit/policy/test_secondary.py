@@ -43,6 +43,7 @@ from tests.unit.policy.building import (
     XRAY,
     case,
     consent,
+    gone,
     refusal,
     request,
 )
@@ -81,7 +82,7 @@ TABLE: list[tuple[str, tuple[Consent, ...], Patient, Effect, Effect, Effect, Eff
     ("refused", (refusal(TEACHING),), ADULT, DENY, DENY, DENY, DENY, None),
     (
         "withdrawn",
-        (consent(state=ConsentState.WITHDRAWN, withdrawn_on=TODAY),),
+        (consent(state=ConsentState.WITHDRAWN, withdrawn=gone(TODAY, TEACHING)),),
         ADULT,
         DENY,
         DENY,
