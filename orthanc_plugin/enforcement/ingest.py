@@ -28,6 +28,7 @@ UNCHECKED: Final = "a stored instance could not be checked"
 SUCCESS: Final = 0x0000
 NOT_AUTHORIZED: Final = 0x0124
 OUT_OF_RESOURCES: Final = 0xA700
+EXAMINATION_SECONDS: Final = 30.0  # a film is large, and every byte of it is looked at
 
 
 class Received:
@@ -44,7 +45,10 @@ class Received:
     def hook(self, content: bytes, origin: object) -> tuple[object, bytes | None]:
         """Answer Orthanc; never raises, because raising would store the object unasked."""
         try:
-            verdict = self.worker.run(self.intake.examine, content, self.origins.get(origin, "UNKNOWN"))
+            came_by = self.origins.get(origin, "UNKNOWN")
+            verdict = self.worker.within(EXAMINATION_SECONDS, self.intake.examine, content, came_by)
+            if verdict.refused:
+                return self.actions.MODIFY, b""
             if verdict.content is None:
                 return self.actions.DISCARD, None
             if verdict.changed:
@@ -92,6 +96,10 @@ class CStoreFilter:
         if node is None or Verb.STORE not in node.may:
             reason = "the node is not bound in policy.toml to store"
             self.services.gate.refuse(requester, "C-STORE", reason, rule="UNKNOWN_AE", subject=sop_instance_uid)
+            return NOT_AUTHORIZED
+        if self.intake.is_lost(aet):
+            reason = "the device that sends under this AE title is reported lost"
+            self.services.gate.refuse(requester, "C-STORE", reason, rule="DEVICE_LOST", subject=sop_instance_uid)
             return NOT_AUTHORIZED
         if not self.intake.knows(header):
             reason = "intake has not accepted this object"

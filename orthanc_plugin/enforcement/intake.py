@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -22,14 +22,8 @@ from dicomwrap.terms import SECONDARY_CODES
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.policyfile import BeforeFiling
-from orthanc_plugin.enforcement.objections import (
-    day_of,
-    device_told,
-    of_device,
-    of_records,
-    of_stream,
-    taken_back_in_session,
-)
+from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged
+from orthanc_plugin.enforcement.objections import day_of, of_records, of_stream, taken_back_in_session
 from orthanc_plugin.enforcement.reading import (
     IDENTITY,
     IntakeRefusedError,
@@ -38,9 +32,10 @@ from orthanc_plugin.enforcement.reading import (
     without_hidden_metadata,
 )
 from orthanc_plugin.enforcement.sopclasses import image_type
+from orthanc_plugin.enforcement.taking import Taking, taking
 from orthanc_plugin.lifecycle import people
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
-from orthanc_plugin.registry import captures, images, patients, quarantine
+from orthanc_plugin.registry import captures, devices, images, patients, quarantine, tasks
 from orthanc_plugin.registry.images import ImageRow, orthanc_id, with_orthanc_ids
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
@@ -52,16 +47,21 @@ DOOR: Final = "intake"
 AWAITING: Final = "AWAITING_PATIENT_APPROVAL: the patient has not approved the picture yet"
 OBJECTED: Final = "Delete it from the device; nothing of it is kept here."
 DROPPED: Final = "deleted from the spool; it was never listed"
+PLACES: Final = ("orthanc_series", "orthanc_study", "orthanc_patient")
 FOUND_IN_SPOOL: Final = "FOUND_IN_SPOOL: the archive stopped before it had told the sender"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What becomes of an object: ``content`` is what Orthanc stores, or None when it stores nothing."""
+    """What becomes of an object: ``content`` is what Orthanc stores, or None when it stores nothing.
+
+    ``refused``: it is kept in quarantine, and the sender is told that it was not taken.
+    """
 
     content: bytes | None
     changed: bool = False
     reasons: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,7 @@ class Coming:
     arrived: str
     dataset: Dataset
     row: ImageRow
+    taking: Taking
     origin: str
 
 
@@ -93,22 +94,24 @@ class Intake:
         """
         arrived = hashlib.sha256(content).hexdigest()
         dataset = parsed(content)
+        taken = taking(dataset)  # before what is hidden in the stream is taken out
         kept = without_hidden_metadata(dataset, content)
         row = self.row_of(dataset, hashlib.sha256(kept).hexdigest())
-        coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, origin=origin)
-        device = of_device(self.services.policy.intake, read_stamp(dataset), row)
-        found = (*device, *of_stream(dataset, row))  # the costly part, before the write lock is taken
+        coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, taking=taken, origin=origin)
+        found = of_stream(dataset, row)  # the costly part, before the write lock is taken
         with self.services.database.writing() as connection:
             # Under one write lock, so that no withdrawal and no stop slips in between the question and the answer.
             held = self._still_wanted(connection, coming)
-            coming = replace(coming, row=replace(row, consent_id=self._reference(dataset, held)))
+            told = self._judged(connection, coming, held)
+            coming = replace(coming, row=replace(told.row, consent_id=self._reference(dataset, held)))
             linked = held is not None and held.consent_id is not None
             today = hospital_day(self.services.clock())
             known = of_records(connection, self.services.policy.intake, dataset, coming.row, linked=linked, today=today)
-            reasons = (*known, *found)
+            reasons = (*known, *(each.words for each in told.against), *found)
             if reasons or self._must_wait(connection, coming.row, held):
-                return self._hold(connection, coming, reasons, held)
-            self._accept(connection, coming, held, changed=kept is not content)
+                self._ask(connection, coming, told.against)
+                return replace(self._hold(connection, coming, reasons, held), refused=told.refused)
+            self._accept(connection, coming, held, told.remarks, changed=kept is not content)
         return Verdict(content=kept, changed=kept is not content)
 
     def recover(self) -> None:
@@ -124,8 +127,14 @@ class Intake:
                 content = self.services.spool.get(name)
                 arrived = hashlib.sha256(content).hexdigest()
                 dataset = parsed(content)
-                row = self.row_of(dataset, arrived)
-                coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, origin="SPOOL")
+                coming = Coming(
+                    content=content,
+                    arrived=arrived,
+                    dataset=dataset,
+                    row=self.row_of(dataset, arrived),
+                    taking=taking(dataset),
+                    origin="SPOOL",
+                )
                 with self.services.database.writing() as connection:
                     self._recovered(connection, coming, name)
 
@@ -140,6 +149,11 @@ class Intake:
         else:
             self._hold(connection, coming, (FOUND_IN_SPOOL,), None)
 
+    def is_lost(self, aet: str) -> bool:
+        """Tell whether a device that sends under this AE title is reported lost."""
+        with self.services.database.reading() as connection:
+            return devices.is_lost_node(connection, aet)
+
     def knows(self, header: Mapping[str, object]) -> bool:
         """Tell whether intake has accepted the instance that Orthanc reads this header in."""
         with self.services.database.reading() as connection:
@@ -151,7 +165,8 @@ class Intake:
         """Check, after the fact, that what Orthanc stored was accepted; if not, no door may show it.
 
         Args:
-            header: the instance's elements by keyword.
+            header: the instance's elements by keyword; what Orthanc calls its series, study and patient, when that
+                can't be told by them.
             orthanc_instance: Orthanc's identifier.
             sha256: digest of the stored bytes, when they were read.
         """
@@ -159,7 +174,8 @@ class Intake:
         seen = Dataset()
         for keyword in IDENTITY:
             setattr(seen, keyword, str(header.get(keyword) or ""))
-        found = with_orthanc_ids(self.row_of(seen, sha256), str(seen.PatientID))
+        placed = {name: str(header[name]) for name in PLACES if name in header}
+        found = {**with_orthanc_ids(self.row_of(seen, sha256), str(seen.PatientID)), **placed}
         with self.services.database.writing() as connection:
             row = images.get(connection, uid)
             if row is not None and found["orthanc_instance"] == row.orthanc_instance == orthanc_instance:
@@ -193,6 +209,28 @@ class Intake:
             consent_id=None,
             received_at=self.services.clock().isoformat(),
         )
+
+    def _judged(self, connection: Connection, coming: Coming, held: Held | None) -> Judged:
+        """Ask the register of devices and operators; a picture came when its bytes first did."""
+        arrival = Arrival(
+            row=coming.row,
+            stamp=read_stamp(coming.dataset),
+            taking=coming.taking,
+            recognisable=str(coming.dataset.get("RecognizableVisualFeatures") or "") == "YES",
+            at=datetime.fromisoformat(held.received_at) if held else self.services.clock(),
+            origin=held.origin if held else coming.origin,
+            again=held is not None,
+        )
+        return judged(connection, self.services.policy.intake, arrival)
+
+    def _ask(self, connection: Connection, coming: Coming, remarks: tuple[Remark, ...]) -> None:
+        """Put on somebody's list what is to be looked into."""
+        act = self.services.act(coming.origin, DOOR)
+        for each in remarks:
+            if each.task is not None:
+                tasks.open_task(
+                    connection, task_id=act.ids(), kind=each.task, subject=each.subject, reason=each.words, at=act.at
+                )
 
     def _reference(self, dataset: Dataset, held: Held | None) -> str | None:
         """Return the consent the object brings, or the one an officer linked to it in quarantine."""
@@ -248,7 +286,7 @@ class Intake:
             spool_name=name,
             reasons=told,
             origin=coming.origin,
-            received_at=now.isoformat(),
+            received_at=held.received_at if held else now.isoformat(),
             status=Status.HELD if reasons else Status.AWAITING_PATIENT_APPROVAL,
             approve_by=None if reasons else waiting,
             study_instance_uid=row.study_instance_uid,
@@ -256,22 +294,29 @@ class Intake:
             patient_id=row.patient_id,
             issuer=row.issuer,
             refers_to=row.consent_id or "",
+            device_id=row.device_id,
+            device_serial=coming.taking.serial or None,
+            device_station=coming.taking.station or None,
         )
         quarantine.hold(connection, keep)
         self._note(connection, coming.origin, row.sop_instance_uid, Outcome.REFUSED, told)
         return Verdict(content=None, reasons=told)
 
-    def _accept(self, connection: Connection, coming: Coming, held: Held | None, *, changed: bool) -> None:
-        """Record the instance before Orthanc stores it."""
+    def _accept(
+        self, connection: Connection, coming: Coming, held: Held | None, remarks: tuple[Remark, ...], *, changed: bool
+    ) -> None:
+        """Record the instance before Orthanc stores it; what is remarked of one that is filed already is no news."""
         dataset, row = coming.dataset, coming.row
         born = day_of(str(dataset.get("PatientBirthDate") or ""))
         sender, why = self.services.act(coming.origin, DOOR), f"told by the picture {row.sop_instance_uid}"
         people.know(connection, sender, (row.patient_id, row.issuer), born, why)
+        if remarks and images.get(connection, row.sop_instance_uid) is None:
+            self._ask(connection, coming, remarks)
         images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
         if held is not None and held.status is not Status.RELEASED:
             quarantine.filing(connection, held)
         cleaned = ("hidden metadata taken out of the stream",) if changed else ()
-        reasons = (*cleaned, *device_told(read_stamp(dataset)))
+        reasons = (*cleaned, *(each.words for each in remarks))
         detail = f"sha256 as it came {coming.arrived}"
         self._note(connection, coming.origin, row.sop_instance_uid, Outcome.SUCCESS, reasons, detail)
 

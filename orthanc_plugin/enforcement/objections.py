@@ -1,9 +1,10 @@
-"""What stands against filing an object: its bytes, device, identity, consent. Each objection names its rule.
+"""What stands against filing an object: its bytes, identity, consent. Each objection names its rule.
 
-Knows what an object must bring. Must not know what becomes of it: ``intake`` holds it, refuses it or lets it in.
+Knows what an object must bring. Must not know what becomes of it: ``intake`` holds it, refuses it or lets it in,
+nor its device: ``devicerules`` does.
 
 Sources: requirements 001-18a (a consent reference), 003-68a (the correct patient), 000-17a (consent before the
-picture), 003-61 (what a patient sent in), 001-12 and 002-44b (personal devices).
+picture), 003-61 (what a patient sent in).
 """
 
 from __future__ import annotations
@@ -15,16 +16,9 @@ from sqlalchemy import Connection
 
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consentrecord import ConsentRecord
-from dicomwrap.consentstamp import (
-    DEVICE_CLASSES,
-    DEVICE_REASONS,
-    PERSONAL,
-    ConsentStamp,
-    denied_purposes,
-    permitted_purposes,
-)
+from dicomwrap.consentstamp import denied_purposes, permitted_purposes
 from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, GiverType, Purpose, WithdrawalPhase
-from orthanc_plugin.config.policyfile import ConsentReference, Intake, PersonalDevice
+from orthanc_plugin.config.policyfile import ConsentReference, Intake
 from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.lifecycle import covered
@@ -49,36 +43,6 @@ def of_stream(dataset: Dataset, row: ImageRow) -> list[str]:
     if dataset.file_meta.TransferSyntaxUID not in CHECKED_SYNTAXES:
         found.insert(0, "SYNTAX_NOT_CHECKED: metadata could hide in a stream of this transfer syntax")
     return found
-
-
-def of_device(intake: Intake, stamp: ConsentStamp | None, row: ImageRow) -> list[str]:
-    """Say what stands against the device that the picture was taken with (requirements 001-12, 000-30a, 002-44b)."""
-    if stamp is None or not is_personal(stamp):
-        return []
-    if intake.personal_device is PersonalDevice.REJECT:
-        return [f"PERSONAL_DEVICE: pictures from personal devices are not filed here ({_reason(stamp)})"]
-    if row.intimate:
-        return [f"PERSONAL_DEVICE: intimate pictures are never filed from personal devices ({_reason(stamp)})"]
-    if stamp.device_reason not in DEVICE_REASONS:
-        return [f"PERSONAL_DEVICE: it needs the code of a reason ({_reason(stamp)})"]
-    return []
-
-
-def is_personal(stamp: ConsentStamp) -> bool:
-    """Tell whether somebody's own device took the picture; a class in unknown words is taken for one."""
-    return stamp.device_class not in ("", *DEVICE_CLASSES) or stamp.device_class == PERSONAL
-
-
-def device_told(stamp: ConsentStamp | None) -> tuple[str, ...]:
-    """Return what the trail has of a personal device."""
-    return (f"PERSONAL_DEVICE: {_reason(stamp)}",) if stamp is not None and is_personal(stamp) else ()
-
-
-def _reason(stamp: ConsentStamp) -> str:
-    """Return the code of the reason; other words may name a patient, and are only said to be there."""
-    if stamp.device_reason in DEVICE_REASONS:
-        return stamp.device_reason
-    return "a reason that is no code" if stamp.device_reason else "no reason given"
 
 
 def of_records(
@@ -131,7 +95,8 @@ def taken_back_in_session(connection: Connection, consent_id: str | None, row: I
     except UnknownRecordError:
         return False
     during = record.withdrawal is not None and record.withdrawal.phase is WithdrawalPhase.DURING_CAPTURE
-    return during and record.withdrawn_on in (today, row.made_on) and Purpose.DIRECT_CARE in denied_purposes(record)
+    since = record.withdrawn_since(Purpose.DIRECT_CARE) if Purpose.DIRECT_CARE in denied_purposes(record) else None
+    return during and since is not None and since in (today, row.made_on)
 
 
 def _consent(connection: Connection, intake: Intake, row: ImageRow, *, linked: bool, today: date) -> list[str]:

@@ -19,6 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBase
 from dicomwrap.bitstream.clean import cleaned, hidden
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
+from orthanc_plugin.enforcement.nesting import StructureError, require_shallow
 from orthanc_plugin.errors import ConsentgateError
 
 UIDS: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -48,8 +49,11 @@ def parsed(content: bytes) -> Dataset:
             objects.
     """
     try:
+        require_shallow(content)  # before anything that recurses
         dataset = pydicom.dcmread(BytesIO(content))
         faults = [*_uid_faults(dataset), *_order_faults(dataset, content)]
+    except StructureError as error:
+        raise IntakeRefusedError(f"The object is not well formed: {error.args[0]}") from error
     except UNREADABLE as error:
         raise IntakeRefusedError(f"The object can't be read as DICOM ({type(error).__name__}).") from error
     if faults:

@@ -115,8 +115,9 @@ def _objections(given: Grant, act: Act, finding: str) -> Iterator[tuple[str, str
 
 
 def _clinician(act: Act, account: str) -> User:
-    user = act.policy.user(account)
-    if user is None or Role.BREAK_GLASS not in user.roles:
+    bound = act.policy.user(account)
+    user = next((use for use in bound.uses() if Role.BREAK_GLASS in use.roles), None) if bound else None
+    if user is None:
         raise EmergencyRefusedError(
             "The account does not have the role 'break-glass'.",
             remedy="Use an account that has it; the data protection officer gives it in policy.toml.",

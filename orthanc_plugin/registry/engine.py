@@ -146,6 +146,8 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
+    from orthanc_plugin.registry.silence import MortalConnection  # here, because its driver is optional
+
     reach = {name: value for name, value in REACH.items() if name not in url.query}
     # The ping finds connections that a restart of the server has killed, before a decision is taken on one.
     engine = create_engine(
@@ -155,6 +157,7 @@ def _postgresql(url: URL) -> Engine:
         pool_timeout=PATIENCE_MS / 1000,
         connect_args=reach,
     )
+    event.listen(engine, "do_connect", lambda _dialect, _record, _given, told: MortalConnection.connect(**told))
     event.listen(engine, "connect", _on_connect_postgresql)
     return engine
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,6 +28,7 @@ class Heads:
     def __init__(self, path: Path, seed: bytes) -> None:
         self.path = path
         self.key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.verified_at: datetime | None = None  # when the trail was last found to be the signed one
 
     def _lines(self, copy: Path | None = None) -> list[str]:
         path = copy or self.path

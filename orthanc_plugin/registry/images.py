@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum, unique
-from typing import Final
+from typing import Final, Never, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
 from orthanc_plugin.errors import UnknownImageError
+from orthanc_plugin.policy.devices import DeviceClass
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
 from orthanc_plugin.registry.tables import images
 
@@ -48,7 +50,8 @@ class Subject(StrEnum):
 class ImageRow:
     """One instance. ``sha256`` is of the stored DICOM bytes; ``consent_id`` is what it was filed under.
 
-    ``patient_id`` and ``issuer`` stay what the object said, whatever patients are merged.
+    ``patient_id`` and ``issuer`` stay what the object said, whatever patients are merged. ``device_serial`` and
+    ``device_station`` are what it says of its device, ``device_id`` and ``device_class`` what the register said then.
     """
 
     sop_instance_uid: str
@@ -75,6 +78,10 @@ class ImageRow:
     familial: bool = False
     legacy: bool = False
     shows: tuple[str, ...] = ()
+    device_id: str | None = None
+    device_serial: str | None = None
+    device_station: str | None = None
+    device_class: DeviceClass | None = None
 
 
 def orthanc_id(*parts: str) -> str:
@@ -108,19 +115,33 @@ def _stored(value: object) -> object:
     return json.dumps(value) if isinstance(value, tuple) else value
 
 
-def _row(row: Row[tuple[object, ...]]) -> ImageRow:
-    values = dict(row._mapping)
+def _row(row: Sequence[object]) -> ImageRow:
+    values: dict[str, object] = dict(zip(COLUMNS, row, strict=True))
     for name, kind in WORDS.items():
         values[name] = word(kind, values[name], f"images.{name}")
     for name in FLAGS:
         values[name] = flag(values[name], f"images.{name}")
     values["made_on"] = day(values["made_on"], "images.made_on")
     values["shows"] = texts(values["shows"], "images.shows")
-    return ImageRow(**values)
+    if values["device_class"] is not None:
+        values["device_class"] = word(DeviceClass, values["device_class"], "images.device_class")
+    return ImageRow(**cast("dict[str, Never]", values))  # what is no text was made what it is above
+
+
+COLUMNS: Final = tuple(column.name for column in images.c)
+# What one name names: every access by HTTP begins with it.
+NAMED: Final = {
+    subject: prepared(
+        select(*images.c).where(images.c[subject.value] == bindparam("name")).order_by(images.c.sop_instance_uid)
+    )
+    for subject in Subject
+}
 
 
 def find(connection: Connection, subject: Subject, names: tuple[str, ...], **also: str) -> list[ImageRow]:
     """Return the instances that one of ``names`` names, in UID order; ``also`` narrows by further columns."""
+    if len(names) == 1 and not also:
+        return [_row(row) for row in NAMED[subject].rows(connection, name=names[0])]
     conditions: list[ColumnElement[bool]] = [images.c[subject.value].in_(names)]
     conditions += [images.c[column] == value for column, value in also.items()]
     found = connection.execute(select(images).where(*conditions).order_by(images.c.sop_instance_uid))

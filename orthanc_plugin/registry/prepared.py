@@ -7,13 +7,15 @@ SQLAlchemy as usual.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy import Connection, Dialect, Insert, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 # Both with parameters by position, in the way the driver writes them.
 DIALECTS: Final[Mapping[str, Dialect]] = {
@@ -22,32 +24,47 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 }
 
 Row = tuple[object, ...]
+Statement = Select[tuple[object, ...]] | Insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A query for each dialect: its text, the names of its parameters in their order, and values they have already."""
+    """A statement for each dialect: its text, the names of its parameters in order, and values they have already."""
 
     texts: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, object]]]
 
-    def rows(self, connection: Connection, **values: str) -> list[Row]:
+    def rows(self, connection: Connection, **values: object) -> list[Row]:
         """Return the rows, read in the transaction of ``connection`` (which must have begun)."""
+        with self._executed(connection, values) as cursor:
+            return list(cursor.fetchall())
+
+    def run(self, connection: Connection, **values: object) -> None:
+        """Do what gives no rows, in the transaction of ``connection`` (which must have begun)."""
+        with self._executed(connection, values):
+            pass
+
+    @contextmanager
+    def _executed(self, connection: Connection, values: Mapping[str, object]) -> Iterator[DBAPICursor]:
         text, names, fixed = self.texts[connection.dialect.name]
         known = {**fixed, **values}
         cursor = connection.connection.cursor()
         try:
             cursor.execute(text, [known[name] for name in names])
-            return list(cursor.fetchall())
+            yield cursor
         finally:
             cursor.close()
 
 
-def prepared(query: Select[tuple[object, ...]]) -> Prepared:
-    """Return ``query``, whose parameters are all ``bindparam``, compiled for each dialect."""
-    return Prepared(texts={name: _compiled(query, dialect) for name, dialect in DIALECTS.items()})
+def prepared(query: Statement, *, postgresql: Statement | None = None) -> Prepared:
+    """Return ``query``, whose parameters are all ``bindparam`` or columns, compiled for each dialect.
+
+    ``postgresql`` is the same for PostgreSQL, where SQLAlchemy needs it written otherwise.
+    """
+    queries = {"sqlite": query, "postgresql": query if postgresql is None else postgresql}
+    return Prepared(texts={name: _compiled(queries[name], dialect) for name, dialect in DIALECTS.items()})
 
 
-def _compiled(query: Select[tuple[object, ...]], dialect: Dialect) -> tuple[str, tuple[str, ...], Mapping[str, object]]:
+def _compiled(query: Statement, dialect: Dialect) -> tuple[str, tuple[str, ...], Mapping[str, object]]:
     compiled = query.compile(dialect=dialect)
     fixed = {name: value for name, value in compiled.params.items() if value is not None}
     return str(compiled), tuple(compiled.positiontup or ()), fixed

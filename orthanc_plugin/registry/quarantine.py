@@ -69,6 +69,9 @@ class Held:
     patient_id: str = ""
     issuer: str = ""
     refers_to: str = ""
+    device_id: str | None = None
+    device_serial: str | None = None
+    device_station: str | None = None
 
 
 def _held(row: object) -> Held:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Final
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -16,16 +17,21 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.policy.casefile import facts_as_mapping
 from orthanc_plugin.policy.model import Case
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import unreadable
 from orthanc_plugin.registry.tables import snapshots
+
+KEPT: Final = prepared(
+    sqlite_insert(snapshots).on_conflict_do_nothing(),
+    postgresql=postgresql_insert(snapshots).on_conflict_do_nothing(),
+)
 
 
 def keep(connection: Connection, case: Case) -> str:
     """Keep the facts of ``case`` (not what was asked, nor the policy) and return their digest."""
     body = json.dumps(facts_as_mapping(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = _digest(body)
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    connection.execute(insert(snapshots).values(digest=digest, body=body).on_conflict_do_nothing())
+    KEPT.run(connection, digest=digest, body=body)
     return digest
 
 

@@ -82,6 +82,10 @@ images = Table(
     Column("familial", Integer, nullable=False, server_default="0"),
     Column("legacy", Integer, nullable=False, server_default="0"),
     Column("shows", Text, nullable=False, server_default="[]"),
+    Column("device_id", String(64)),
+    Column("device_serial", String(64)),
+    Column("device_station", String(64)),
+    Column("device_class", String(16)),
     Index("images_by_instance", "orthanc_instance"),
     Index("images_by_series", "orthanc_series"),
     Index("images_by_study", "orthanc_study"),
@@ -90,6 +94,9 @@ images = Table(
     Index("images_by_study_uid", "study_instance_uid"),
     Index("images_by_accession", "accession_number"),
     Index("images_by_patient_id", "patient_id", "issuer"),
+    Index("images_by_device_id", "device_id"),
+    Index("images_by_device_serial", "device_serial"),
+    Index("images_by_device_station", "device_station"),
 )
 
 authorities = Table(
@@ -144,6 +151,50 @@ capture_stops = Table(
     Index("capture_stops_by_study", "study_instance_uid"),
 )
 
+devices = Table(
+    "devices",
+    metadata,
+    Column("device_id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("serial_number", String(64), nullable=False),
+    Column("station_name", String(64), nullable=False),
+    Column("aet", String(16), nullable=False),
+    Column("description", String(128), nullable=False),
+    Column("device_class", String(16), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("department", String(64), nullable=False),
+    Column("password", Integer, nullable=False),
+    Column("encrypted", Integer, nullable=False),
+    Column("auto_lock", Integer, nullable=False),
+    Column("remote_wipe", Integer, nullable=False),
+    Column("cloud_sync", Integer, nullable=False),
+    Column("waived", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("since", String(40), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("recorded_at", String(40), nullable=False),
+    Column("recorded_by", String(64), nullable=False),
+    Index("devices_by_serial_number", "serial_number"),
+    Index("devices_by_station_name", "station_name"),
+    Index("devices_by_aet", "aet"),
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    Column("operator_id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("known_as", String(128), nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("active_from", String(10), nullable=False),
+    Column("active_until", String(10)),
+    Column("reason", Text, nullable=False),
+    Column("recorded_at", String(40), nullable=False),
+    Column("recorded_by", String(64), nullable=False),
+    Index("operators_by_known_as", "known_as"),
+)
+
 reviews = Table(
     "reviews",
     metadata,
@@ -179,9 +230,15 @@ quarantine = Table(
     Column("patient_id", String(64), nullable=False, server_default=""),
     Column("issuer", String(64), nullable=False, server_default=""),
     Column("refers_to", String(256), nullable=False, server_default=""),
+    Column("device_id", String(64)),
+    Column("device_serial", String(64)),
+    Column("device_station", String(64)),
     UniqueConstraint("sha256", "sop_instance_uid", name="quarantine_same_object"),
     Index("quarantine_by_study", "study_instance_uid"),
     Index("quarantine_by_status", "status"),
+    Index("quarantine_by_device_id", "device_id"),
+    Index("quarantine_by_device_serial", "device_serial"),
+    Index("quarantine_by_device_station", "device_station"),
 )
 
 disclosures = Table(

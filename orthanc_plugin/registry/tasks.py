@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.policy.devices import DeviceTask
 from orthanc_plugin.policy.eventmodel import TaskKind
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.policy.persons import same_person
@@ -69,6 +70,10 @@ KINDS: Final[dict[str, Duty]] = {
     TaskKind.TELL_PATIENT_NOT_RECALLABLE: Duty(Owner.CARE_TEAM, WEEK),
     TaskKind.PROPOSE_DISPOSAL: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
     TaskKind.DELETE_FROM_DEVICE: Duty(Owner.PHOTOGRAPHY, DAY),
+    DeviceTask.DEVICE_LOST: Duty(Owner.INFORMATION_GOVERNANCE, DAY),
+    DeviceTask.AUTO_UPLOAD_SUSPECTED: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
+    DeviceTask.ENCRYPTION_WARNING: Duty(Owner.PHOTOGRAPHY, WEEK),
+    DeviceTask.LATE_TRANSFER: Duty(Owner.PHOTOGRAPHY, WEEK),
 }
 
 
@@ -123,6 +128,11 @@ def asked_before(connection: Connection, *, kind: str, subject: str, reason: str
     """Tell whether the task is open, or was ever opened for this very reason and is done."""
     asked = tasks.c.closed_at.is_(None) | (tasks.c.reason == reason)
     return connection.execute(select(tasks.c.task_id).where(_same(kind, subject), asked)).first() is not None
+
+
+def last_closed(connection: Connection, *, kind: str, subject: str) -> str | None:
+    """Return when a task of this kind on this subject was last closed; None when none ever was."""
+    return connection.execute(select(func.max(tasks.c.closed_at)).where(_same(kind, subject))).scalar()
 
 
 def close_tasks(connection: Connection, *, kind: str, subject: str, by: str, at: datetime, note: str = "") -> None:

@@ -8,24 +8,39 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from orthanc_plugin.audit.chain import GENESIS, Entry, link
 from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry.engine import IN_PARTS, Database
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.tables import trail
+
+HEAD: Final = prepared(select(trail.c.seq, trail.c.digest).order_by(trail.c.seq.desc()).limit(1))
+ENTRY: Final = prepared(trail.insert())
 
 
 def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
     """Append ``events`` in the transaction of ``connection`` (which must hold the write lock)."""
-    last = connection.execute(select(trail.c.seq, trail.c.digest).order_by(trail.c.seq.desc()).limit(1)).first()
-    seq, head = (last.seq, last.digest) if last else (0, GENESIS)
+    seq, head = next(((int(str(seq)), str(digest)) for seq, digest in HEAD.rows(connection)), (0, GENESIS))
     for event in events:
         entry = link(seq + 1, event.id, head, event.body())
-        connection.execute(trail.insert().values(asdict(entry)))
+        ENTRY.run(connection, **asdict(entry))
         seq, head = entry.seq, entry.digest
+
+
+def length(connection: Connection) -> int:
+    """Return the number of the last entry, 0 when there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(trail.c.seq), 0))).scalar_one())
+
+
+def events_after(connection: Connection, seq: int) -> Iterator[str]:
+    """Give what kind of event each entry after ``seq`` is of."""
+    for row in connection.execute(select(trail.c.body).where(trail.c.seq > seq), execution_options=IN_PARTS):
+        yield str(json.loads(row.body)["event"])
 
 
 def details(connection: Connection) -> Iterator[tuple[str, str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.consentrecord import ConsentRecord, WithdrawnPurpose
 from dicomwrap.terms import Explained, Purpose, PurposeGroup
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry import consents, patients
@@ -20,6 +21,10 @@ DAY = date(2026, 11, 22)
 def withdraw(world: World, *purposes: Purpose | PurposeGroup, on: date = DAY) -> ConsentRecord:
     with world.services.database.writing() as connection:
         return consents.withdraw(connection, CONSENT_ID, purposes or None, on=on, by="nurse", at=world.clock())
+
+
+def gone(purpose: Purpose | PurposeGroup, on: date) -> WithdrawnPurpose:
+    return WithdrawnPurpose(purpose=purpose, on=on)
 
 
 def versions(world: World) -> list[tuple[object, ...]]:
@@ -44,7 +49,8 @@ def test_a_withdrawal_appends_and_leaves_what_was_there(world: World) -> None:
     world.record(consent(CARE, TEACHING))
     (before,) = versions(world)
     changed = withdraw(world)
-    assert (changed.state, changed.version, changed.withdrawn_on) == ("WITHDRAWN", 2, DAY)
+    whole = (gone(Purpose.DIRECT_CARE, DAY), gone(Purpose.TEACHING, DAY))
+    assert (changed.state, changed.version, changed.withdrawn) == ("WITHDRAWN", 2, whole)
     assert versions(world)[0] == before
     assert [each.record.version for each in world.consents()] == [2]
 
@@ -52,27 +58,48 @@ def test_a_withdrawal_appends_and_leaves_what_was_there(world: World) -> None:
 def test_a_partial_withdrawal_lets_the_rest_survive(world: World) -> None:
     world.record(consent(CARE, TEACHING))
     changed = withdraw(world, Purpose.TEACHING)
-    assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", (Purpose.TEACHING,))
+    assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", {Purpose.TEACHING})
     ended = withdraw(world, Purpose.DIRECT_CARE)
-    assert (ended.state, ended.withdrawn_purposes, ended.version) == ("WITHDRAWN", None, 3)
+    assert (ended.state, ended.version) == ("WITHDRAWN", 3)
+    assert ended.withdrawn_purposes == {Purpose.TEACHING, Purpose.DIRECT_CARE}
 
 
 def test_a_group_withdraws_every_purpose_it_covers(world: World) -> None:
     world.record(consent(CARE, TEACHING))
-    assert withdraw(world, PurposeGroup.ALL_SECONDARY).withdrawn_purposes == (Purpose.TEACHING,)
+    assert withdraw(world, PurposeGroup.ALL_SECONDARY).withdrawn_purposes == {Purpose.TEACHING}
 
 
 def test_a_purpose_taken_out_of_a_blanket_consent_leaves_the_others(world: World) -> None:
     world.record(consent({**CARE, "purpose": "ALL"}, explained=list(Explained)))
     changed = withdraw(world, Purpose.PUBLICATION)
-    assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", (Purpose.PUBLICATION,))
+    assert (changed.state, changed.withdrawn_purposes) == ("GIVEN", {Purpose.PUBLICATION})
 
 
 @pytest.mark.parametrize(("first", "then"), [(date(2026, 1, 2), DAY), (DAY, date(2026, 1, 2))])
-def test_what_is_withdrawn_in_steps_is_dated_by_the_latest(first: date, then: date, world: World) -> None:
+def test_what_is_withdrawn_in_steps_has_the_day_of_its_own_step(first: date, then: date, world: World) -> None:
     world.record(consent(CARE, TEACHING))
     withdraw(world, Purpose.TEACHING, on=first)
-    assert withdraw(world, on=then).withdrawn_on == DAY
+    steps = (gone(Purpose.TEACHING, first), gone(Purpose.DIRECT_CARE, then))
+    assert withdraw(world, on=then).withdrawn == steps
+    assert [each.record.withdrawn for each in world.consents()] == [steps]
+
+
+def test_what_is_withdrawn_twice_keeps_its_first_day(world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    withdraw(world, Purpose.TEACHING, on=date(2026, 1, 2))
+    again = withdraw(world, PurposeGroup.ALL_SECONDARY)
+    assert (again.state, again.withdrawn) == ("GIVEN", (gone(Purpose.TEACHING, date(2026, 1, 2)),))
+
+
+def test_a_blanket_consent_is_withdrawn_as_it_was_given_or_use_by_use(world: World) -> None:
+    blanket = consent({**CARE, "purpose": "ALL"}, explained=list(Explained))
+    world.record(blanket)
+    world.record(replace(blanket, id="urn:x:2"))
+    assert withdraw(world).withdrawn == (gone(PurposeGroup.ALL, DAY),)
+    with world.services.database.writing() as connection:
+        for named in ((Purpose.TEACHING,), None):
+            ended = consents.withdraw(connection, "urn:x:2", named, on=DAY, by="nurse", at=world.clock())
+    assert (ended.state, {each.purpose for each in ended.withdrawn}) == ("WITHDRAWN", set(Purpose))
 
 
 @pytest.mark.parametrize("state", ["REFUSED", "PROPOSED"])

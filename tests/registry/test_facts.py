@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from dicomwrap.terms import Purpose
+from dicomwrap.terms import Purpose, WithdrawnPurpose
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.gate import asked
 from orthanc_plugin.policy.model import Anonymisable, Case, Effect, ImageStatus, MadeFor, Switches
@@ -77,7 +77,8 @@ def test_a_withdrawal_counts_at_once_though_another_node_s_clock_was_ahead(
     world.withdraw(CONSENT_ID, *purposes)
     world.clock.advance(days=-1)
     assert not world.services.gate.authorize(world.request("teacher")).decision.permits
-    assert {each.withdrawn_on for each in case(world).consents} == {world.clock().date()}
+    days = {each.on for consent in case(world).consents for each in consent.withdrawn}
+    assert days == {world.clock().date()}
 
 
 def test_nobody_else_s_consent_counts(world: World) -> None:
@@ -90,7 +91,9 @@ def test_nobody_else_s_consent_counts(world: World) -> None:
 def test_only_the_newest_version_counts(world: World) -> None:
     world.file(CARE)
     world.withdraw()
-    assert [(each.state, each.withdrawn_on) for each in case(world).consents] == [("WITHDRAWN", world.clock().date())]
+    (known,) = case(world).consents
+    whole = (WithdrawnPurpose(purpose=Purpose.DIRECT_CARE, on=world.clock().date()),)
+    assert (known.state, known.withdrawn) == ("WITHDRAWN", whole)
 
 
 def test_the_picture_is_as_the_registry_knows_it(world: World) -> None:
@@ -291,6 +294,18 @@ def test_a_blanket_refusal_stands_against_an_older_consent_that_names_the_use(wo
     world.record(consent(everything, id=OTHER, state="REFUSED", decided_on=world.clock().date().isoformat()))
     assert not world.services.gate.authorize(world.request("teaching-archive")).decision.permits
     assert world.services.gate.authorize(world.request("derm")).decision.permits
+
+
+def test_what_was_agreed_to_anew_between_two_withdrawals_of_other_uses_stays_agreed_to(world: World) -> None:
+    world.file(CARE, TEACHING)
+    world.review()
+    world.withdraw(CONSENT_ID, Purpose.TEACHING)
+    world.clock.advance(days=100)
+    world.record(consent(TEACHING, id=OTHER, decided_on=world.clock().date().isoformat()))
+    world.clock.advance(days=100)
+    world.withdraw(CONSENT_ID)
+    assert world.services.gate.authorize(world.request("teaching-archive")).decision.permits
+    assert not world.services.gate.authorize(world.request("derm")).decision.permits
 
 
 def test_a_second_withdrawal_outranks_a_consent_given_since_the_first(world: World) -> None:

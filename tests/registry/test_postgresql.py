@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from traceback import format_exception
 
+import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry import schema
 from orthanc_plugin.registry.engine import open_database
+from orthanc_plugin.registry.silence import MortalConnection
 from orthanc_plugin.registry.tables import snapshots
 from tests.fakes import postgres
 from tests.fakes.pictures import CARE
@@ -116,6 +118,27 @@ def test_a_server_that_takes_the_call_and_never_answers_is_an_error() -> None:
         with pytest.raises(RegistryError, match="can't be read") as caught:
             schema.version(database)
     assert "s3cret" not in str(caught.value)
+
+
+class HastyConnection(MortalConnection):
+    """One that is dropped sooner, so that the test needn't wait as long as a door does."""
+
+    silence_seconds = 0.5
+
+
+def test_a_connection_on_which_no_answer_comes_is_dropped(world: World) -> None:
+    with HastyConnection.connect(world.url, autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            connection.execute("SELECT 1/0")
+        assert connection.execute("SELECT 7").fetchone() == (7,)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT pg_sleep(600)")
+        assert connection.closed
+
+
+def test_every_connection_of_a_door_is_such_a_one(world: World) -> None:
+    with world.services.database.engine.connect() as connection:
+        assert isinstance(connection.connection.driver_connection, MortalConnection)
 
 
 def test_the_password_may_be_in_a_file_of_passwords(

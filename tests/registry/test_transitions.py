@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection
 
 from dicomwrap.consentfile import consent_json
-from dicomwrap.consentrecord import ConsentRecord, Withdrawal
+from dicomwrap.consentrecord import ConsentRecord, Withdrawal, WithdrawnPurpose
 from dicomwrap.terms import ConsentState, Purpose, WithdrawalPhase
 from orthanc_plugin.errors import ConsentgateError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry import consentrows, consents
@@ -23,6 +23,7 @@ from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
 from tests.fakes.world import World
 
 DAY = date(2026, 11, 22)
+RENEWED_ON = date(2026, 11, 20)
 PAST = {**CARE, "valid_to": "2026-11-21"}
 PROPOSED, GIVEN, REFUSED, WITHDRAWN, EXPIRED, SUPERSEDED, ERROR = ConsentState
 RENEWED = consent(id="urn:x:new")
@@ -73,8 +74,8 @@ STEPS: dict[ConsentState, Step] = {
 
 def put(world: World, state: ConsentState) -> None:
     """Have a consent on record that stands in ``state``; its last day has passed, so that it may expire."""
-    back = {"withdrawn_on": date(2026, 1, 1)} if state is WITHDRAWN else {}
-    record = replace(consent(PAST, version=1), state=state, **back)  # type: ignore[arg-type]
+    whole = (WithdrawnPurpose(purpose=Purpose(str(PAST["purpose"])), on=date(2026, 1, 1)),)
+    record = replace(consent(PAST, version=1), state=state, withdrawn=whole if state is WITHDRAWN else ())
     with world.services.database.writing() as connection:
         consentrows.append(connection, record, by="nurse", at=world.clock())
 
@@ -161,7 +162,7 @@ def test_a_withdrawal_keeps_who_when_why_and_how(world: World) -> None:
             it, CONSENT_ID, (Purpose.TEACHING,), on=DAY, by="nurse", at=world.clock(), note=note
         ),
     )
-    assert (changed.withdrawal, changed.withdrawn_purposes) == (note, (Purpose.TEACHING,))
+    assert (changed.withdrawal, changed.withdrawn_purposes) == (note, {Purpose.TEACHING})
 
 
 def test_what_has_not_ended_does_not_expire(world: World) -> None:
@@ -205,30 +206,29 @@ def test_nothing_changes_when_the_renewed_consent_will_not_do(renewed: ConsentRe
 
 
 @pytest.mark.parametrize(
-    ("withdrawn", "kept", "on", "gone"),
+    ("withdrawn", "kept", "gone"),
     [
-        ([], [CARE, TEACHING], None, None),
-        ([], [CARE], date(2026, 11, 20), (Purpose.TEACHING,)),
-        ([Purpose.TEACHING], [CARE], DAY, (Purpose.TEACHING,)),
-        ([Purpose.TEACHING], [CARE, TEACHING], DAY, (Purpose.TEACHING,)),
-        ([Purpose.TEACHING], [TEACHING], DAY, (Purpose.DIRECT_CARE, Purpose.TEACHING)),
+        ([], [CARE, TEACHING], {}),
+        ([], [CARE], {Purpose.TEACHING: RENEWED_ON}),
+        ([Purpose.TEACHING], [CARE], {Purpose.TEACHING: DAY}),
+        ([Purpose.TEACHING], [CARE, TEACHING], {Purpose.TEACHING: DAY}),
+        ([Purpose.TEACHING], [TEACHING], {Purpose.TEACHING: DAY, Purpose.DIRECT_CARE: RENEWED_ON}),
     ],
 )
 def test_what_a_renewed_consent_no_longer_covers_is_withdrawn_from_the_old_one(
     withdrawn: list[Purpose],
     kept: list[dict[str, object]],
-    on: date | None,
-    gone: tuple[Purpose, ...] | None,
+    gone: dict[Purpose, date],
     world: World,
 ) -> None:
     world.record(consent(CARE, TEACHING))
     for purpose in withdrawn:
         world.withdraw(CONSENT_ID, purpose)
-    renewed = consent(*kept, id="urn:x:new", decided_on="2026-11-20")
+    renewed = consent(*kept, id="urn:x:new", decided_on=RENEWED_ON.isoformat())
     take(world, lambda world, it: consents.supersede(it, CONSENT_ID, renewed, by="nurse", at=world.clock()))
     with world.services.database.reading() as connection:
         ended = consents.current(connection, CONSENT_ID)
-    assert (ended.state, ended.withdrawn_on, ended.withdrawn_purposes) == (SUPERSEDED, on, gone)
+    assert (ended.state, {each.purpose: each.on for each in ended.withdrawn}) == (SUPERSEDED, gone)
 
 
 @pytest.mark.parametrize(

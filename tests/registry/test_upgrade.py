@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from alembic import command
 from sqlalchemy import Integer, MetaData, Table, select
 
@@ -43,9 +44,10 @@ def contents(database: Database, table: Table) -> Rows:
         return [dict(row._mapping) for row in found]
 
 
-def test_an_upgrade_from_the_first_version_loses_nothing(bare: str) -> None:
+@pytest.mark.parametrize("version", ["0001", "0002"])
+def test_an_upgrade_from_an_earlier_version_loses_nothing(version: str, bare: str) -> None:
     database = open_database(bare)
-    upgraded_to(database, "0001")
+    upgraded_to(database, version)
     before = {table: [row_of(table, number) for number in range(1, ROWS + 1)] for table in tables(database)}
     with database.writing() as connection:
         for table, rows in before.items():
@@ -55,12 +57,14 @@ def test_an_upgrade_from_the_first_version_loses_nothing(bare: str) -> None:
     assert {table.name: contents(database, table) for table in before} == {
         table.name: rows for table, rows in before.items()
     }
+    schema.require_current(database)
     database.close()
 
 
-def test_the_columns_that_an_upgrade_adds_have_a_value_where_one_is_needed(bare: str) -> None:
+@pytest.mark.parametrize("version", ["0001", "0002"])
+def test_the_columns_that_an_upgrade_adds_have_a_value_where_one_is_needed(version: str, bare: str) -> None:
     database = open_database(bare)
-    upgraded_to(database, "0001")
+    upgraded_to(database, version)
     old = {table.name: table for table in tables(database)}
     with database.writing() as connection:
         for table in old.values():

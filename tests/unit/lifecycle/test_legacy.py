@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.lifecycle import Lifecycle
 from orthanc_plugin.lifecycle import capture, legacy
@@ -20,6 +21,7 @@ from orthanc_plugin.registry import images
 from orthanc_plugin.registry.captures import StopKind
 from orthanc_plugin.registry.legacy import STARTED
 from tests.fakes.clinic import STUDY, clinic
+from tests.fakes.configuration import modalities
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph, photograph_bytes
 from tests.fakes.world import World
 
@@ -92,7 +94,9 @@ def stopped(world: World) -> None:
 
 
 def live(world: World) -> None:
-    Lifecycle(world.services, world.archive, world.worker(), str).note(STARTED)  # type: ignore[arg-type]
+    standing = Standing(world.services, world.archive)
+    world.archive.known_modalities = modalities()
+    Lifecycle(world.services, world.archive, standing, world.worker(), str).note(STARTED)
     world.clock.advance(days=1)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.consentrecord import ConsentRecord, WithdrawnPurpose
 from dicomwrap.terms import ConsentState, Explained
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.gate import Effect
@@ -20,6 +21,11 @@ from tests.fakes.world import World
 GIVEN = consent(CARE, TEACHING)
 REFUSED = consent(TEACHING, state="REFUSED", decided_on="2025-05-01")
 TAKEN_BACK = {"withdrawn_on": "2025-04-01", "withdrawn_purposes": ["TEACHING"]}
+
+
+def since(on: date) -> tuple[WithdrawnPurpose, ...]:
+    """Return the withdrawal of all that ``GIVEN`` is for."""
+    return tuple(WithdrawnPurpose(purpose=scope.purpose, on=on) for scope in GIVEN.scopes)
 
 
 def received(world: World, said: ConsentRecord, by: str = "the EPR") -> Received:
@@ -62,7 +68,7 @@ def test_an_incomplete_consent_that_comes_again_stays_proposed(world: World) -> 
 
 def test_a_proposal_that_is_withdrawn_is_refused_so_that_nobody_completes_it(world: World) -> None:
     received(world, replace(GIVEN, explained=()))
-    end = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn_on=GIVEN.decided_on)
+    end = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn=since(GIVEN.decided_on))
     assert received(world, end).record.state is ConsentState.REFUSED
     assert not received(world, end).changed
 
@@ -88,7 +94,7 @@ def test_the_same_again_changes_nothing(world: World) -> None:
 def test_a_withdrawal_ends_the_consent_whatever_version_it_names(world: World) -> None:
     world.file(CARE, TEACHING)
     found = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-01", version=1))
-    assert (found.record.state, str(found.record.withdrawn_on)) == (ConsentState.WITHDRAWN, "2025-04-01")
+    assert (found.record.state, found.record.withdrawn) == (ConsentState.WITHDRAWN, since(date(2025, 4, 1)))
     assert world.services.gate.authorize(world.request()).decision.effect is Effect.DENY
     again = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2025-04-02"))
     assert not again.changed
@@ -97,8 +103,39 @@ def test_a_withdrawal_ends_the_consent_whatever_version_it_names(world: World) -
 def test_one_purpose_may_be_withdrawn(world: World) -> None:
     received(world, GIVEN)
     found = received(world, consent(CARE, TEACHING, version=2, **TAKEN_BACK))
-    assert found.record.withdrawn_purposes == ("TEACHING",)
+    assert found.record.withdrawn_purposes == {"TEACHING"}
     assert not received(world, replace(found.record, version=5)).changed
+
+
+STEPS = [{"purpose": "TEACHING", "on": "2025-04-01"}, {"purpose": "DIRECT_CARE", "on": "2025-06-01"}]
+
+
+@pytest.mark.parametrize("known", [(CARE, TEACHING), (CARE, TEACHING, {**TEACHING, "purpose": "LOCAL_AUDIT"})])
+def test_each_purpose_is_withdrawn_from_its_own_day_and_what_is_not_named_with_the_last(
+    world: World, known: tuple[dict[str, object], ...]
+) -> None:
+    received(world, consent(*known))
+    found = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn=STEPS))
+    days = {each.purpose: str(each.on) for each in found.record.withdrawn}
+    rest = {scope["purpose"]: "2025-06-01" for scope in known}
+    assert (found.record.state, days) == (ConsentState.WITHDRAWN, {**rest, "TEACHING": "2025-04-01"})
+    assert found.record.version == 3
+
+
+def test_what_is_left_out_is_withdrawn_today_and_what_is_named_from_its_own_day(world: World) -> None:
+    audit = {**TEACHING, "purpose": "LOCAL_AUDIT"}
+    received(world, consent(CARE, TEACHING, audit))
+    found = received(world, consent(CARE, TEACHING, **TAKEN_BACK)).record
+    assert {each.purpose: each.on for each in found.withdrawn} == {
+        "TEACHING": date(2025, 4, 1),
+        "LOCAL_AUDIT": world.clock().date(),
+    }
+
+
+def test_a_withdrawal_in_steps_that_comes_before_its_consent_refuses_from_the_last_day(world: World) -> None:
+    found = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn=STEPS)).record
+    assert (found.state, found.withdrawn, found.decided_on) == (ConsentState.REFUSED, (), date(2025, 6, 1))
+    assert [scope.purpose for scope in found.scopes] == ["DIRECT_CARE", "TEACHING"]
 
 
 def test_what_was_withdrawn_does_not_come_back(world: World) -> None:
@@ -127,7 +164,7 @@ def test_a_refusal_under_the_id_of_a_consent_withdraws_it_and_is_filed_beside_it
     received(world, REFUSED)
     assert states(world) == {CONSENT_ID: ("GIVEN", 2), f"{CONSENT_ID}#refused": ("REFUSED", 1)}
     assert not received(world, REFUSED).changed
-    assert next(each.record for each in world.consents()).withdrawn_purposes == ("TEACHING",)
+    assert next(each.record for each in world.consents()).withdrawn_purposes == {"TEACHING"}
 
 
 def test_a_refusal_after_a_withdrawal_is_not_lost(world: World) -> None:
@@ -152,7 +189,7 @@ def test_a_record_in_error_is_marked_by_somebody_else(world: World) -> None:
 @pytest.mark.parametrize("changes", [{"patient_id": "P2"}, {"issuer": "ELSEWHERE"}])
 def test_the_consent_of_another_patient_is_not_touched(world: World, changes: dict[str, str]) -> None:
     received(world, GIVEN)
-    taken_back = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn_on=GIVEN.decided_on)
+    taken_back = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn=since(GIVEN.decided_on))
     with pytest.raises(IllegalTransitionError, match="another patient"):
         received(world, replace(taken_back, **changes))
     assert states(world) == {CONSENT_ID: ("GIVEN", 1)}
@@ -169,7 +206,7 @@ def test_a_refusal_that_replaces_a_consent_withdraws_it_and_is_filed(world: Worl
     received(world, GIVEN)
     received(world, replace(REFUSED, id="urn:x:2", previous_id=CONSENT_ID))
     assert states(world) == {CONSENT_ID: ("GIVEN", 2), "urn:x:2": ("REFUSED", 1)}
-    assert next(each.record for each in world.consents()).withdrawn_purposes == ("TEACHING",)
+    assert next(each.record for each in world.consents()).withdrawn_purposes == {"TEACHING"}
     received(world, replace(REFUSED, id="urn:x:3", previous_id="urn:x:unknown"))
     assert states(world)["urn:x:3"] == ("REFUSED", 1)
 
@@ -177,14 +214,14 @@ def test_a_refusal_that_replaces_a_consent_withdraws_it_and_is_filed(world: Worl
 def test_a_withdrawal_of_what_was_replaced_is_kept_as_a_refusal(world: World) -> None:
     received(world, GIVEN)
     received(world, replace(consent(CARE), id="urn:x:2", previous_id=CONSENT_ID))
-    end = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn_on=world.clock().date())
+    end = replace(GIVEN, state=ConsentState.WITHDRAWN, withdrawn=since(world.clock().date()))
     found = received(world, end)
     assert states(world) == {
         CONSENT_ID: ("SUPERSEDED", 2),
         "urn:x:2": ("GIVEN", 1),
         f"{CONSENT_ID}#refused": ("REFUSED", 1),
     }
-    assert (found.record.decided_on, found.record.withdrawn_purposes) == (world.clock().date(), None)
+    assert (found.record.decided_on, found.record.withdrawn_purposes) == (world.clock().date(), frozenset())
     assert not received(world, end).changed
 
 
@@ -203,7 +240,7 @@ def test_a_withdrawal_of_what_has_expired_refuses_the_pictures_filed_under_it(wo
     world.clock.advance(days=2)
     with world.services.database.writing() as connection:
         known = consents.expire(connection, CONSENT_ID, by="the sweep", at=world.clock())
-    end = replace(known, state=ConsentState.WITHDRAWN, withdrawn_on=world.clock().date())
+    end = replace(known, state=ConsentState.WITHDRAWN, withdrawn=since(world.clock().date()))
     found = received(world, end).record
     assert (found.id, found.state, found.targets) == (f"{CONSENT_ID}#refused", ConsentState.REFUSED, (UID,))
     assert [scope.purpose for scope in found.scopes] == ["DIRECT_CARE", "TEACHING"]
@@ -238,7 +275,7 @@ def test_a_second_refusal_under_one_id_is_not_lost(world: World) -> None:
 def test_a_purpose_that_is_left_out_is_withdrawn(world: World) -> None:
     received(world, GIVEN)
     found = received(world, consent(CARE))
-    assert (found.record.withdrawn_purposes, found.gaps) == (("TEACHING",), ())
+    assert (found.record.withdrawn_purposes, found.gaps) == ({"TEACHING"}, ())
     assert not received(world, consent(CARE)).changed
 
 
@@ -277,7 +314,7 @@ def test_a_withdrawal_of_an_unknown_renewal_withdraws_the_consent_that_it_renewe
     end = consent(TEACHING, id="urn:x:2", previous_id=CONSENT_ID, state="WITHDRAWN", withdrawn_on="2025-04-01")
     received(world, end)
     assert states(world) == {CONSENT_ID: ("GIVEN", 2), "urn:x:2": ("REFUSED", 1)}
-    assert next(each.record for each in world.consents()).withdrawn_purposes == ("TEACHING",)
+    assert next(each.record for each in world.consents()).withdrawn_purposes == {"TEACHING"}
 
 
 def test_a_withdrawal_of_an_unknown_consent_must_name_its_pictures(world: World) -> None:

@@ -72,7 +72,7 @@ def test_a_withdrawal_of_teaching_leaves_care_alone(world: World) -> None:
     leave(world, "D1", purpose="TEACHING")
     leave(world, "D2", purpose="DIRECT_CARE")
     done = withdraw(world, PurposeGroup.ALL_SECONDARY)
-    assert (done.record.state, done.record.withdrawn_purposes) == (ConsentState.GIVEN, (Purpose.TEACHING,))
+    assert (done.record.state, done.record.withdrawn_purposes) == (ConsentState.GIVEN, {Purpose.TEACHING})
     assert (done.consequences.recalls, done.consequences.restricted) == (("D1",), ())
     assert world.row().status is ImageStatus.ACTIVE
     assert world.services.gate.authorize(world.request("derm")).decision.permits

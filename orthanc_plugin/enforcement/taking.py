@@ -1,0 +1,139 @@
+"""What an object says of how it was taken: by which device, by whom, when, and through which program it went.
+
+Knows the elements, and the words by which programs that share or back up pictures give themselves away. Must not know
+the register, nor what becomes of the object. All of it is the sender's word: nothing here is proof.
+
+Sources: PS3.3 sections C.7.3.1, C.7.5.1, C.7.6.1; requirements 000-19b, 000-31, 004-24 (sharing and back-up), 001-17a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.multival import MultiValue
+from pydicom.uid import JPEGBaseline8Bit
+from pydicom.valuerep import DT
+
+from dicomwrap.bitstream.markers import APPLICATION_MARKERS, COM, parse_head
+from dicomwrap.errors import DicomwrapError
+from dicomwrap.hostile import UNREADABLE
+from orthanc_plugin.clock import LONDON
+from orthanc_plugin.registry import devices, operators
+
+LONGEST_KEY: Final = 64  # characters, as the registry has room for
+# How programs that put pictures on the internet, or back them up there, sign them; in EXIF, XMP, IPTC or a comment.
+SHARING: Final = (
+    "whatsapp", "telegram", "facebook", "fbmd0", "instagram", "messenger", "snapchat", "tiktok", "wechat", "viber",
+    "twitter", "pinterest", "tumblr", "flickr", "imgur", "picasa", "google photos", "google drive", "photos.google",
+    "icloud", "dropbox", "onedrive", "skydrive", "amazon photos", "samsung cloud", "mega.nz", "pcloud", "photobucket",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """How an object says it was taken.
+
+    Attributes:
+        serial: its device's serial number, as the register compares it; "" when it says none.
+        station: its station's name, likewise.
+        names: who took it.
+        numbers: their staff numbers.
+        acquired: when it was taken.
+        created: when its content was, which a program can say too.
+        through: the sharing or back-up program that it went through; "" when none is seen.
+    """
+
+    serial: str = ""
+    station: str = ""
+    names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    acquired: datetime | None = None
+    created: datetime | None = None
+    through: str = ""
+
+
+def taking(dataset: Dataset) -> Taking:
+    """Return what the object says, before what is hidden in its stream is taken out."""
+    return Taking(
+        serial=devices.keyed(_text(dataset, "DeviceSerialNumber"))[:LONGEST_KEY],
+        station=devices.keyed(_text(dataset, "StationName"))[:LONGEST_KEY],
+        names=tuple(operators.keyed(name) for name in _values(dataset, "OperatorsName")),
+        numbers=tuple(operators.keyed(number) for number in _numbers(dataset)),
+        acquired=_moment(dataset, _text(dataset, "AcquisitionDateTime")) or _split(dataset, "Acquisition"),
+        created=_split(dataset, "Content"),
+        through=_through(dataset),
+    )
+
+
+def _values(dataset: Dataset, keyword: str) -> list[str]:
+    try:
+        value = dataset.get(keyword)
+    except UNREADABLE:
+        return []
+    found = value if isinstance(value, MultiValue | list) else [value]
+    return [text for each in found if each is not None and (text := str(each).strip())]
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return " ".join(_values(dataset, keyword))
+
+
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    try:
+        return [item for item in dataset.get(keyword) or [] if isinstance(item, Dataset)]
+    except UNREADABLE:
+        return []
+
+
+def _numbers(dataset: Dataset) -> Iterator[str]:
+    for person in _items(dataset, "OperatorIdentificationSequence"):
+        for code in _items(person, "PersonIdentificationCodeSequence"):
+            yield from _values(code, "CodeValue")
+
+
+def _split(dataset: Dataset, what: str) -> datetime | None:
+    day, time = _text(dataset, f"{what}Date"), _text(dataset, f"{what}Time")
+    return _moment(dataset, f"{day}{time}") if day and time else None
+
+
+def _moment(dataset: Dataset, text: str) -> datetime | None:
+    """Return the moment, by the object's own distance from UTC or else by the hospital's clock."""
+    zone = _text(dataset, "TimezoneOffsetFromUTC")
+    for known in (f"{text}{zone}", text):
+        try:
+            found = DT(known) if text else None
+        except UNREADABLE:
+            continue
+        if isinstance(found, datetime):
+            return found if found.tzinfo is not None else found.replace(tzinfo=LONDON)
+    return None
+
+
+def _through(dataset: Dataset) -> str:
+    """Name the program that gives itself away in the object's elements or in its stream's segments."""
+    told = " ".join(_described(dataset)).lower()
+    hidden = b" ".join(_segments(dataset)).replace(b"\0", b"").lower()  # EXIF's own text may be UTF-16
+    return next((word for word in SHARING if word in told or word.encode() in hidden), "")
+
+
+def _described(dataset: Dataset) -> Iterator[str]:
+    for each in (dataset, *_items(dataset, "ContributingEquipmentSequence")):
+        for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ContributionDescription"):
+            yield _text(each, keyword)
+
+
+def _segments(dataset: Dataset) -> Iterator[bytes]:
+    """Give the segments of JPEG frames that aren't the picture; a stream that can't be parsed is held for that."""
+    if dataset.file_meta.get("TransferSyntaxUID") != JPEGBaseline8Bit or "PixelData" not in dataset:
+        return
+    try:
+        for frame in generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1)):
+            head = parse_head(frame)
+            yield from (head.body(piece) for piece in head.pieces if piece.marker in (COM, *APPLICATION_MARKERS))
+    except (DicomwrapError, *UNREADABLE):
+        return
