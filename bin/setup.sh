@@ -4,6 +4,8 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Orthanc embeds the system's Python, so the environment must be made with that one.
 python=/usr/bin/python3
+# What a server needs beside the libraries that everything needs.
+server_extras=heif,postgres,video
 
 say() { printf 'consentgate: %s\n' "$*" >&2; }
 

@@ -1,4 +1,4 @@
 import orthanc
 from orthanc_plugin.install import install
 
-install(orthanc)
+parts = install(orthanc)  # held until Orthanc has stopped: its Python plugin needs the hooks until then
