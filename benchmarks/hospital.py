@@ -164,6 +164,10 @@ def _image(number: int, people: int) -> Row:
         0,
         0,
         "[]",
+        None,
+        f"SN{number % 40:04d}",
+        None,
+        "DEDICATED",
     )
 
 

@@ -126,14 +126,14 @@ def _sizes(kind: str, photo: Path, out: Path) -> str:
 
 def _photographs(folder: Path, width: int, height: int, quality: int, count: int) -> tuple[Path, ...]:
     folder.mkdir()
-    data = _photograph(width, height, quality)
+    data = photograph(width, height, quality)
     paths = tuple(folder / f"{number:04}.jpg" for number in range(count))
     for path in paths:
         path.write_bytes(data)
     return paths
 
 
-def _photograph(width: int, height: int, quality: int) -> bytes:
+def photograph(width: int, height: int, quality: int) -> bytes:
     """Return a noisy picture with what a camera writes beside it."""
     coarse = Image.effect_noise((width // 4, height // 4), 60).resize((width, height), Image.Resampling.BICUBIC)
     bands = [Image.blend(coarse, Image.effect_noise((width, height), 40), 0.35) for _ in range(3)]

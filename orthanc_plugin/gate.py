@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from dicomwrap.terms import Audience, Form, Purpose
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.clock import Clock, Ids, hospital_day
+from orthanc_plugin.clock import Clock, Ids, Pulse, hospital_day
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import ReleaseRefusedError, UnknownImageError, UnknownRecordError
 from orthanc_plugin.policy.casefile import question_as_mapping
@@ -178,12 +178,14 @@ class Gate:
         self.policy = policy
         self.clock = clock
         self.ids = ids
+        self.pulse = Pulse()  # of the thread that watches over the trail and the configuration
         self._reasons: dict[str, None] = {}
 
     @property
     def closed(self) -> str | None:
         """Return why every door is shut (the newest reason), or None."""
-        return next(reversed(tuple(self._reasons)), None)
+        unwatched = "the heartbeat has stopped" if self.pulse.stopped(self.clock()) else None
+        return next(reversed(tuple(self._reasons)), unwatched)
 
     def close(self, reason: str) -> None:
         """Shut every door, because ``reason``."""
@@ -202,7 +204,7 @@ class Gate:
         try:
             with self.database.writing() as connection:
                 at = self.clock()  # under the lock: what ended while this waited for it has ended
-                answers = tuple(self._answer(connection, request, at) for request in requests)
+                answers = tuple(self.answer(connection, request, at) for request in requests)
                 append(connection, [self._event(connection, answer, at) for answer in answers])
                 for answer in answers:
                     self._open_tasks(connection, answer, at)
@@ -222,7 +224,7 @@ class Gate:
         Raises:
             DecisionChangedError: it isn't the same permit any more, or it demands more than was met.
         """
-        now = self._answer(connection, answer.request, self.clock())
+        now = self.answer(connection, answer.request, self.clock())
         demanded = set(now.decision.obligations) - set(answer.decision.obligations)
         if not now.decision.permits or now.decision.effect is not answer.decision.effect or demanded:
             raise DecisionChangedError(f"The decision changed before the release began: {now.decision.effect} now.")
@@ -258,7 +260,8 @@ class Gate:
             return False
         return True
 
-    def _answer(self, connection: Connection, request: AccessRequest, at: datetime) -> Answer:
+    def answer(self, connection: Connection, request: AccessRequest, at: datetime) -> Answer:
+        """Return what holds now; nothing is recorded, which is the caller's to do before anything is told."""
         decision_id, wish = self.ids(), asked(request, at)
         ordinary, case = self._decided(connection, request, wish, decision_id)
         grant = None if ordinary.effect is Effect.PERMIT_IDENTIFIABLE else self._grant(connection, request, at)

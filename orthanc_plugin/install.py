@@ -11,27 +11,33 @@ import os
 import secrets
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from orthanc_plugin.archive.embedded import EmbeddedControl
-from orthanc_plugin.archive.port import ArchiveControl, ImageArchive
+from orthanc_plugin.archive.embedded import EmbeddedControl, EmbeddedCore
+from orthanc_plugin.archive.port import ArchiveControl, CoreApi, ImageArchive
 from orthanc_plugin.archive.remote import Credentials, RemoteArchive
 from orthanc_plugin.clock import new_id, now
 from orthanc_plugin.enforcement.approved import Approved
 from orthanc_plugin.enforcement.cfind import FindScp
 from orthanc_plugin.enforcement.cmove import MoveScp
+from orthanc_plugin.enforcement.commitment import CommitmentScp
+from orthanc_plugin.enforcement.delivery import Courier
+from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
+from orthanc_plugin.enforcement.exits import write_table
+from orthanc_plugin.enforcement.finding import require_safe
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, OnStored, Received
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, Lifecycle, write_boot_file
-from orthanc_plugin.enforcement.preflight import findings, require_safe
+from orthanc_plugin.enforcement.overrides import by_path, overrides, require_answered
+from orthanc_plugin.enforcement.preflight import Around, findings
 from orthanc_plugin.enforcement.refusals import LogWitness
 from orthanc_plugin.enforcement.rest import BASE, RestDoor
-from orthanc_plugin.enforcement.sdk import Sdk
+from orthanc_plugin.enforcement.sdk import RestHook, Sdk, can_stream
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.services import Services, build
@@ -39,6 +45,10 @@ from orthanc_plugin.services import Services, build
 SECTION: Final = "Consentgate"
 DECISION_THREADS: Final = 8
 MOVE_THREADS: Final = 4
+EXIT_THREADS: Final = 4
+SEND_THREADS: Final = 4
+SEND_SECONDS: Final = 600.0  # for all that one call has sent; what is on its way then goes on, and is on record
+EXIT_SECONDS: Final = 60.0  # for one picture, which may be a film that is anonymised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +57,19 @@ class Parts:
 
     services: Services
     archive: ImageArchive
+    core: CoreApi
     control: ArchiveControl
     internal: Credentials
     modalities: Mapping[str, str]
     decisions: Worker
     moves: Worker
+    exits: Worker
+    sends: Worker
+    streams: bool
     sdk: Sdk
     heartbeat: Heartbeat
     at_stop: tuple[Callable[[], None], ...] = ()
+    kept: list[RestHook] = field(default_factory=list)
 
 
 Register = Callable[[Sdk, Parts], None]
@@ -65,15 +80,20 @@ def _http(sdk: Sdk, parts: Parts) -> None:
 
 
 def _cmove(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterMoveCallback(MoveScp(parts.services, parts.archive, parts.modalities, parts.moves).hook)
+    courier = Courier(parts.services, parts.archive, parts.modalities)
+    MoveScp(parts.services, courier, parts.decisions, parts.moves).register(sdk)
+
+
+def _commitment(sdk: Sdk, parts: Parts) -> None:
+    CommitmentScp(parts.services, parts.archive, parts.decisions, parts.moves, sdk).register()
 
 
 def _cfind(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterFindCallback(FindScp(parts.services, parts.decisions).hook)
+    sdk.RegisterFindCallback(FindScp(parts.services, parts.core, parts.exits).hook)
 
 
 def _worklist(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterWorklistCallback(FindScp(parts.services, parts.decisions).hook)
+    sdk.RegisterWorklistCallback(FindScp(parts.services, parts.core, parts.decisions).refuse_worklist)
 
 
 def _received(sdk: Sdk, parts: Parts) -> None:
@@ -92,19 +112,52 @@ def _stored(sdk: Sdk, parts: Parts) -> None:
 
 
 def _rest(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterRestCallback(f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions).hook)
+    _answer(sdk, parts, f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions))
+
+
+def _overrides(sdk: Sdk, parts: Parts) -> None:
+    every = overrides(parts.services, parts.archive, parts.core, parts.modalities)
+    require_answered(every)
+    for path, endpoints in by_path(every):
+        worker = parts.sends if any(each.waits for each in endpoints) else parts.exits
+        _answer(sdk, parts, path, RestDoor(parts.services, endpoints, worker, streams=parts.streams))
+
+
+def _answer(sdk: Sdk, parts: Parts, path: str, door: RestDoor) -> None:
+    """Have ``door`` answer at ``path``.
+
+    At the stop orthanc-python 5.0 lets go of a REST hook without the interpreter's lock, and crashes when it was the
+    last to hold it; so the parts hold it too, and the script that Orthanc runs holds the parts.
+    """
+    hook = door.hook
+    parts.kept.append(hook)
+    sdk.RegisterRestCallback(path, hook)
 
 
 def _change(sdk: Sdk, parts: Parts) -> None:
     kinds = {getattr(sdk.ChangeType, name): name for name in ("ORTHANC_STARTED", "ORTHANC_STOPPED")}
+    standing = Standing(parts.services, parts.control)
+    parts.heartbeat.also.append(standing.look_again)
     lifecycle = Lifecycle(
-        parts.services, parts.control, parts.moves, lambda change: kinds.get(change, ""), parts.at_stop
+        parts.services, parts.control, standing, parts.moves, lambda change: kinds.get(change, ""), parts.at_stop
     )
     sdk.RegisterOnChangeCallback(lifecycle.hook)
 
 
 # Every hook Orthanc has for a way in or out; a test counts them, none is ever left out by an `if`.
-HOOKS: Final[tuple[Register, ...]] = (_http, _rest, _cmove, _cfind, _worklist, _received, _cstore, _stored, _change)
+HOOKS: Final[tuple[Register, ...]] = (
+    _http,
+    _rest,
+    _overrides,
+    _cmove,
+    _commitment,
+    _cfind,
+    _worklist,
+    _received,
+    _cstore,
+    _stored,
+    _change,
+)
 
 
 class OrthancLog(logging.Handler):
@@ -159,6 +212,16 @@ def modalities_by_aet(configuration: Mapping[str, object]) -> dict[str, str]:
     return {str(modality["AET"]): name for name, modality in known.items() if isinstance(modality, dict)}
 
 
+def around(sdk: Sdk, services: Services, environment: Mapping[str, str]) -> Around:
+    """Return what is known beside the configuration files."""
+    return Around(
+        proxied=services.proxy is not None,
+        environment=environment,
+        arguments=tuple(sdk.GetCommandLineArgument(at) for at in range(sdk.GetCommandLineArgumentsCount())),
+        has=lambda version: bool(sdk.CheckVersionAdvanced(*version)),
+    )
+
+
 def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
     """Return the parts, once the configuration has passed.
 
@@ -168,7 +231,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
     """
     configuration: dict[str, object] = json.loads(sdk.GetConfiguration())
     services = build(settings_path(configuration, environment), environment, now, new_id)
-    found = findings(configuration, services.policy, environment)
+    found = findings(configuration, services.policy, around(sdk, services, environment))
     require_safe(found)
     for finding in found:
         sdk.LogWarning(f"Consentgate: {finding}")
@@ -176,10 +239,15 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
     internal = internal_credentials(configuration, settings.orthanc.user)
     boot_file = settings.path(settings.orthanc.boot_secret)
     write_boot_file(boot_file, internal)
+    table_file = write_table(settings)
     services.gate.close(CATCHING_UP)
     heartbeat = Heartbeat(services)
     heartbeat.start()
-    at_stop: list[Callable[[], None]] = [lambda: boot_file.unlink(missing_ok=True), heartbeat.stop]
+    at_stop: list[Callable[[], None]] = [
+        lambda: boot_file.unlink(missing_ok=True),
+        lambda: table_file.unlink(missing_ok=True),
+        heartbeat.stop,
+    ]
     if settings.orthanc.log:
         witness = LogWitness(settings.path(settings.orthanc.log), services)
         witness.start()
@@ -187,11 +255,15 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
     return Parts(
         services=services,
         archive=RemoteArchive(settings.orthanc.url, internal),
+        core=EmbeddedCore(),
         control=EmbeddedControl(),
         internal=internal,
         modalities=modalities_by_aet(configuration),
         decisions=Worker("decision", DECISION_THREADS),
         moves=Worker("move", MOVE_THREADS, seconds=None),
+        exits=Worker("exit", EXIT_THREADS, EXIT_SECONDS),
+        sends=Worker("send", SEND_THREADS, SEND_SECONDS),
+        streams=can_stream(sdk, configuration),
         sdk=sdk,
         heartbeat=heartbeat,
         at_stop=tuple(at_stop),

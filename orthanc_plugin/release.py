@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Binding, Policy
+from orthanc_plugin.config.policyfile import Binding, Policy, Role, User
 from orthanc_plugin.deid.apply import deidentify
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
@@ -29,6 +29,7 @@ class Context:
         justified: whether the reason for this release is on record: a grant of emergency access, or the decision that
             a disclosure is in the public interest.
         open_tasks: the work that is on somebody's list because of this very release.
+        document: whether it is a document, such as the signed consent form, and no picture.
     """
 
     binding: Binding
@@ -36,6 +37,12 @@ class Context:
     recordable: bool = False
     justified: bool = False
     open_tasks: frozenset[str] = frozenset()
+    document: bool = False
+
+    @property
+    def reads_documents(self) -> bool:
+        """Tell whether the recipient is an account that handles consents; a node never is."""
+        return isinstance(self.binding, User) and Role.CONSENT in self.binding.roles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,9 @@ class Released:
     sop_instance_uid: str
     profile: str = ""
 
+
+# The encapsulated documents (PDF, CDA, models) of PS3.4 B.5; the signed consent form is one, with everything in clear.
+DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
 
 Check = Callable[[Context], str | None]
 
@@ -133,8 +143,13 @@ FULFIL: Final[dict[Obligation, Check]] = {
 
 
 def unmet(decision: Decision, context: Context) -> tuple[str, ...]:
-    """Return why the obligations of ``decision`` can't be met; empty when all are."""
+    """Return why the obligations of ``decision`` can't be met; empty when all are.
+
+    Whatever was decided, a document leaves to nobody but an account with the role consent.
+    """
     reasons = []
+    if context.document and not context.reads_documents:
+        reasons.append("it is a document such as a signed consent form, which only an account with role consent gets")
     for obligation in decision.obligations:
         check = FULFIL.get(obligation)
         reason = f"obligation {obligation} can't be met yet" if check is None else check(context)

@@ -18,11 +18,12 @@ from orthanc_plugin.audit.checkpoint import CheckpointError
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Clock, Ids
 from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
+from orthanc_plugin.config.proxy import Proxy
 from orthanc_plugin.config.settings import Settings, load_settings
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.gate import Answer, Gate
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.policy.model import Obligation
+from orthanc_plugin.policy.model import Anonymisable, Obligation
 from orthanc_plugin.registry import images, ledger, reviews, tasks
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.heads import Heads
@@ -30,7 +31,7 @@ from orthanc_plugin.registry.ledger import Disclosure
 from orthanc_plugin.registry.schema import require_current
 from orthanc_plugin.registry.spool import Spool
 from orthanc_plugin.registry.trail import Trail, append
-from orthanc_plugin.release import Context, Release, Released
+from orthanc_plugin.release import DOCUMENTS, Context, Release, Released
 
 KEY_BYTES = 32
 
@@ -80,6 +81,7 @@ class Services:
     heads: Heads
     clock: Clock
     ids: Ids
+    proxy: Proxy | None = None
 
     def act(self, by: str, door: str, address: str = "") -> Act:
         """Return the act of ``by`` through ``door``, now."""
@@ -99,12 +101,19 @@ class Services:
         head = self.trail.head()
         if head is not None and head.seq not in signed:
             self.heads.sign(head.seq, head.digest, self.clock().isoformat())
+        self.heads.verified_at = self.clock()
 
     def context(self, answer: Answer, binding: Binding) -> Context:
         """Return what the obligations of ``answer`` are checked against."""
-        uid, grant = answer.request.sop_instance_uid, answer.grant
         with self.database.reading() as connection:
-            row = images.get(connection, uid)
+            return self.context_in(connection, answer, binding)
+
+    def context_in(self, connection: Connection, answer: Answer, binding: Binding) -> Context:
+        """Return the same as the caller's own transaction sees it."""
+        uid, grant = answer.request.sop_instance_uid, answer.grant
+        row = images.get(connection, uid)
+        reviewed, on_lists = Anonymisable.UNKNOWN, frozenset[str]()
+        if answer.decision.obligations:  # nothing else is checked against what people found, or have to do
             reviewed = reviews.outcome(connection, uid, row.sha256 if row else "")
             on_lists = tasks.open_kinds(connection, grant.grant_id if grant else uid)
         return Context(
@@ -113,6 +122,7 @@ class Services:
             recordable=True,
             justified=grant is not None or answer.purpose == Purpose.PUBLIC_INTEREST,
             open_tasks=on_lists,
+            document=row is not None and row.sop_class_uid.startswith(DOCUMENTS),
         )
 
     def disclose(self, answer: Answer, released: Released) -> str:
@@ -202,4 +212,22 @@ def build(settings_path: Path, environment: Mapping[str, str], clock: Clock, ids
         heads=Heads(settings.path(settings.trail.checkpoints), read_key(settings.path(settings.trail.signing_key))),
         clock=clock,
         ids=ids,
+        proxy=_proxy(settings, policy),
     )
+
+
+def _proxy(settings: Settings, policy: Policy) -> Proxy | None:
+    """Return the reverse proxy that is believed when it names people, if there is one.
+
+    Raises:
+        ConfigurationError: its secret can't be used, or its account is somebody else's.
+    """
+    if settings.proxy is None:
+        return None
+    account = settings.proxy.account
+    if account == settings.orthanc.user or policy.user(account) is not None:
+        raise ConfigurationError(
+            f"The proxy's account '{account}' is Consentgate's own, or is bound in policy.toml.",
+            remedy="Give the proxy an account of its own in orthanc.json, and name that in settings.toml.",
+        )
+    return Proxy(settings=settings.proxy, secret=read_key(settings.path(settings.proxy.secret_file)).hex())

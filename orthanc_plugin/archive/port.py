@@ -36,6 +36,9 @@ class ArchiveControl(Protocol):
     def modalities(self) -> dict[str, dict[str, object]]:
         """Return the effective DICOM modalities by name."""
 
+    def peers(self) -> dict[str, object]:
+        """Return the effective peers by name."""
+
     def plugins(self) -> tuple[str, ...]:
         """Return the names of the loaded plugins."""
 
@@ -45,5 +48,22 @@ class ArchiveControl(Protocol):
     def read(self, orthanc_instance: str) -> bytes:
         """Return the stored DICOM bytes."""
 
+    def indexed(self, orthanc_instance: str) -> dict[str, str]:
+        """Return what the archive's index has of an instance: elements by keyword, and where it is filed.
+
+        The latter as ``orthanc_series``, ``orthanc_study`` and ``orthanc_patient``.
+        """
+
     def shut_down(self) -> None:
         """Stop Orthanc."""
+
+
+class CoreApi(Protocol):
+    """Orthanc's own REST API from inside, past the overrides that clients meet."""
+
+    def ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """Return the core's answer.
+
+        Raises:
+            ArchiveError: the core refused or failed.
+        """

@@ -7,6 +7,7 @@ there the interpreter lock is held for the whole of a send, and every hook waits
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ import httpx
 from orthanc_plugin.errors import ArchiveError
 
 SECRET_HEADER: Final = "X-Consentgate-Boot"  # noqa: S105 - a header's name
+GUARD_HEADER: Final = "X-Consentgate-Guard"  # the same secret, beside the account of somebody else
 TIMEOUT_SECONDS: Final = 120.0
 
 
@@ -44,8 +46,8 @@ def read_credentials(path: Path, user: str) -> Credentials:
         ) from error
 
 
-class RemoteArchive:
-    """An ``ImageArchive`` over HTTP.
+class _Remote:
+    """Orthanc at an address, asked as ourselves.
 
     Args:
         url: Orthanc's address.
@@ -70,6 +72,14 @@ class RemoteArchive:
             raise ArchiveError(f"Orthanc answered {answer.status_code}.")
         return answer
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+
+class RemoteArchive(_Remote):
+    """An ``ImageArchive`` over HTTP."""
+
     def read(self, orthanc_instance: str) -> bytes:
         """Return the stored DICOM bytes."""
         return self._asked("GET", f"/instances/{orthanc_instance}/file").content
@@ -83,6 +93,27 @@ class RemoteArchive:
         """Send an object by C-STORE to a configured modality."""
         self._asked("POST", f"/modalities/{modality}/store-straight", content)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self.client.close()
+
+class RemoteControl(_Remote):
+    """What Orthanc says of itself, over HTTP."""
+
+    def version(self) -> tuple[int, int, int]:
+        """Return Orthanc's version; (0, 0, 0) when it isn't a released one."""
+        found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)\D?.*", str(self._told("/system").get("Version")))
+        return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+
+    def modalities(self) -> dict[str, object]:
+        """Return the effective DICOM modalities by name."""
+        return self._told("/modalities?expand")
+
+    def peers(self) -> dict[str, object]:
+        """Return the effective peers by name."""
+        return self._told("/peers?expand")
+
+    def plugins(self) -> tuple[str, ...]:
+        """Return the names of the loaded plugins."""
+        return tuple(self._asked("GET", "/plugins").json())
+
+    def _told(self, path: str) -> dict[str, object]:
+        found: dict[str, object] = self._asked("GET", path).json()
+        return found

@@ -13,7 +13,17 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.chain import verify as walk
 from orthanc_plugin.cli.common import json_option, say, services, show, told
-from orthanc_plugin.registry import authorities, breakglass, captures, changes, consents, ledger, reviews
+from orthanc_plugin.registry import (
+    authorities,
+    breakglass,
+    captures,
+    changes,
+    consents,
+    devices,
+    ledger,
+    operators,
+    reviews,
+)
 from orthanc_plugin.registry.consentrows import recorders
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.trail import Trail, details
@@ -27,6 +37,8 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "emergency access": (breakglass.SEAL, breakglass.seals),
     "capture stop": (captures.SEAL, captures.seals),
     "change": (changes.SEAL, changes.seals),
+    "device": (devices.SEAL, devices.seals),
+    "operator": (operators.SEAL, operators.seals),
 }
 UNSEALED_ONCE: Final = frozenset({"review", "disclosure"})  # by version 0.1
 
@@ -78,7 +90,7 @@ def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> Non
     """Prove the trail whole: every entry follows the one before it, every signed head is met, no record was changed.
 
     The records that the trail seals are consents, reviews, disclosures as they began, authorities, emergency access,
-    stopped captures, and what people or feeds changed of a patient or picture.
+    stopped captures, devices and operators, and what people or feeds changed of a patient or picture.
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()

@@ -27,10 +27,18 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "approval": ("orthanc_plugin.cli.approval", "Record the patient's approval of photographs before they are filed."),
     "capture": ("orthanc_plugin.cli.capture", "Stop the taking of pictures when the patient objects."),
     "break-glass": ("orthanc_plugin.cli.breakglass", "Give, end and review emergency access."),
+    "device": (
+        "orthanc_plugin.cli.device",
+        "Keep the register of devices; report one lost and list what came from it.",
+    ),
+    "operator": ("orthanc_plugin.cli.operator", "Keep the register of who may take clinical photographs."),
     "legacy": ("orthanc_plugin.cli.legacy", "Take over the pictures from before Consentgate."),
     "quarantine": ("orthanc_plugin.cli.quarantine", "Show and release what is held back."),
     "audit": ("orthanc_plugin.cli.audit", "Read and verify the audit trail."),
+    "doors": ("orthanc_plugin.cli.doors", "List every exit, what passes through it, and who may use it."),
     "preflight": ("orthanc_plugin.cli.preflight", "Check an Orthanc configuration from outside."),
+    "watch": ("orthanc_plugin.cli.watch", "Stop Orthanc when nobody guards it."),
+    "uploads": ("orthanc_plugin.cli.uploads", "Look into uploads by HTTP before Orthanc does."),
     "db": ("orthanc_plugin.cli.db", "Make or upgrade the registry's tables."),
     "init": ("orthanc_plugin.cli.init", "Write a safe, commented configuration into an empty folder."),
 }

@@ -98,7 +98,7 @@ def _again(shared: Services, entry: Entry, chosen: Policy | None) -> Decision:
     case = _case(shared, entry)
     if chosen is None:
         return decide(case)
-    binding = _binding(chosen, case.request.recipient.id)
+    binding = _binding(chosen, case.request.recipient.id, str(entry["purpose"]))
     if binding is None:
         return Decision(effect=Effect.DENY, reasons=(UNBOUND,), rules=("UNBOUND",))
     return decide(_under(case, chosen, binding, datetime.fromisoformat(str(entry["at"]))))
@@ -126,9 +126,11 @@ def _under(case: Case, chosen: Policy, binding: Binding, at: datetime) -> Case:
     return replace(case, switches=chosen.switches, request=wish)
 
 
-def _binding(chosen: Policy, name: str) -> Binding | None:
-    everybody: tuple[Binding, ...] = (*chosen.dicom_nodes, *chosen.users)
-    return next((binding for binding in everybody if binding.name == name), None)
+def _binding(chosen: Policy, name: str, purpose: str) -> Binding | None:
+    """Return the recipient as the same request would find it: a user who is still bound to its purpose, by that."""
+    if (user := chosen.user(name)) is not None:
+        return next((use for use in user.uses() if use.purpose == purpose), user)
+    return next((node for node in chosen.dicom_nodes if node.name == name), None)
 
 
 def _row(entry: Entry, after: Decision) -> dict[str, object]:

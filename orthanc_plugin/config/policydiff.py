@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy
+from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, User
 
 # Told by their own words below, or by nothing: the digest differs whenever anything does.
 NAMED: Final = frozenset({"dicom_nodes", "users", "profiles", "sha256"})
@@ -63,7 +63,8 @@ def _named(kind: str, old: Mapping[str, object], new: Mapping[str, object]) -> I
 def _summary(value: object) -> str:
     if isinstance(value, Binding):
         where = f"AE title {value.aet} at {value.host}, " if isinstance(value, DicomNode) else ""
-        return f"{where}purpose {value.purpose}, audience {value.audience}, form {value.form}"
+        others = f", also {told(value.also)}" if isinstance(value, User) and value.also else ""
+        return f"{where}purpose {value.purpose}, audience {value.audience}, form {value.form}{others}"
     if is_dataclass(value):
         return ", ".join(f"{field.name} {told(getattr(value, field.name))}" for field in fields(value))
     return told(value)
@@ -80,5 +81,5 @@ def told(value: object) -> str:
     if isinstance(value, frozenset | set):
         return ", ".join(sorted(told(each) for each in value))
     if isinstance(value, tuple | list):
-        return ", ".join(told(each) for each in value)
+        return ("; " if any(is_dataclass(each) for each in value) else ", ").join(told(each) for each in value)
     return _summary(value) if is_dataclass(value) else str(value)

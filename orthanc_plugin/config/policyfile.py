@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,6 +20,7 @@ from dicomwrap.terms import FORBIDDEN_AUDIENCES, Audience, Form, Purpose
 from orthanc_plugin.config.forms import ConsentForm, form_faults
 from orthanc_plugin.config.load import read_toml, validated
 from orthanc_plugin.errors import ConfigurationError
+from orthanc_plugin.policy.devices import NEVER, DeviceClass, ImageClass
 from orthanc_plugin.policy.law import CLINICIANS
 from orthanc_plugin.policy.model import SecondaryUseRule, Switches
 
@@ -28,6 +29,8 @@ AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 MOST_MINUTES: Final = 240  # of emergency access
 LONGEST_WINDOW: Final = 7 * 24 * 60  # minutes: a week to answer
+LONGEST_DELAY: Final = 10 * 366 * 24  # hours: ten years, for a backlog
+LONGEST_IMMEDIATE: Final = 24 * 60  # minutes
 STATE_DEVICES: Final = 'Write personal_device = "reject" (or "allow_with_reason") under [intake] in policy.toml.'
 
 
@@ -42,6 +45,7 @@ class Role(StrEnum):
     BREAK_GLASS = "break-glass"
     CONSENT = "consent"
     TASKS = "tasks"
+    SEND = "send"
 
 
 @unique
@@ -51,6 +55,7 @@ class Verb(StrEnum):
     STORE = "store"
     MOVE = "move"
     RECEIVE = "receive"
+    FIND = "find"
 
 
 @unique
@@ -70,6 +75,14 @@ class PersonalDevice(StrEnum):
 
 
 @unique
+class Admission(StrEnum):
+    """Whose pictures are filed: anybody's, or only those of whom and what is on the register (000-19b)."""
+
+    ANY = "any"
+    REGISTERED = "registered"
+
+
+@unique
 class BeforeFiling(StrEnum):
     """Which photographs wait for the patient's approval before they are filed (requirements 003-98c)."""
 
@@ -79,19 +92,25 @@ class BeforeFiling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """A purpose, an audience and a form that go with a node or a user; never chosen by the request.
+class Use:
+    """A purpose, with the audience and the form that go with it.
 
     ``may_view_intimate``: one of the named roles that intimate pictures are shown to (requirements 003-62a).
     """
 
-    name: Name
     purpose: Purpose
     audience: Audience
     form: Form = Form.IDENTIFIABLE
     profile: str | None = None
     secure_channel: bool = False
     may_view_intimate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding(Use):
+    """The use that a node or a user is bound to by name."""
+
+    name: Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +124,29 @@ class DicomNode(Binding):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User(Binding):
-    """A user of the HTTP doors; Orthanc has verified the password (RegisteredUsers)."""
+class OtherUse(Use):
+    """Another use of the same user, with roles of its own: nothing of one use is lent to another."""
 
     __pydantic_config__ = STRICT
     roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Binding):
+    """A user of the HTTP doors; Orthanc has verified the password (RegisteredUsers), or a trusted proxy the person.
+
+    A request may choose one of the uses in ``also`` by naming its purpose; one that names none has the user's own.
+    """
+
+    __pydantic_config__ = STRICT
+    roles: frozenset[Role]
+    also: tuple[OtherUse, ...] = ()
+
+    def uses(self) -> tuple[User, ...]:
+        """Return the user as bound to each purpose, its own first."""
+        own = replace(self, also=())
+        others = ({each.name: getattr(other, each.name) for each in fields(OtherUse)} for other in self.also)
+        return (own, *(replace(own, **other) for other in others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +161,20 @@ class Decisions:
 class Intake:
     """What a photograph must bring. ``default_issuer`` is taken when an object names no issuer of its patient ID.
 
-    ``personal_device`` has no default: the hospital has to say (requirements 002-44a).
+    ``personal_device`` has no default: the hospital has to say (requirements 002-44a). ``immediate_upload_minutes`` is
+    how soon an unencrypted device must have sent (000-21b); ``image_classes`` what each class of device may take
+    (002-44b), anything where it says nothing, but nothing intimate by personal devices.
     """
 
     __pydantic_config__ = STRICT
     personal_device: PersonalDevice
     consent_reference: ConsentReference = ConsentReference.REQUIRED
     default_issuer: str = ""
+    operators: Admission = Admission.ANY
+    devices: Admission = Admission.ANY
+    max_transfer_delay_hours: Annotated[int, Field(strict=True, ge=1, le=LONGEST_DELAY)] = 24
+    immediate_upload_minutes: Annotated[int, Field(strict=True, ge=1, le=LONGEST_IMMEDIATE)] = 60
+    image_classes: dict[DeviceClass, frozenset[ImageClass]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +238,8 @@ def _repeated(values: Iterable[str], what: str) -> Iterator[str]:
 
 
 def _binding_faults(policy: Policy) -> Iterator[str]:
-    bindings: tuple[Binding, ...] = (*policy.dicom_nodes, *policy.users)
+    users = (use for user in policy.users for use in user.uses())
+    bindings: tuple[Binding, ...] = (*policy.dicom_nodes, *users)
     for binding in bindings:
         if binding.audience in FORBIDDEN_AUDIENCES:
             yield f"{binding.name}: audience {binding.audience} may never receive"
@@ -205,13 +250,26 @@ def _binding_faults(policy: Policy) -> Iterator[str]:
             yield f"{binding.name}: profile {binding.profile!r} is not defined (defined: {known})"
 
 
+def _use_faults(policy: Policy) -> Iterator[str]:
+    """Say where a purpose would not tell which use is meant."""
+    for user in policy.users:
+        yield from (f"{user.name}: {each}" for each in _repeated((use.purpose.value for use in user.uses()), "purpose"))
+
+
+def _device_faults(policy: Policy) -> Iterator[str]:
+    for device_class, allowed in policy.intake.image_classes.items():
+        for each in sorted(allowed):
+            if (device_class, each) in NEVER:
+                yield f"intake.image_classes: {each} may never be taken with a {device_class} device"
+
+
 def _break_glass_faults(policy: Policy) -> Iterator[str]:
     """Say whose emergency access could never work: R7 opens pictures to clinicians, and the door asks for 'view'."""
-    for user in policy.users:
-        if Role.BREAK_GLASS in user.roles and user.audience not in CLINICIANS:
-            yield f"{user.name}: role break-glass is for clinicians, not for audience {user.audience}"
-        if Role.BREAK_GLASS in user.roles and Role.VIEW not in user.roles:
-            yield f"{user.name}: role break-glass needs the role view beside it"
+    for use in (use for user in policy.users for use in user.uses()):
+        if Role.BREAK_GLASS in use.roles and use.audience not in CLINICIANS:
+            yield f"{use.name}: role break-glass is for clinicians, not for audience {use.audience}"
+        if Role.BREAK_GLASS in use.roles and Role.VIEW not in use.roles:
+            yield f"{use.name}: role break-glass needs the role view beside it"
 
 
 def faults(policy: Policy) -> tuple[str, ...]:
@@ -220,7 +278,9 @@ def faults(policy: Policy) -> tuple[str, ...]:
         *_repeated((node.aet for node in policy.dicom_nodes), "AE title"),
         *_repeated((binding.name for binding in (*policy.dicom_nodes, *policy.users)), "name"),
         *_binding_faults(policy),
+        *_use_faults(policy),
         *_break_glass_faults(policy),
+        *_device_faults(policy),
         *form_faults(policy.forms),
     )
 

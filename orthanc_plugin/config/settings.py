@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum, unique
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, StringConstraints
 
 from orthanc_plugin.config.load import read_toml, validated
+from orthanc_plugin.config.proxy import ProxySettings
 from orthanc_plugin.errors import ConfigurationError
 
 STRICT = ConfigDict(extra="forbid")
@@ -72,6 +74,22 @@ class TrailSettings:
     signing_key: Text = "keys/trail.key"
 
 
+@unique
+class Stow(StrEnum):
+    """Who may send STOW-RS straight to Orthanc, whose DICOMweb plugin reads it before Consentgate is asked."""
+
+    DIRECT = "direct"
+    GUARDED = "guarded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadSettings:
+    """Whether STOW-RS is taken from accounts themselves, or through the upload guard only."""
+
+    __pydantic_config__ = STRICT
+    stow: Stow = Stow.DIRECT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole file. ``folder`` is where it lies; relative paths in it start there."""
@@ -83,6 +101,8 @@ class Settings:
     orthanc: OrthancSettings = field(default_factory=OrthancSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     trail: TrailSettings = field(default_factory=TrailSettings)
+    uploads: UploadSettings = field(default_factory=UploadSettings)
+    proxy: ProxySettings | None = None
     folder: Path = Path()
 
     def path(self, name: str) -> Path:
@@ -98,7 +118,7 @@ class Settings:
         return f"{prefix}{self.path(name)}"
 
 
-# Not the policy: whoever may set the environment may not choose another one.
+# Not the policy or the proxy: whoever may set the environment may choose neither the rules nor who is believed.
 OVERRIDABLE: Final = ("registry", "spool", "keys", "orthanc", "trail")
 
 

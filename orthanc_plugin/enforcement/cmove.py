@@ -1,32 +1,31 @@
-"""The C-MOVE SCP: per instance ask, derive, record, send.
+"""The C-MOVE SCP: which pictures are meant and where they go; the courier asks about each and sends it.
 
 Knows the C-MOVE identifier (PS3.4 C.4.2) and the bindings. Purpose and form are the destination's; the node that asks
-must be bound to the same purpose. With the callback of version 1 the requester sees Success only when every instance
-asked for was delivered; otherwise the final status is a warning (B000), and it can't tell a refusal from nothing found.
+must be bound to the same purpose. Each picture is one sub-operation where orthanc-python can say so (4.2, or 7.0 with
+the caller's address); a move that delivers nothing then ends with C000. The first failure ends a move in Orthanc, so
+what is refused is passed over and told last: the final B000 counts one failure however many there were. Version 1
+answers Success only when everything was delivered, B000 otherwise; a caller can't tell a refusal from nothing found.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, cast
 
-from orthanc_plugin.archive.port import ImageArchive
-from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.policyfile import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
+from orthanc_plugin.enforcement.delivery import Courier, Handover
+from orthanc_plugin.enforcement.sdk import Connection, NewerSdk, Sdk
 from orthanc_plugin.enforcement.worker import Worker
-from orthanc_plugin.errors import ConsentgateError, ReleaseRefusedError
-from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
-from orthanc_plugin.registry import images, ledger
+from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.gate import Requester
+from orthanc_plugin.registry import images
 from orthanc_plugin.registry.images import ImageRow, Subject
-from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.services import Services
 
-logger = logging.getLogger(__name__)
-
 DOOR: Final = "C-MOVE"
+ADDRESS: Final = "RemoteIp"  # beside the identifier's keys, where Orthanc tells it
+PICTURE_SECONDS: Final = 300.0  # reading and sending one, each of which may take RemoteArchive's whole patience
 
 # Level -> the key that must be there (PS3.4 C.4.2.2.1); Orthanc says INSTANCE for the level IMAGE, and takes an
 # accession number for a study.
@@ -57,76 +56,131 @@ def named(identifier: Mapping[str, str]) -> tuple[Subject, tuple[str, ...]] | No
     return None
 
 
+class Move:
+    """A move under way.
+
+    Args:
+        total: how many pictures were asked for; Orthanc takes it as the number of sub-operations.
+        handovers: delivers the next picture each time it is asked for one.
+        worker: delivers.
+    """
+
+    def __init__(self, total: int, handovers: Iterator[Handover], worker: Worker) -> None:
+        self.total = total
+        self.handovers = handovers
+        self.worker = worker
+        self.delivered = 0
+        self.told = 0
+
+    def deliver_next(self) -> None:
+        """Deliver the next picture that may be delivered.
+
+        Raises:
+            MoveRefusedError: none is left.
+            TimeoutError: it took too long.
+        """
+        while (handover := self.worker.within(PICTURE_SECONDS, next, self.handovers, None)) is not None:
+            if handover.delivered:
+                self.delivered += 1
+                return
+        raise MoveRefusedError(f"{self.delivered} of {self.total} instances were delivered.")
+
+    def tell_next(self) -> None:
+        """Do the next sub-operation, unless it was done ahead.
+
+        Raises:
+            MoveRefusedError: not everything could be delivered.
+            TimeoutError: it took too long.
+        """
+        if self.told == self.delivered:
+            self.deliver_next()
+        self.told += 1
+
+
 class MoveScp:
     """The C-MOVE SCP.
 
     Args:
         services: gate, registry, release and policy.
-        archive: reads and sends.
-        modalities: name of the Orthanc modality by AE title.
-        worker: runs the moves.
+        courier: delivers.
+        decisions: finds out what is meant and whether it may be asked for.
+        moves: runs the deliveries.
     """
 
-    def __init__(
-        self, services: Services, archive: ImageArchive, modalities: Mapping[str, str], worker: Worker
-    ) -> None:
+    def __init__(self, services: Services, courier: Courier, decisions: Worker, moves: Worker) -> None:
         self.services = services
-        self.archive = archive
-        self.modalities = modalities
-        self.worker = worker
+        self.courier = courier
+        self.decisions = decisions
+        self.moves = moves
+
+    def register(self, sdk: Sdk) -> None:
+        """Replace Orthanc's C-MOVE SCP by the newest kind of callback that this version has."""
+        newer = cast("NewerSdk", sdk)
+        if hasattr(sdk, "RegisterMoveCallback3"):
+            newer.RegisterMoveCallback3(self.create_for, size, apply, free)
+        elif hasattr(sdk, "RegisterMoveCallback2"):
+            newer.RegisterMoveCallback2(self.create, size, apply, free)
+        else:
+            sdk.RegisterMoveCallback(self.hook)
 
     def hook(self, **identifier: object) -> None:
         """Answer Orthanc: return when all was delivered, raise otherwise."""
-        self.worker.run(self.move, {key: str(value) for key, value in identifier.items()})
+        move = self._begun(identifier)
+        for _ in range(move.total):
+            move.deliver_next()
 
-    def move(self, identifier: Mapping[str, str]) -> None:
-        """Deliver what may be delivered.
+    def create(self, **identifier: object) -> Move:
+        """Begin a move, and deliver its first picture: one that can deliver nothing fails as a whole."""
+        move = self._begun(identifier)
+        move.deliver_next()
+        return move
+
+    def create_for(self, connection: Connection, **identifier: object) -> Move:
+        """Do the same, knowing who is at the other end of the association."""
+        caller = {"OriginatorAET": connection.GetConnectionRemoteAet(), ADDRESS: connection.GetConnectionRemoteIp()}
+        return self.create(**{**identifier, **caller})
+
+    def _begun(self, identifier: Mapping[str, object]) -> Move:
+        texts = {key: str(value) for key, value in identifier.items()}
+        total, handovers = self.decisions.run(self.begin, texts)
+        return Move(total, handovers, self.moves)
+
+    def begin(self, identifier: Mapping[str, str]) -> tuple[int, Iterator[Handover]]:
+        """Return how many pictures are asked for, and what delivers them one by one.
 
         Raises:
-            MoveRefusedError: something, or everything, was not.
+            MoveRefusedError: nothing may be asked for, or nothing is there.
         """
         originator, target = identifier.get("OriginatorAET", ""), identifier.get("TargetAET", "")
-        node = self._destination(originator, target)
+        node = self._destination(originator, target, identifier.get(ADDRESS))
         requester = self._requester(originator, node)
         rows = self._rows(identifier)
         if not rows:
             self.services.gate.refuse(requester, DOOR, "nothing in the archive matches", rule="NOTHING_FOUND")
             raise MoveRefusedError("Nothing was delivered.")
-        delivered = [outcome is Delivery.DELIVERED for outcome in self._deliveries(requester, rows, node)]
-        if delivered.count(True) != len(rows):
-            raise MoveRefusedError(f"{delivered.count(True)} of {len(rows)} instances were delivered.")
-
-    def _deliveries(self, requester: Requester, rows: list[ImageRow], node: DicomNode) -> Iterator[Delivery | None]:
-        """Deliver one after the other, each asked about when its turn comes: a withdrawal stops what is still to go.
-
-        A recipient that can't be reached ends it, so that a dead one does not hold up the archive.
-        """
-        for row in rows:
-            request = AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=DOOR)
-            outcome = self._deliver(self.services.gate.authorize(request), row, node)
-            yield outcome
-            if outcome is Delivery.FAILED:
-                return
+        return len(rows), self.courier.deliver(requester, rows, node, DOOR)
 
     def _requester(self, originator: str, node: DicomNode) -> Requester:
         asking = self.services.policy.node(originator)
         return requesters.bound(originator, node, asking.host if asking else "")
 
-    def _destination(self, originator: str, target: str) -> DicomNode:
+    def _destination(self, originator: str, target: str, address: str | None) -> DicomNode:
         """Return the node to send to, once both ends are bound and agree on the purpose."""
         asking, receiving = self.services.policy.node(originator), self.services.policy.node(target)
-        for reason, rule in self._objections(asking, receiving, target):
+        for reason, rule in self._objections(asking, receiving, address):
             self.services.gate.refuse(requesters.of_node(originator, asking), DOOR, reason, rule=rule)
             raise MoveRefusedError("The move was refused.")
         assert receiving is not None  # noqa: S101 - none is an objection
         return receiving
 
     def _objections(
-        self, asking: DicomNode | None, receiving: DicomNode | None, target: str
+        self, asking: DicomNode | None, receiving: DicomNode | None, address: str | None
     ) -> Iterator[tuple[str, str]]:
         if asking is None or Verb.MOVE not in asking.may:
             yield "the calling AE title is not bound in policy.toml to ask for images", "UNKNOWN_AE"
-        elif receiving is None or Verb.RECEIVE not in receiving.may or target not in self.modalities:
+        elif address is not None and address != asking.host:
+            yield "the calling AE title is bound in policy.toml to another host", "UNKNOWN_HOST"
+        elif receiving is None or Verb.RECEIVE not in receiving.may or receiving.aet not in self.courier.modalities:
             yield "the destination is not bound in policy.toml to receive images", "UNKNOWN_AE"
         elif asking.purpose is not receiving.purpose:
             yield (
@@ -144,67 +198,16 @@ class MoveScp:
             return []  # one number, several patients: nobody can tell which is meant
         return rows
 
-    def _deliver(self, answer: Answer, row: ImageRow, node: DicomNode) -> Delivery | None:
-        """Release one instance and say how it went; None when it was refused, and then the trail says why."""
-        if not answer.decision.permits:
-            return None
-        try:
-            original = self._original(row)
-            context = self.services.context(answer, node)
-            released = self.services.release.prepare(answer.decision, context, original, row.sop_instance_uid)
-            disclosure = self.services.disclose(answer, released)
-        except ReleaseRefusedError as error:
-            rule = "DECISION_CHANGED" if isinstance(error, DecisionChangedError) else "OBLIGATION_UNMET"
-            self._refused(answer, str(error.args[0]), rule)
-            return None
-        except ConsentgateError as error:
-            self._refused(answer, str(error.args[0]), "FAIL_CLOSED")
-            return None
-        except Exception:  # the boundary: a permit that ends in nothing needs its reason in the trail
-            logger.exception("a release failed")
-            self._refused(answer, "the copy could not be made", "FAIL_CLOSED")
-            return None
-        return self._sent(answer, released.content, disclosure, self.modalities[node.aet])
 
-    def _original(self, row: ImageRow) -> bytes:
-        """Return the stored bytes, which must be those that were accepted and looked at.
+def size(move: Move) -> int:
+    """Tell Orthanc the number of sub-operations. It must never raise: the caller would hang for ever."""
+    return move.total
 
-        Raises:
-            ReleaseRefusedError: they are others.
-        """
-        original = self.archive.read(row.orthanc_instance)
-        if hashlib.sha256(original).hexdigest() != row.sha256:
-            raise ReleaseRefusedError("The stored object is not the one that was accepted.")
-        return original
 
-    def _sent(self, answer: Answer, content: bytes, disclosure: str, modality: str) -> Delivery:
-        try:
-            self.archive.send(content, modality)
-            outcome = Delivery.DELIVERED
-        except ConsentgateError:
-            outcome = Delivery.FAILED
-        with self.services.database.writing() as connection:
-            ledger.deliver(connection, disclosure, outcome)
-        requester = answer.request.requester
-        self.services.gate.note(
-            AuditEvent(
-                id=self.services.ids(),
-                at=self.services.clock(),
-                event=EventType.INSTANCES_TRANSFERRED,
-                outcome=Outcome.SUCCESS if outcome is Delivery.DELIVERED else Outcome.FAILURE,
-                actor=requester.actor,
-                address=requester.address,
-                door=DOOR,
-                subject=answer.request.sop_instance_uid,
-                purpose=requester.purpose,
-                effect=answer.decision.effect,
-                reasons=(f"{outcome.lower()} to {requester.recipient}",),
-                policy=self.services.policy.sha256,
-                detail=f"disclosure {disclosure} under decision {answer.decision_id}",
-            )
-        )
-        return outcome
+def apply(move: Move) -> None:
+    """Do the next sub-operation; raising ends the move."""
+    move.tell_next()
 
-    def _refused(self, answer: Answer, reason: str, rule: str) -> None:
-        request = answer.request
-        self.services.gate.refuse(request.requester, DOOR, reason, rule=rule, subject=request.sop_instance_uid)
+
+def free(_move: Move) -> None:
+    """Let go of a move; there is nothing to clear up, and what was not asked for is not delivered."""

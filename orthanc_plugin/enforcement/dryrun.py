@@ -39,9 +39,9 @@ class Would:
 
 
 def recipients(policy: Policy) -> Iterator[Binding]:
-    """Give every node and user that could receive a picture at all."""
+    """Give every node and user that could receive a picture at all, a user once for each purpose."""
     yield from (node for node in policy.dicom_nodes if Verb.RECEIVE in node.may)
-    yield from (user for user in policy.users if Role.VIEW in user.roles)
+    yield from (use for user in policy.users for use in user.uses() if Role.VIEW in use.roles)
 
 
 def recipient(policy: Policy, name: str) -> Binding:

@@ -18,8 +18,10 @@ from dicomwrap.terms import Purpose, PurposeGroup, WithdrawalPhase
 from dicomwrap.version import VERSION
 from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.dryrun import recipient, would
+from orthanc_plugin.enforcement.health import health
 from orthanc_plugin.enforcement.openapi import description
 from orthanc_plugin.enforcement.rest import BASE, FHIR, Call, CallError, Endpoint, Reply, act, text
+from orthanc_plugin.enforcement.told import refusal
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.fhir.consent import Filing, to_fhir
 from orthanc_plugin.fhir.document import read_document
@@ -306,6 +308,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
         (_DO, f"{BASE}/approvals/{{approval}}", Role.CONSENT, "ApprovalAnswer", "ApprovalOutcome", answer_approval),
         (_ASK, f"{BASE}/tasks", Role.TASKS, "", "TaskList", list_tasks),
         (_DO, f"{BASE}/tasks/{{task}}/closure", Role.TASKS, "Closure", "Closed", close_task),
+        (_ASK, f"{BASE}/refusal", None, "", "Refusals", refusal),
+        (_ASK, f"{BASE}/health", Role.ADMIN, "", "Health", health),
         (_DO, f"{BASE}/break-glass", Role.BREAK_GLASS, "Emergency", "Grant", break_glass),
     )
 )

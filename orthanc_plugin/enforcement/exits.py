@@ -1,69 +1,26 @@
 """The table of HTTP exits: what each (method, route) is, and by what it names pictures. What isn't here is denied.
 
-Knows routes of Orthanc's REST API and of DICOMweb (PS3.18). Must not decide who may use them.
+Knows how a request is matched to its row. Must not decide who may use it.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum, unique
 from functools import cache
+from pathlib import Path
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.settings import Settings
+from orthanc_plugin.enforcement import dicomwebroutes, ownroutes, routes
+from orthanc_plugin.enforcement.route import SUBJECTS, Kind, Route, pattern
 from orthanc_plugin.registry.images import Subject
 
-
-@unique
-class Kind(StrEnum):
-    """What passes through an exit."""
-
-    ADMIN = "ADMIN"
-    LISTING = "LISTING"
-    IMAGE = "IMAGE"
-    INTAKE = "INTAKE"
-    INTERNAL = "INTERNAL"
-    OWN = "OWN"
-    FORBIDDEN = "FORBIDDEN"
-
-
-# What an account must have for an exit of this kind; OWN rows each say theirs, and the rest has no role at all.
-ROLES: Final[dict[Kind, Role]] = {
-    Kind.ADMIN: Role.ADMIN,
-    Kind.LISTING: Role.LIST,
-    Kind.IMAGE: Role.VIEW,
-    Kind.INTAKE: Role.STORE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One row.
-
-    Attributes:
-        method: HTTP method as the handler will see it.
-        path: template; ``{name}`` stands for one segment.
-        kind: what passes.
-        subject: placeholder (or ``?argument``) that names the pictures of an IMAGE row.
-        internal: Consentgate's own processes may use it too.
-        role: what the account must have, where the kind alone doesn't say.
-        reason: why a FORBIDDEN row is, and what to do instead.
-    """
-
-    method: str
-    path: str
-    kind: Kind
-    subject: str = ""
-    internal: bool = False
-    role: Role | None = None
-    reason: str = ""
-
-    @property
-    def needs(self) -> Role:
-        """Return the role that the account must have."""
-        return self.role or ROLES[self.kind]
+ROUTES: Final[tuple[Route, ...]] = (*ownroutes.ROUTES, *routes.ROUTES, *dicomwebroutes.ROUTES)
+METHODS: Final[dict[int, str]] = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,150 +37,16 @@ class Match:
         return f"{self.route.method} {self.route.path}"
 
 
-_RESOURCE = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
-_UID = r"[0-9][0-9.]{0,63}"
-_RECORD = r"[A-Za-z0-9:._\-]{1,256}"
-PLACEHOLDERS: Final[dict[str, str]] = {
-    "instance": _RESOURCE,
-    "series": _RESOURCE,
-    "study": _RESOURCE,
-    "patient": _RESOURCE,
-    "study_uid": _UID,
-    "series_uid": _UID,
-    "instance_uid": _UID,
-    "frame": r"[0-9]{1,6}",
-    "frames": r"[0-9]{1,6}(?:,[0-9]{1,6})*",
-    "modality": r"[A-Za-z0-9_.\-]{1,64}",
-    "consent": _RECORD,
-    "task": _RECORD,
-    "approval": _RECORD,
-    "rest": r".+",
-}
-
-SUBJECTS: Final[dict[str, Subject]] = {
-    "instance": Subject.INSTANCE,
-    "series": Subject.SERIES,
-    "study": Subject.STUDY,
-    "patient": Subject.PATIENT,
-    "study_uid": Subject.STUDY_INSTANCE_UID,
-    "series_uid": Subject.SERIES_INSTANCE_UID,
-    "instance_uid": Subject.SOP_INSTANCE_UID,
-    "?objectUID": Subject.SOP_INSTANCE_UID,
-}
-
-NO_DELETE: Final = "nothing is destroyed by a DELETE; disposition is planned, approved and certified"
-NO_WEBDAV: Final = "WebDAV can be read past any filter; use DICOMweb"
-NO_SCRIPT: Final = "a script could send any image anywhere"
-
-_INSTANCE = "/instances/{instance}"
-_DW_STUDY = "/dicom-web/studies/{study_uid}"
-_DW_SERIES = f"{_DW_STUDY}/series/{{series_uid}}"
-_DW_INSTANCE = f"{_DW_SERIES}/instances/{{instance_uid}}"
-
-
-def _images(subject: str, base: str, *tails: str) -> tuple[Route, ...]:
-    return tuple(Route("GET", base + tail, Kind.IMAGE, subject=subject) for tail in tails)
-
-
-ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/system", Kind.ADMIN),
-    Route("GET", "/statistics", Kind.ADMIN),
-    Route("GET", "/plugins", Kind.ADMIN),
-    Route("GET", "/modalities", Kind.ADMIN),
-    Route("GET", "/patients", Kind.LISTING),
-    Route("GET", "/studies", Kind.LISTING),
-    Route("GET", "/series", Kind.LISTING),
-    Route("GET", "/instances", Kind.LISTING),
-    Route("GET", "/dicom-web/studies", Kind.LISTING),
-    Route("GET", "/dicom-web/series", Kind.LISTING),
-    Route("GET", "/dicom-web/instances", Kind.LISTING),
-    Route("GET", f"{_INSTANCE}/file", Kind.IMAGE, subject="instance", internal=True),
-    *_images(
-        "instance",
-        _INSTANCE,
-        "",
-        "/tags",
-        "/simplified-tags",
-        "/header",
-        "/preview",
-        "/rendered",
-        "/image-uint8",
-        "/frames",
-        "/frames/{frame}/preview",
-        "/frames/{frame}/rendered",
-        "/frames/{frame}/image-uint8",
-        "/frames/{frame}/raw",
-        "/attachments/dicom/data",
-    ),
-    *_images("series", "/series/{series}", "", "/instances", "/archive"),
-    *_images("study", "/studies/{study}", "", "/series", "/instances", "/archive"),
-    *_images("patient", "/patients/{patient}", "", "/studies", "/archive"),
-    *_images("study_uid", _DW_STUDY, "", "/metadata", "/rendered", "/series", "/instances"),
-    *_images("series_uid", _DW_SERIES, "", "/metadata", "/rendered", "/instances"),
-    *_images(
-        "instance_uid", _DW_INSTANCE, "", "/metadata", "/rendered", "/frames/{frames}", "/frames/{frames}/rendered"
-    ),
-    Route("GET", "/wado", Kind.IMAGE, subject="?objectUID"),
-    Route("POST", "/instances", Kind.INTAKE, internal=True),
-    Route("POST", "/dicom-web/studies", Kind.INTAKE),
-    Route("POST", _DW_STUDY, Kind.INTAKE),
-    *(
-        Route(method, f"/consentgate/{tail}", Kind.OWN, role=role)
-        for method, tail, role in (
-            ("GET", "openapi.json", Role.CONSENT),
-            ("POST", "consents", Role.CONSENT),
-            ("POST", "consents/search", Role.CONSENT),
-            ("POST", "consents/get", Role.CONSENT),
-            ("POST", "consents/history", Role.CONSENT),
-            ("POST", "consents/withdrawal", Role.CONSENT),
-            ("GET", "consents/{consent}", Role.CONSENT),
-            ("GET", "consents/{consent}/history", Role.CONSENT),
-            ("POST", "consents/{consent}/withdrawal", Role.CONSENT),
-            ("POST", "decisions", Role.CONSENT),
-            ("GET", "approvals", Role.CONSENT),
-            ("POST", "approvals/{approval}", Role.CONSENT),
-            ("GET", "tasks", Role.TASKS),
-            ("POST", "tasks/{task}/closure", Role.TASKS),
-            ("POST", "break-glass", Role.BREAK_GLASS),
-        )
-    ),
-    Route("POST", "/modalities/{modality}/store-straight", Kind.INTERNAL, internal=True),
-    *(
-        Route("DELETE", f"/{level}/{{{name}}}", Kind.FORBIDDEN, reason=NO_DELETE)
-        for level, name in (
-            ("instances", "instance"),
-            ("series", "series"),
-            ("studies", "study"),
-            ("patients", "patient"),
-        )
-    ),
-    Route("POST", "/tools/bulk-delete", Kind.FORBIDDEN, reason=NO_DELETE),
-    Route("POST", "/tools/reset", Kind.FORBIDDEN, reason=NO_DELETE),
-    Route("POST", "/tools/execute-script", Kind.FORBIDDEN, reason=NO_SCRIPT),
-    Route("GET", "/webdav", Kind.FORBIDDEN, reason=NO_WEBDAV),
-    Route("GET", "/webdav/{rest}", Kind.FORBIDDEN, reason=NO_WEBDAV),
-    Route("PUT", "/webdav/{rest}", Kind.FORBIDDEN, reason=NO_WEBDAV),
-    Route("DELETE", "/webdav/{rest}", Kind.FORBIDDEN, reason=NO_WEBDAV),
-)
-
-METHODS: Final[dict[int, str]] = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
-
-
-def pattern(path: str) -> re.Pattern[str]:
-    """Return what a path must match to fit the template ``path``."""
-    parts = re.split(r"\{(\w+)\}", path)
-    named = (re.escape(part) if at % 2 == 0 else f"(?P<{part}>{PLACEHOLDERS[part]})" for at, part in enumerate(parts))
-    return re.compile("".join(named))
-
-
 @cache
-def _patterns() -> tuple[tuple[re.Pattern[str], Route], ...]:
-    return tuple((pattern(route.path), route) for route in ROUTES)
+def _patterns(method: str) -> tuple[tuple[re.Pattern[str], Route], ...]:
+    return tuple((pattern(route.path), route) for route in ROUTES if route.method == method)
 
 
 def normalised(uri: str) -> str | None:
     """Return the path as Orthanc's router will read it, or None when it is not in canonical form."""
-    if not uri.startswith("/") or any(part in uri for part in ("//", "/./", "/../", "\0", "\\", "%")):
+    if not uri.startswith("/") or any(part in uri for part in ("//", "\0", "\\", "%")):
+        return None
+    if {".", ".."} & set(uri.split("/")):
         return None
     return uri.rstrip("/") or "/"
 
@@ -237,10 +60,10 @@ def classify(method: str, uri: str, arguments: Mapping[str, str]) -> Match | Non
         arguments: GET arguments.
     """
     path = normalised(uri)
-    if path is None:
-        return None
-    for regex, route in _patterns():
-        found = regex.fullmatch(path) if route.method == method else None
+    if path is None or any(count > 1 for count in Counter(name.lower() for name in arguments).values()):
+        return None  # two arguments that differ by case only: a handler might read the other one
+    for regex, route in _patterns(method):
+        found = regex.fullmatch(path)
         if found is None:
             continue
         if not route.subject:
@@ -249,3 +72,37 @@ def classify(method: str, uri: str, arguments: Mapping[str, str]) -> Match | Non
         name = arguments.get(key[1:], "") if key.startswith("?") else found[key]
         return Match(route=route, subject=SUBJECTS[key], names=(name,))
     return None
+
+
+def listed() -> list[dict[str, object]]:
+    """Return the table for people and other programs."""
+    return [
+        {
+            "method": route.method,
+            "route": route.path,
+            "kind": route.kind.value,
+            "roles": list(_roles(route)),
+            "reason": route.reason,
+        }
+        for route in ROUTES
+    ]
+
+
+def _roles(route: Route) -> Iterator[str]:
+    """Give who may use a row: accounts with the role, 'any' bound account, and 'internal', which is Consentgate."""
+    if route.kind not in (Kind.FORBIDDEN, Kind.INTERNAL):
+        yield str(route.needs or "any")
+    if route.internal:
+        yield "internal"
+
+
+def table_file(settings: Settings) -> Path:
+    """Return where the running plugin leaves its table: beside the secret of its start, and gone when it stops."""
+    return settings.path(settings.orthanc.boot_secret).with_name("doors.json")
+
+
+def write_table(settings: Settings) -> Path:
+    """Leave the table for ``consentgate doors``; there is nothing secret in it."""
+    path = table_file(settings)
+    path.write_text(json.dumps(listed(), indent=1), encoding="utf-8")
+    return path

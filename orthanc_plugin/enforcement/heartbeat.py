@@ -1,6 +1,7 @@
 """A thread that signs the trail's head every so often, so that entries can't be cut off unseen.
 
-It also tries again what could not be done at the time. Knows nothing but the beat.
+It also tries again what could not be done at the time. Knows nothing but the beat. When the thread dies or hangs, so
+that nobody watches any more, three beats later every door is shut (``gate.pulse``): Orthanc itself would not notice.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from orthanc_plugin.audit.checkpoint import CheckpointError
@@ -16,6 +18,7 @@ from orthanc_plugin.services import Services
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_BEATS: Final = 30.0
+BEATS_MISSED: Final = 3
 
 
 class Heartbeat:
@@ -30,7 +33,12 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
+        self.pulsate()
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+
+    def pulsate(self) -> None:
+        """Show that the heart beats."""
+        self.services.gate.pulse.beat(self.services.clock(), timedelta(seconds=BEATS_MISSED * self.seconds))
 
     def stop(self) -> None:
         """Sign once more and end; what waits is left to the next start, because the archive is going down."""
@@ -44,7 +52,9 @@ class Heartbeat:
                 task()
             except Exception:  # it waits for the next beat
                 logger.exception("what waited could not be done yet")
+            self.pulsate()
         self.sign()
+        self.pulsate()
 
     def sign(self) -> None:
         """Sign the head, once it is certain that what was signed before is still there."""

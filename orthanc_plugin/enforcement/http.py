@@ -11,11 +11,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orthanc_plugin.archive.remote import SECRET_HEADER, Credentials
+from orthanc_plugin.archive.remote import GUARD_HEADER, SECRET_HEADER, Credentials
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.policyfile import User
+from orthanc_plugin.config.settings import Stow
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.exits import METHODS, Kind, Match, classify
+from orthanc_plugin.enforcement.exits import METHODS, Match, classify
+from orthanc_plugin.enforcement.requester import Asker
+from orthanc_plugin.enforcement.route import Kind
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ReleaseRefusedError
 from orthanc_plugin.gate import AccessRequest, Answer, Requester
@@ -78,11 +81,11 @@ class HttpFilter:
 
     def allow(self, asked: Asked) -> bool:
         """Tell whether the request may go on; the answer and its reason are in the trail."""
-        name = requesters.account(asked.headers)
-        user = self.services.policy.user(name)
-        requester = requesters.of_user(name, user, asked.address)
+        services = self.services
+        asker = requesters.of_request(services.policy, services.proxy, asked.headers, asked.arguments, asked.address)
+        requester, user = asker.requester, asker.user
         match = classify(asked.method, asked.uri, asked.arguments)
-        objection = self._objection(asked, user, match)
+        objection = self._objection(asker, match) or self._body_objection(asked, match)
         if objection is not None:
             rule, reason = objection
             door = match.door if match else f"{asked.method} (unlisted route)"
@@ -92,9 +95,9 @@ class HttpFilter:
         assert match is not None  # noqa: S101 - no match is an objection
         if match.route.kind is Kind.IMAGE:
             return self._images(requester, user, match)
-        return self._noted(requester, match)
+        return self._open(requester, match) and (match.route.unrecorded or self._noted(requester, match))
 
-    def _objection(self, asked: Asked, user: User | None, match: Match | None) -> tuple[str, str] | None:
+    def _objection(self, asker: Asker, match: Match | None) -> tuple[str, str] | None:
         """Return the rule and reason why the request can't even be asked about, if there is one."""
         if match is None:
             return "UNKNOWN_ROUTE", "no such exit is in the table of routes, and what is not listed is denied"
@@ -102,28 +105,41 @@ class HttpFilter:
             return "FORBIDDEN_ROUTE", match.route.reason
         if match.route.kind is Kind.INTERNAL:
             return "INTERNAL_ROUTE", "only Consentgate's own processes may use this exit"
-        if user is None:
-            return "UNKNOWN_USER", "the account is not bound to a purpose in policy.toml"
-        if match.route.needs not in user.roles:
+        if asker.user is None:
+            return asker.rule, asker.reason
+        if match.route.needs is not None and match.route.needs not in asker.user.roles:
             return "ROLE_MISSING", f"the account does not have the role '{match.route.needs}'"
-        if (purpose := requesters.other_purpose(user, asked.headers, asked.arguments)) is not None:
-            return "PURPOSE_NOT_BOUND", f"the account is bound to {user.purpose}; another purpose was asked for" + (
-                f" ({purpose})" if purpose.replace("_", "").isalpha() else ""
-            )
         return None
+
+    def _body_objection(self, asked: Asked, match: Match | None) -> tuple[str, str] | None:
+        """Return the objection to what is sent, as far as headers tell: it isn't read yet, and then not by us first.
+
+        What is packed could unpack without end. STOW-RS passes the upload guard where settings.toml wants it to.
+        """
+        if asked.headers.get("content-encoding", "identity").lower() != "identity":
+            return "COMPRESSED_BODY", "a compressed body is not taken"
+        if match is None or not match.route.unread or self.services.settings.uploads.stow is Stow.DIRECT:
+            return None
+        shown = asked.headers.get(GUARD_HEADER.lower(), "")
+        if hmac.compare_digest(shown.encode(), self.internal.secret.encode()):
+            return None
+        return "UNGUARDED_UPLOAD", "STOW-RS is taken through the upload guard only"
+
+    def _open(self, requester: Requester, match: Match) -> bool:
+        """Tell whether this kind of exit is open at all."""
+        gate = self.services.gate
+        if gate.closed is None or match.route.kind in OPEN_WHEN_CLOSED:
+            return True
+        gate.refuse(requester, match.door, f"the gate is closed: {gate.closed}", rule="GATE_CLOSED")
+        return False
 
     def _noted(self, requester: Requester, match: Match) -> bool:
         """Record a request that names no picture: no record, no answer."""
-        gate = self.services.gate
-        if gate.closed is not None and match.route.kind not in OPEN_WHEN_CLOSED:
-            gate.refuse(requester, match.door, f"the gate is closed: {gate.closed}", rule="GATE_CLOSED")
-            return False
-        event = EventType.QUERY if match.route.kind is Kind.LISTING else EventType.APPLICATION_ACTIVITY
-        return gate.note(
+        return self.services.gate.note(
             AuditEvent(
                 id=self.services.ids(),
                 at=self.services.clock(),
-                event=event,
+                event=EventType.APPLICATION_ACTIVITY,
                 outcome=Outcome.SUCCESS,
                 actor=requester.actor,
                 address=requester.address,

@@ -17,9 +17,9 @@ from typing import Final
 from orthanc_plugin.archive.port import ArchiveControl
 from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.intake import Intake
-from orthanc_plugin.enforcement.preflight import modality_findings, plugin_findings, require_safe
-from orthanc_plugin.enforcement.reading import parsed
+from orthanc_plugin.enforcement.reading import LONGEST_IDENTITY, parsed
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry import images, legacy
@@ -31,6 +31,10 @@ CATCHING_UP: Final = "the start-up checks have not finished"
 STARTED: Final = "ORTHANC_STARTED"
 STOPPED: Final = "ORTHANC_STOPPED"
 NO_TEXT: Final = ("SQ", "OB", "OW", "UN")
+UNREADABLE: Final = (
+    "%d object(s) from before Consentgate can't be read, so no door shows them or what is filed with them. The trail"
+    " names each (STORED_UNASKED); correct a copy of it, and send that in"
+)
 
 
 def write_boot_file(path: Path, credentials: Credentials) -> None:
@@ -48,6 +52,7 @@ class Lifecycle:
     Args:
         services: gate, registry, policy.
         control: what Orthanc says of itself.
+        standing: what must be in effect.
         worker: runs the checks.
         name: gives the name of a change type.
         at_stop: what to clear up.
@@ -57,12 +62,14 @@ class Lifecycle:
         self,
         services: Services,
         control: ArchiveControl,
+        standing: Standing,
         worker: Worker,
         name: Callable[[object], str],
         at_stop: tuple[Callable[[], None], ...] = (),
     ) -> None:
         self.services = services
         self.control = control
+        self.standing = standing
         self.worker = worker
         self.name = name
         self.at_stop = at_stop
@@ -84,14 +91,13 @@ class Lifecycle:
         """Check what is effective, take stock of the archive, then open the gate.
 
         Raises:
-            OpenExitError: a modality or a plugin opens a door.
+            OpenExitError: a modality, a peer or a plugin opens a door.
             ConsentgateError: the archive or the registry failed.
         """
-        modalities: dict[str, object] = dict(self.control.modalities())
-        found = (*modality_findings(modalities, self.services.policy), *plugin_findings(self.control.plugins()))
-        require_safe(found)
-        for orthanc_instance in self.control.instances():
-            self._take_stock(orthanc_instance)
+        self.standing.check()
+        unread = [each for each in self.control.instances() if not self._take_stock(each)]
+        if unread:
+            logger.warning(UNREADABLE, len(unread))
         Intake(self.services).recover()
         if not self.note(legacy.STARTED):
             raise RegistryError("The start could not be recorded, so nothing else could.")
@@ -119,11 +125,22 @@ class Lifecycle:
             )
         )
 
-    def _take_stock(self, orthanc_instance: str) -> None:
-        """Record an instance that was stored while nobody asked, as quarantined: every door refuses it."""
+    def _take_stock(self, orthanc_instance: str) -> bool:
+        """Record an instance that was stored while nobody asked, as quarantined: every door refuses it.
+
+        False when it can't be read: then it is recorded as the archive's index has it, and refused all the same, so
+        that it goes out with none of its series, study or patient either.
+        """
         with self.services.database.reading() as connection:
             if images.find(connection, images.Subject.INSTANCE, (orthanc_instance,)):
-                return
-        content = self.control.read(orthanc_instance)
-        header = {element.keyword: element.value for element in parsed(content) if element.VR not in NO_TEXT}
-        Intake(self.services).stored(header, orthanc_instance, hashlib.sha256(content).hexdigest())
+                return True
+        try:
+            content = self.control.read(orthanc_instance)
+            header = {element.keyword: element.value for element in parsed(content) if element.VR not in NO_TEXT}
+            Intake(self.services).stored(header, orthanc_instance, hashlib.sha256(content).hexdigest())
+        except Exception:  # whatever is wrong with it, it is old and must not keep the archive from starting
+            logger.exception("an object from before Consentgate can't be read")
+            indexed = {name: text[:LONGEST_IDENTITY] for name, text in self.control.indexed(orthanc_instance).items()}
+            Intake(self.services).stored(indexed, orthanc_instance)
+            return False
+        return True

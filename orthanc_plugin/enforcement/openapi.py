@@ -24,8 +24,8 @@ from dicomwrap.terms import (
     PurposeGroup,
     WithdrawalPhase,
 )
-from orthanc_plugin.enforcement.exits import PLACEHOLDERS
 from orthanc_plugin.enforcement.rest import FHIR, JSON, OK, Endpoint
+from orthanc_plugin.enforcement.route import PLACEHOLDERS
 from orthanc_plugin.policy.model import Effect, Obligation
 
 Schema = dict[str, object]
@@ -35,6 +35,7 @@ MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
 TEXT: Final[Schema] = {"type": "string"}
 FLAG: Final[Schema] = {"type": "boolean"}
 NUMBER: Final[Schema] = {"type": "integer"}
+EVERYBODY: Final = "Every account that policy.toml binds may ask."
 FAULTS: Final = {
     "400": "The call is not one that can be read",
     "401": "No account, or not its password (Orthanc answers)",
@@ -121,6 +122,7 @@ CONSENT: Final = _object(
         "scopes": _many(_object({"purpose": PURPOSE, "purposes": _many(PURPOSE), **TERMS}, ("max_form", "audience"))),
         "withdrawn_on": _or_null(DAY),
         "withdrawn_purposes": _or_null(_many(PURPOSE)),
+        "withdrawn": _many(_object({"purpose": PURPOSE, "on": DAY}, ("purpose", "on"))),
         "tests": _or_null(TESTS),
         "evidence": _or_null(_one_of(EvidenceType)),
         "explained": _many(_one_of(Explained)),
@@ -154,7 +156,26 @@ TASK: Final[dict[str, Schema]] = {
     "due_at": _or_null(MOMENT),
     "overdue": FLAG,
 }
+REFUSAL: Final[dict[str, Schema]] = {
+    "decision": TEXT,
+    "at": MOMENT,
+    "door": TEXT,
+    "rules": _many(TEXT),
+    "error": TEXT,
+    "remedy": TEXT,
+}
 APPROVAL: Final[dict[str, Schema]] = {"approval": TEXT, "image": TEXT, "approve_by": MOMENT, "received_at": MOMENT}
+
+PART: Final = _object({"ok": FLAG, "detail": TEXT}, ("ok", "detail"))
+DOORS: Final = _object({"open": FLAG, "why": TEXT}, ("open", "why"))
+HEALTH: Final[dict[str, Schema]] = {
+    "ok": FLAG,
+    "doors": DOORS,
+    "parts": {"type": "object", "additionalProperties": PART},
+    "policy": TEXT,
+    "version": TEXT,
+    "at": MOMENT,
+}
 
 SCHEMAS: Final[dict[str, Schema]] = {
     "Consent": CONSENT,
@@ -197,6 +218,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Closed": _object({"task": TEXT, "closed_by": TEXT}, ("task", "closed_by")),
     "Emergency": _object({"image": TEXT, "reason": TEXT, "minutes": NUMBER}, ("image", "reason")),
     "Grant": _object({"grant": TEXT, "account": TEXT, "ends_at": MOMENT}, ("grant", "account", "ends_at")),
+    "Refusals": _object(
+        {"error": TEXT, "remedy": TEXT, "decision": TEXT, "refusals": _many(_object(REFUSAL, REFUSAL))},
+        ("error", "remedy", "decision", "refusals"),
+    ),
+    "Health": _object(HEALTH, HEALTH),
     "FhirConsent": {"type": "object", "properties": {"resourceType": {"const": "Consent"}}},
     "OpenApi": {"type": "object"},
     "Error": _object({"error": TEXT, "problems": _many(TEXT), "remedy": TEXT}, ("error", "problems", "remedy")),
@@ -219,7 +245,7 @@ def _operation(endpoint: Endpoint) -> Schema:
     answers["401"] = {"description": FAULTS["401"]}
     operation: Schema = {
         "summary": endpoint.summary,
-        "description": f"Needs the role `{endpoint.role}` in policy.toml.",
+        "description": f"Needs the role `{endpoint.role}` in policy.toml." if endpoint.role else EVERYBODY,
         "operationId": "_".join((endpoint.method.lower(), *endpoint.path.strip("/").replace(".", "_").split("/")[1:]))
         .replace("{", "")
         .replace("}", ""),

@@ -1,190 +1,55 @@
 """Look at Orthanc's configuration before any door opens, and refuse to start on one that lets images out unasked.
 
-Knows the options that matter and their defaults (the configuration handed to a plugin has no defaults in it). Pure: the
-configuration is an argument, so the same check runs from outside. Source: Orthanc's Configuration.json of 1.10.1,
-1.12.7 and 1.13.0.
+Knows how options are checked; which, and what each must be, is in ``options``. Pure: the configuration is an argument,
+so the same check runs from outside. What is in effect once Orthanc runs is in ``effective``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum, unique
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Policy, Verb
-from orthanc_plugin.errors import OpenExitError
+from orthanc_plugin.config.policyfile import Policy
+from orthanc_plugin.enforcement.effective import modality_findings
+from orthanc_plugin.enforcement.finding import Finding, in_order, refused, warned
+from orthanc_plugin.enforcement.knownoptions import KNOWN
+from orthanc_plugin.enforcement.options import REQUIRED, Required, Version
 
 Configuration = Mapping[str, object]
 
-
-@unique
-class Severity(StrEnum):
-    """What a finding does to the start."""
-
-    REFUSE = "REFUSE"
-    WARN = "WARN"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One option that is not as it must be."""
-
-    severity: Severity
-    option: str
-    problem: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.option}: {self.problem} {self.remedy}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Required:
-    """An option, Orthanc's default, the values that are safe, and what goes wrong otherwise."""
-
-    option: str
-    default: object
-    safe: tuple[object, ...]
-    problem: str
-    severity: Severity = Severity.REFUSE
-    remedy: str = ""
-
-
-REQUIRED: Final[tuple[Required, ...]] = (
-    Required(
-        option="AuthenticationEnabled",
-        default=False,
-        safe=(True,),
-        problem="Without authentication anyone can claim any account.",
-    ),
-    Required(
-        option="WebDavEnabled",
-        default=True,
-        safe=(False,),
-        problem="WebDAV hands out whole files past the HTTP filter.",
-    ),
-    Required(
-        option="ExecuteLuaEnabled",
-        default=False,
-        safe=(False,),
-        problem="A posted script can read and send any image.",
-    ),
-    Required(option="LuaScripts", default=[], safe=([],), problem="Lua scripts can route images past the gate."),
-    Required(
-        option="RestApiWriteToFileSystemEnabled",
-        default=False,
-        safe=(False,),
-        problem="Images could be written to any path of the server.",
-    ),
-    Required(
-        option="SaveJobs",
-        default=True,
-        safe=(False,),
-        problem="Unfinished sends go on after a restart without being asked again.",
-    ),
-    Required(
-        option="MaximumStorageSize",
-        default=0,
-        safe=(0,),
-        problem="At the limit Orthanc deletes the oldest patients by itself.",
-    ),
-    Required(
-        option="MaximumPatientCount",
-        default=0,
-        safe=(0,),
-        problem="At the limit Orthanc deletes the oldest patients by itself.",
-    ),
-    Required(
-        option="StoreDicom",
-        default=True,
-        safe=(True,),
-        problem="Photographs would be acknowledged and not kept.",
-    ),
-    Required(
-        option="IngestTranscoding",
-        default="",
-        safe=("",),
-        problem="Photographs would be stored otherwise than they were accepted.",
-        remedy='Take "IngestTranscoding" out of orthanc.json.',
-    ),
-    Required(
-        option="DicomCheckModalityHost",
-        default=False,
-        safe=(True,),
-        problem="Any host can use a known AE title.",
-    ),
-    Required(
-        option="StrictAetComparison",
-        default=False,
-        safe=(True,),
-        problem="AE titles that differ only in case would count as the same node.",
-    ),
-    *(
-        Required(
-            option=f"DicomAlwaysAllow{service}",
-            default=service == "Store",
-            safe=(False,),
-            problem=f"Any AE title could use {name}.",
-        )
-        for service, name in (
-            ("Get", "C-GET, which no plugin can stop"),
-            ("Move", "C-MOVE"),
-            ("Find", "C-FIND"),
-            ("FindWorklist", "the worklist"),
-            ("Store", "C-STORE"),
-        )
-    ),
-    Required(
-        option="OverwriteInstances",
-        default=False,
-        safe=(False, "Never"),
-        problem="A second object with the same UID would replace a photograph.",
-    ),
-    Required(
-        option="DicomModalitiesInDatabase",
-        default=False,
-        safe=(False,),
-        problem="Destinations could be changed while Orthanc runs.",
-    ),
-    Required(
-        option="OrthancPeersInDatabase",
-        default=False,
-        safe=(False,),
-        problem="Destinations could be changed while Orthanc runs.",
-    ),
-    Required(option="OrthancPeers", default={}, safe=({},), problem="Peers are sent images without being asked about."),
-    Required(
-        option="DeidentifyLogs",
-        default=True,
-        safe=(True,),
-        problem="Logs would carry patients' identifiers.",
-    ),
-    Required(
-        option="OrthancExplorerEnabled",
-        default=True,
-        safe=(False,),
-        problem="Its pages call routes that are denied.",
-        severity=Severity.WARN,
-    ),
-    Required(
-        option="HttpDescribeErrors",
-        default=True,
-        safe=(False,),
-        problem="Error texts can carry identifiers.",
-        severity=Severity.WARN,
-    ),
-    Required(
-        option="SynchronousCMove",
-        default=True,
-        safe=(True,),
-        problem="C-MOVE would answer before its outcome is known.",
-        severity=Severity.WARN,
-    ),
+PYTHON_LIBRARY: Final = "libOrthancPython.so"
+LIBRARIES: Final = frozenset(
+    {PYTHON_LIBRARY, "libOrthancDicomWeb.so", "libOrthancPostgreSQLIndex.so", "libOrthancPostgreSQLStorage.so"}
 )
+LIST_PLUGINS: Final = 'List the Python and DICOMweb plugins by their files under "Plugins", Python first.'
+SHORTEST_PASSWORD: Final = 12
+WELL_KNOWN: Final = frozenset({"orthanc", "administrator", "changeme", "change-me-please", "password1234"})
+LOOPBACK: Final = ("127.", "::1", "localhost")
 
-SERVICES: Final = ("AllowGet", "AllowFind", "AllowMove", "AllowStore")
-ALLOWED_PLUGINS: Final = frozenset({"python", "dicom-web", "postgresql-index", "postgresql-storage", "explorer.js"})
+
+def every_version(_version: Version) -> bool:
+    """Stand for an Orthanc whose version is not known: every option counts."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What else is known of the Orthanc whose configuration it is.
+
+    Attributes:
+        proxied: whether settings.toml names a reverse proxy, which has the TLS.
+        environment: the one Orthanc runs in; None when it isn't known, as from outside.
+        arguments: Orthanc's command line.
+        has: tells whether Orthanc is of this version or a later one.
+    """
+
+    proxied: bool = False
+    environment: Mapping[str, str] | None = None
+    arguments: tuple[str, ...] = ()
+    has: Callable[[Version], bool] = field(default=every_version, repr=False)
 
 
 def _section(configuration: Configuration, option: str) -> Mapping[str, object]:
@@ -192,126 +57,118 @@ def _section(configuration: Configuration, option: str) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def option_findings(configuration: Configuration) -> Iterator[Finding]:
-    """Check the options one by one."""
+def _value(configuration: Configuration, required: Required) -> object:
+    section, _, name = required.option.rpartition(".")
+    return (_section(configuration, section) if section else configuration).get(name, required.default)
+
+
+def option_findings(configuration: Configuration, has: Callable[[Version], bool]) -> Iterator[Finding]:
+    """Check the options of the table one by one, and those that nobody knows."""
     for required in REQUIRED:
-        value = configuration.get(required.option, required.default)
-        if not any(value == safe and isinstance(value, type(safe)) for safe in required.safe):
-            yield Finding(
-                severity=required.severity,
-                option=required.option,
-                problem=required.problem,
-                remedy=required.remedy or f'Set "{required.option}" to {_json(required.safe[0])} in orthanc.json.',
+        applies = required.since is None or has(required.since)
+        if applies and not required.accepts(_value(configuration, required)):
+            remedy = required.remedy or f'Set "{required.option}" to {json.dumps(required.safe[0])} in orthanc.json.'
+            yield Finding(severity=required.severity, option=required.option, problem=required.problem, remedy=remedy)
+    for option in sorted(set(configuration) - KNOWN):
+        yield warned(option, "Orthanc does not know this option, so it does nothing.", "Correct it, or take it out.")
+
+
+def user_findings(configuration: Configuration) -> Iterator[Finding]:
+    """Check that there are accounts, each with a password that isn't guessed; a password is never told."""
+    users = _section(configuration, "RegisteredUsers")
+    if not users:
+        yield refused(
+            "RegisteredUsers",
+            "Without users Orthanc makes one with a well-known password.",
+            'Name each user with a password of its own under "RegisteredUsers" in orthanc.json.',
+        )
+    for name, password in users.items():
+        if _is_weak(name, password):
+            yield refused(
+                f"RegisteredUsers.{name}",
+                "The password is well known, the account's name, or short.",
+                f"Give it a random one of at least {SHORTEST_PASSWORD} characters.",
             )
-    if not _section(configuration, "RegisteredUsers"):
-        yield Finding(
-            severity=Severity.REFUSE,
-            option="RegisteredUsers",
-            problem="Without users Orthanc makes one with a well-known password.",
-            remedy='Name each user with a password of its own under "RegisteredUsers" in orthanc.json.',
+
+
+def _is_weak(name: str, password: object) -> bool:
+    if not isinstance(password, str) or len(password) < SHORTEST_PASSWORD:
+        return True
+    return password.lower() in WELL_KNOWN or password.lower() == name.lower()
+
+
+def plugin_file_findings(configuration: Configuration) -> Iterator[Finding]:
+    """Check the plugins that shall be loaded, and that Python is the first: the first one's routes are asked first."""
+    listed = configuration.get("Plugins")
+    names = [PurePath(str(each)).name for each in listed] if isinstance(listed, list) else []
+    if PYTHON_LIBRARY not in names or names.index(PYTHON_LIBRARY) != 0:
+        yield refused(
+            "Plugins", "The Python plugin isn't the first, so another's routes are asked first.", LIST_PLUGINS
         )
+    for name in names:
+        if name not in LIBRARIES:
+            yield refused("Plugins", f"'{name}' would be loaded, and its doors are not guarded.", LIST_PLUGINS)
 
 
-def _json(value: object) -> str:
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
-
-
-def modality_findings(modalities: Mapping[str, object], policy: Policy) -> Iterator[Finding]:
-    """Check each DICOM modality: written out in full, C-GET off, and the same node in policy.toml."""
-    for name, modality in modalities.items():
-        option = f"DicomModalities.{name}"
-        if not isinstance(modality, dict):
-            yield Finding(
-                severity=Severity.REFUSE,
-                option=option,
-                problem="The short form allows every service, C-GET included, which no plugin can stop.",
-                remedy='Write it as an object with "AET", "Host", "Port" and "AllowGet": false.',
-            )
-            continue
-        yield from _modality_findings(option, modality, policy)
-
-
-def _modality_findings(option: str, modality: Mapping[str, object], policy: Policy) -> Iterator[Finding]:
-    if modality.get("AllowGet", True) is not False:
-        yield Finding(
-            severity=Severity.REFUSE,
-            option=option,
-            problem="C-GET is allowed, and no plugin can stop it.",
-            remedy='Set "AllowGet": false.',
+def transport_findings(configuration: Configuration, *, proxied: bool) -> Iterator[Finding]:
+    """Check that nothing crosses the network in clear; on this machine it may."""
+    if configuration.get("RemoteAccessAllowed") is True and configuration.get("SslEnabled") is not True and not proxied:
+        yield refused(
+            "RemoteAccessAllowed",
+            "Passwords and photographs would cross the network in clear.",
+            'Set it to false and put a TLS proxy on this machine, or set "SslEnabled" and "SslCertificate",'
+            " or name the proxy under [proxy] in settings.toml.",
         )
-    aet, host = str(modality.get("AET", "")), str(modality.get("Host", ""))
-    node = policy.node(aet)
-    if node is None or node.host != host:
-        yield Finding(
-            severity=Severity.REFUSE,
-            option=option,
-            problem="No node of policy.toml has this AE title and host, so nobody has said what it may have.",
-            remedy="Add the node to policy.toml, or take the modality out of orthanc.json.",
-        )
+    hosts = [str(each.get("Host", "")) for each in _modalities(configuration)]
+    if all(host.startswith(LOOPBACK) for host in hosts):
         return
-    if Verb.STORE not in node.may and modality.get("AllowNAction", True) is not False:
-        yield Finding(
-            severity=Severity.REFUSE,
-            option=option,
-            problem="Storage commitment is allowed, and tells which pictures exist to a node that stored none.",
-            remedy='Set "AllowNAction": false.',
+    if configuration.get("DicomTlsEnabled") is not True:
+        yield warned(
+            "DicomTlsEnabled",
+            "DICOM goes over the network in clear, and a node is known by its AE title and address only.",
+            'Set it to true with "DicomTlsCertificate", "DicomTlsPrivateKey" and "DicomTlsTrustedCertificates".',
         )
-    if Verb.MOVE not in node.may and modality.get("AllowMove", True) is not False:
-        yield Finding(
-            severity=Severity.WARN,
-            option=option,
-            problem="C-MOVE is allowed here and refused by policy.toml.",
-            remedy='Set "AllowMove": false.',
+    elif configuration.get("DicomTlsRemoteCertificateRequired", True) is not True:
+        yield warned(
+            "DicomTlsRemoteCertificateRequired",
+            "A node need not show a certificate, so it is known by its AE title and address only.",
+            "Set it to true.",
         )
 
 
-def plugin_findings(plugins: tuple[str, ...]) -> Iterator[Finding]:
-    """Check the plugins loaded: one that is not known could open a door of its own."""
-    for name in plugins:
-        if name not in ALLOWED_PLUGINS:
-            yield Finding(
-                severity=Severity.REFUSE,
-                option="Plugins",
-                problem=f"Plugin '{name}' is loaded, and its doors are not guarded.",
-                remedy='List only the Python and DICOMweb plugins under "Plugins", Python first.',
-            )
+def _modalities(configuration: Configuration) -> tuple[Mapping[str, object], ...]:
+    known = _section(configuration, "DicomModalities")
+    return tuple(each for each in known.values() if isinstance(each, dict))
 
 
-def environment_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Check the environment Orthanc runs in."""
+def surrounding_findings(environment: Mapping[str, str], arguments: tuple[str, ...]) -> Iterator[Finding]:
+    """Check the environment and the command line that Orthanc was started with."""
     if environment.get("TCP_NODELAY") != "1":
-        yield Finding(
-            severity=Severity.WARN,
-            option="TCP_NODELAY",
-            problem="Each C-STORE stalls for about 45 ms.",
-            remedy="Start Orthanc with TCP_NODELAY=1 in its environment.",
+        yield warned(
+            "TCP_NODELAY",
+            "Each C-STORE stalls for about 45 ms.",
+            "Start Orthanc with TCP_NODELAY=1 in its environment.",
         )
+    for argument in arguments:
+        if argument.startswith(("--verbose", "--trace")):
+            yield warned(argument, "Logs could carry patients' identifiers.", "Start Orthanc without it.")
 
 
-def findings(
-    configuration: Configuration, policy: Policy, environment: Mapping[str, str] | None = None
-) -> tuple[Finding, ...]:
+def findings(configuration: Configuration, policy: Policy, around: Around) -> tuple[Finding, ...]:
     """Return everything that is not as it must be, refusals first.
 
     Args:
         configuration: Orthanc's, as its files say it.
         policy: policy.toml.
-        environment: the one Orthanc runs in; None when it isn't known, as from outside.
+        around: what else is known.
     """
-    found = (
-        *option_findings(configuration),
-        *modality_findings(_section(configuration, "DicomModalities"), policy),
-        *(environment_findings(environment) if environment is not None else ()),
+    return in_order(
+        (
+            *option_findings(configuration, around.has),
+            *user_findings(configuration),
+            *plugin_file_findings(configuration),
+            *transport_findings(configuration, proxied=around.proxied),
+            *modality_findings(_section(configuration, "DicomModalities"), policy),
+            *(surrounding_findings(around.environment, around.arguments) if around.environment is not None else ()),
+        )
     )
-    return tuple(sorted(found, key=lambda finding: (finding.severity is Severity.WARN, finding.option)))
-
-
-def require_safe(found: tuple[Finding, ...]) -> None:
-    """Refuse to go on while there is a refusal in ``found``.
-
-    Raises:
-        OpenExitError: with every refusal and its remedy.
-    """
-    refusals = tuple(str(finding) for finding in found if finding.severity is Severity.REFUSE)
-    if refusals:
-        raise OpenExitError("Consentgate does not start: images could leave unasked, or be lost.", problems=refusals)

@@ -1,17 +1,19 @@
 """What Orthanc's core refuses before any hook is called, such as an unknown AE title or C-GET, for the audit trail.
 
-Knows the line that Orthanc writes to its log for it. Reads the log like ``tail -F``: a rotated file is followed.
+Knows the line that Orthanc writes to its log for it. Follows a rotated log: the old file is read to its end by the open
+descriptor before the new one is begun. What is emptied in place between two looks (copytruncate) is lost.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.services import Services
@@ -65,15 +67,13 @@ class LogWitness:
     def __init__(self, path: Path, services: Services) -> None:
         self.path = path
         self.services = services
-        self.position = 0
-        self.inode = 0
+        self.file: BinaryIO | None = None
         self.stopping = threading.Event()
 
     def start(self) -> None:
         """Follow the log from its present end, in a thread of its own."""
-        if self.path.exists():
-            status = self.path.stat()
-            self.position, self.inode = status.st_size, status.st_ino
+        if self._open():
+            self._opened().seek(0, os.SEEK_END)
         threading.Thread(target=self._run, name="log-witness", daemon=True).start()
 
     def stop(self) -> None:
@@ -90,18 +90,55 @@ class LogWitness:
                 self.services.gate.refuse(requester, found.door, found.reason, rule=found.rule)
 
     def _new_lines(self) -> Iterator[str]:
-        if not self.path.exists():
+        if self.file is None and not self._open():
             return
-        status = self.path.stat()
-        if status.st_ino != self.inode or status.st_size < self.position:
-            self.inode, self.position = status.st_ino, 0
-        with self.path.open("rb") as file:
-            file.seek(self.position)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return  # half a line: the rest is read next time
-                self.position += len(line)
-                yield line.decode("utf-8", "replace")
+        yield from self._rest()
+        if self._was_replaced():
+            yield from self._rest()  # what was written into the old one before it was replaced
+            self._open()
+            yield from self._rest()
+
+    def _rest(self) -> Iterator[str]:
+        """Give the whole lines from where the last look ended to the end of the open file."""
+        file = self._opened()
+        if os.fstat(file.fileno()).st_size < file.tell():
+            file.seek(0)  # emptied by who rotates the log
+        while True:
+            begun = file.tell()
+            line = file.readline()
+            if not line.endswith(b"\n"):
+                file.seek(begun)  # half a line: the rest is read next time
+                return
+            yield line.decode("utf-8", "replace")
+
+    def _was_replaced(self) -> bool:
+        """Tell whether the log's name is another file's by now, and something is in that one already.
+
+        Until then whoever writes may still write into the old one.
+        """
+        try:
+            named = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return named.st_size > 0 and not os.path.samestat(named, os.fstat(self._opened().fileno()))
+
+    def _open(self) -> bool:
+        """Open the file that has the log's name; False when there is none."""
+        try:
+            found = self.path.open("rb")
+        except FileNotFoundError:
+            return False
+        self._close()
+        self.file = found
+        return True
+
+    def _opened(self) -> BinaryIO:
+        assert self.file is not None  # noqa: S101 - it is opened before it is read
+        return self.file
+
+    def _close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
     def _run(self) -> None:
         while not self.stopping.wait(SECONDS_BETWEEN_LOOKS):
@@ -109,3 +146,4 @@ class LogWitness:
                 self.look()
             except Exception:  # a witness that stumbles goes on looking
                 logger.exception("Orthanc's log could not be read")
+        self._close()

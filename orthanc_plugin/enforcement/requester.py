@@ -1,22 +1,39 @@
-"""Who asks: from an AE title or a verified account to the binding that policy.toml gives it.
+"""Who asks: from an AE title, a verified account or a proxy's word to the binding that policy.toml gives it.
 
-Knows policy.toml's bindings. A purpose is never taken from the request: a request that names another than the binding's
-is refused.
+Knows policy.toml's bindings and the one proxy that is believed. A request may choose a purpose only among those that
+its account is bound to, and gets that purpose's audience and form with it. What claims to be somebody and can't be
+believed is refused, never read as if it had claimed nothing. Source: purpose of use as of HL7 v3 PurposeOfUse.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from dicomwrap.terms import PURPOSE_CODES, Audience, Form
-from orthanc_plugin.config.policyfile import Binding, DicomNode, User
+from dicomwrap.terms import PURPOSE_CODES, Audience, Form, Purpose
+from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, Role, User
+from orthanc_plugin.config.proxy import Proxy
 from orthanc_plugin.gate import Requester
 
-PURPOSE_HEADERS = ("purpose-of-use", "x-purpose-of-use")
-PURPOSE_ARGUMENT = "purpose"
+PURPOSE_HEADERS: Final = ("purpose-of-use", "x-purpose-of-use")
+PURPOSE_ARGUMENT: Final = "purpose"
+# What proxies usually name people in; whoever sends one without being our proxy claims to be somebody else.
+IDENTITY_HEADERS: Final = frozenset({"x-forwarded-user", "x-auth-request-user", "x-remote-user", "remote-user"})
+BEARER: Final = (
+    "BEARER_TOKEN",
+    "bearer tokens are not accepted: Orthanc lets the ones it makes past every check",
+)
+NOT_THE_PROXY: Final = (
+    "IDENTITY_NOT_TRUSTED",
+    "the request names a person in a header, and does not come from the proxy that may do so",
+)
+NOBODY_NAMED: Final = ("NO_IDENTITY", "the proxy named nobody, and its own account may have nothing")
+TWO_NAMED: Final = ("IDENTITY_AMBIGUOUS", "the proxy named two different people")
+NOT_BOUND: Final = ("UNKNOWN_USER", "the account is not bound to a purpose in policy.toml")
 
 
 def unknown(actor: str, address: str = "") -> Requester:
@@ -59,12 +76,124 @@ def account(headers: Mapping[str, str]) -> str:
         return ""
 
 
-def other_purpose(binding: Binding, headers: Mapping[str, str], arguments: Mapping[str, str]) -> str | None:
-    """Return the purpose that the request names when it isn't the binding's."""
-    named = [headers[header] for header in PURPOSE_HEADERS if header in headers]
-    named += [arguments[PURPOSE_ARGUMENT]] if PURPOSE_ARGUMENT in arguments else []
-    own = {binding.purpose.value, PURPOSE_CODES[binding.purpose]}
-    return next((purpose for purpose in named if purpose not in own), None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks by HTTP. ``user`` is the account as bound for the purpose that is asked for.
+
+    It is None when the request must be refused, and then ``rule`` and ``reason`` say why.
+    """
+
+    requester: Requester
+    user: User | None = None
+    rule: str = ""
+    reason: str = ""
+
+
+class _RefusedError(Exception):
+    """Rule and reason why nobody is behind a request."""
+
+
+def ourselves(name: str) -> Asker:
+    """Return Consentgate's own other processes, which the filter has known by the secret of this start."""
+    user = User(
+        name=name,
+        purpose=Purpose.RECORDS_MANAGEMENT,
+        audience=Audience.RECORDS_OFFICER,
+        roles=frozenset({Role.ADMIN}),
+    )
+    return Asker(requester=bound(name, user), user=user)
+
+
+def signed_in(proxy: Proxy | None, headers: Mapping[str, str], address: str | None) -> str:
+    """Return the account behind a request, '' when there is none.
+
+    Args:
+        proxy: the proxy that may name people, if there is one.
+        headers: by name in lower case; Orthanc has verified the password in them.
+        address: where the request comes from; None where only the filter, which was asked before, could see it.
+
+    Raises:
+        _RefusedError: the request claims what can't be believed.
+    """
+    if headers.get("authorization", "").partition(" ")[0].lower() == "bearer":
+        raise _RefusedError(*BEARER)
+    own = account(headers)
+    by_proxy = proxy is not None and own == proxy.settings.account
+    also = {proxy.settings.user_header.lower(), proxy.settings.secret_header.lower()} if proxy else frozenset()
+    claimed = (IDENTITY_HEADERS | also) & headers.keys()
+    if proxy is None or not by_proxy:
+        if claimed:
+            raise _RefusedError(*NOT_THE_PROXY)
+        return own
+    return _named(proxy, headers, address)
+
+
+def vouched_for(proxy: Proxy | None, headers: Mapping[str, str], address: str) -> str:
+    """Return whom the proxy names, '' for everybody else: where Orthanc hasn't verified the password, only this counts.
+
+    Args:
+        proxy: the proxy that may name people, if there is one.
+        headers: by name in lower case.
+        address: where the request comes from.
+    """
+    try:
+        return "" if proxy is None or account(headers) != proxy.settings.account else _named(proxy, headers, address)
+    except _RefusedError:
+        return ""
+
+
+def _named(proxy: Proxy, headers: Mapping[str, str], address: str | None) -> str:
+    """Return whom the proxy names, if it is the proxy."""
+    shown = headers.get(proxy.settings.secret_header.lower(), "")
+    knows_the_secret = hmac.compare_digest(shown.encode(), proxy.secret.encode())
+    if not knows_the_secret or (address is not None and not proxy.calls_from(address)):
+        raise _RefusedError(*NOT_THE_PROXY)
+    name = headers.get(proxy.settings.user_header.lower(), "")
+    if not name.strip():
+        raise _RefusedError(*NOBODY_NAMED)
+    if any(headers[each] != name for each in IDENTITY_HEADERS & headers.keys()):
+        raise _RefusedError(*TWO_NAMED)
+    return name
+
+
+def chosen(user: User, headers: Mapping[str, str], arguments: Mapping[str, str]) -> User:
+    """Return the user as bound to the purpose that the request names in a header, or to its own when none is named.
+
+    Raises:
+        _RefusedError: it names one that the user isn't bound to, or two, or another one in an argument.
+    """
+    named = {headers[header] for header in PURPOSE_HEADERS if header in headers}
+    uses = {word: use for use in user.uses() for word in (use.purpose.value, PURPOSE_CODES[use.purpose])}
+    meant = {uses[word].purpose if word in uses else None for word in named} or {user.purpose}
+    found = next((use for use in user.uses() if meant == {use.purpose}), None)
+    argument = arguments.get(PURPOSE_ARGUMENT)
+    if found is None or (argument is not None and argument not in (found.purpose.value, PURPOSE_CODES[found.purpose])):
+        bound_to = ", ".join(use.purpose for use in user.uses())
+        reason = f"the account is bound to {bound_to}; another purpose was asked for, or not in the header that counts"
+        raise _RefusedError("PURPOSE_NOT_BOUND", reason)
+    return found
+
+
+def of_request(
+    policy: Policy,
+    proxy: Proxy | None,
+    headers: Mapping[str, str],
+    arguments: Mapping[str, str],
+    address: str | None = None,
+) -> Asker:
+    """Return who asks by HTTP; header names in lower case, ``address`` None in a REST callback, which isn't told it."""
+    requester = unknown(account(headers), address or "")
+    try:
+        name = signed_in(proxy, headers, address)
+        user = policy.user(name)
+        requester = of_user(name, user, address or "")
+        if user is None:
+            raise _RefusedError(*NOT_BOUND)
+        use = chosen(user, headers, arguments)
+    except _RefusedError as refused:
+        rule, reason = refused.args
+        return Asker(requester=requester, rule=rule, reason=reason)
+    return Asker(requester=of_user(name, use, address or ""), user=use)
 
 
 def of_node(aet: str, node: DicomNode | None) -> Requester:
@@ -73,5 +202,7 @@ def of_node(aet: str, node: DicomNode | None) -> Requester:
 
 
 def of_user(name: str, user: User | None, address: str) -> Requester:
-    """Return the requester behind an account."""
-    return unknown(name, address) if user is None else replace(bound(name, user, address), signed_in=True)
+    """Return the requester behind an account; emergency access is for a use that has the role."""
+    if user is None:
+        return unknown(name, address)
+    return replace(bound(name, user, address), signed_in=Role.BREAK_GLASS in user.roles)

@@ -1,23 +1,27 @@
-"""Consentgate's own REST door inside Orthanc: how a call becomes an answer.
+"""The REST door inside Orthanc, for Consentgate's own calls and for the core's that it answers instead of the core.
 
-Knows Orthanc's REST callback, accounts and errors. Must not know what the endpoints do (``endpoints``). The HTTP filter
-has let the request through by its row in ``exits`` and has written it down; here the account's role is asked again,
-because this hook would also answer where the filter is missing.
+Knows Orthanc's REST callback, accounts and errors. Must not know what the endpoints do (``endpoints``, ``overrides``).
+The HTTP filter has let the request through by its row in ``exits`` and has written it down; here the account's role is
+asked again, because this hook would also answer where the filter is missing.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Final, cast
+from urllib.parse import unquote_plus
 
 from dicomwrap.errors import DicomwrapError
 from orthanc_plugin.config.policyfile import Role, User
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.exits import normalised, pattern
-from orthanc_plugin.enforcement.sdk import RestOutput
+from orthanc_plugin.enforcement.exits import Match, classify, normalised
+from orthanc_plugin.enforcement.requester import Asker
+from orthanc_plugin.enforcement.route import pattern
+from orthanc_plugin.enforcement.sdk import RestOutput, StreamOutput
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import (
     ConfigurationError,
@@ -27,6 +31,7 @@ from orthanc_plugin.errors import (
     UnknownImageError,
     UnknownRecordError,
 )
+from orthanc_plugin.gate import Requester
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.services import Services
 
@@ -36,6 +41,7 @@ BASE: Final = "/consentgate"
 JSON: Final = "application/json"
 FHIR: Final = "application/fhir+json"
 BODY_BYTES: Final = 256 * 1024
+COLLECTED_BYTES: Final = 32 * 1024 * 1024  # of a stream, where it can't leave in pieces (``sdk.can_stream``)
 UNSURE: Final = "See Orthanc's log, and ask what is on record before the call is sent again."
 
 OK: Final = 200
@@ -75,6 +81,7 @@ class Call:
     """One request to an endpoint; header names in lower case, ``names`` are the placeholders of its path."""
 
     user: User
+    requester: Requester
     door: str
     names: Mapping[str, str]
     arguments: Mapping[str, str]
@@ -108,11 +115,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What an endpoint answers; ``payload`` becomes JSON."""
+    """What an endpoint answers: ``payload`` as JSON, or else ``content``, or else the pieces of ``stream``.
+
+    Attributes:
+        filename: what a browser shall call the content.
+    """
 
     status: int = OK
-    payload: object
+    payload: object = None
     media: str = JSON
+    content: bytes | None = None
+    stream: Iterator[bytes] | None = None
+    filename: str = ""
 
 
 Handler = Callable[[Services, Call], Reply]
@@ -125,20 +139,24 @@ class Endpoint:
     Attributes:
         method: HTTP method.
         path: template, as in ``exits``.
-        role: what the account must have.
+        role: what the account must have; None where every account that policy.toml binds will do.
         summary: what it does, in a line.
         takes: name of the body's schema, or ''.
         gives: name of the schema of its answer.
         handler: does it.
+        most: how many bytes the body may have. Orthanc's Python plugin 4.0 never frees a body, so little is taken.
+        waits: whether it waits for other systems, and so must not hold up decisions.
     """
 
     method: str
     path: str
-    role: Role
+    role: Role | None
     summary: str
     takes: str = ""
     gives: str
     handler: Handler = field(repr=False)
+    most: int = BODY_BYTES
+    waits: bool = False
 
 
 def text(values: Mapping[str, object], name: str, *, needed: bool = True, most: int = 2000) -> str:
@@ -175,27 +193,69 @@ def fault(error: Exception) -> Reply:
 
 
 class RestDoor:
-    """Answers every call below ``/consentgate/``.
+    """Answers every call to the paths of its endpoints; a method that none of them has is refused.
 
     Args:
         services: registry, gate and policy.
         endpoints: the table.
         worker: runs the endpoints, because Orthanc's HTTP threads have a stack of 100 KiB.
+        streams: whether what is sent piece by piece can leave so (``sdk.can_stream``).
     """
 
-    def __init__(self, services: Services, endpoints: Sequence[Endpoint], worker: Worker) -> None:
+    def __init__(
+        self, services: Services, endpoints: Sequence[Endpoint], worker: Worker, *, streams: bool = False
+    ) -> None:
         self.services = services
         self.endpoints = tuple((pattern(each.path), each) for each in endpoints)
         self.worker = worker
+        self.streams = streams
 
     def hook(self, output: RestOutput, uri: str, **request: object) -> None:
         """Answer Orthanc; whatever goes wrong is told as an error."""
         try:
             reply = self.worker.run(self.answer, uri, request)
+            if reply.stream is not None and self.streams:
+                self._stream(cast("StreamOutput", output), reply, reply.stream)
+                return
+            reply = self._collected(reply)
         except BaseException:
             logger.exception("a call of the REST door failed")
             reply = fault(RuntimeError())
         send(output, reply)
+
+    def _stream(self, output: StreamOutput, reply: Reply, stream: Iterator[bytes]) -> None:
+        """Send each piece when it is made. What breaks off can't be told any more, and ends the connection.
+
+        A piece is made on a thread of the worker and sent on Orthanc's, so a slow client holds up nobody else.
+        """
+        try:
+            _name(output, reply)
+            output.StartStreamAnswer(reply.media)
+            with closing(self._pieces(stream)) as pieces:
+                for piece in pieces:
+                    output.SendStreamChunk(piece)
+        except BaseException:
+            logger.exception("an answer broke off while it was sent")
+
+    def _collected(self, reply: Reply) -> Reply:
+        """Return the reply with its stream as content, where Orthanc's plugin can't stream."""
+        if reply.stream is None:
+            return reply
+        collected = bytearray()
+        with closing(self._pieces(reply.stream)) as pieces:
+            for piece in pieces:
+                collected += piece
+                if len(collected) > COLLECTED_BYTES:
+                    return fault(too_much())
+        return replace(reply, content=bytes(collected), stream=None)
+
+    def _pieces(self, stream: Iterator[bytes]) -> Generator[bytes, None, None]:
+        """Give the pieces, each made on a thread of the worker; the stream is closed whatever comes between."""
+        try:
+            while (piece := self.worker.run(_next, stream)) is not None:
+                yield piece
+        finally:
+            self.worker.run(_close, stream)
 
     def answer(self, uri: str, request: Mapping[str, object]) -> Reply:
         """Return the answer to one call."""
@@ -215,29 +275,62 @@ class RestDoor:
         if here is None:
             raise CallError("The endpoint has no such method.", status=NOT_ALLOWED)
         endpoint, match = here
-        user = self.services.policy.user(requesters.account(headers))
-        if user is None or endpoint.role not in user.roles:
+        arguments = {unquote_plus(name): unquote_plus(value) for name, value in _texts(request.get("get")).items()}
+        asker = self._asker(classify(method, uri, arguments), headers, arguments)
+        if asker.user is None or (endpoint.role is not None and endpoint.role not in asker.user.roles):
             raise CallError(
-                f"The account does not have the role '{endpoint.role}'.",
+                asker.reason or f"The account does not have the role '{endpoint.role}'.",
                 status=FORBIDDEN,
-                remedy="The data protection officer gives roles in policy.toml.",
+                remedy="The data protection officer gives roles and purposes in policy.toml.",
             )
         body = request.get("body", b"")
         raw = body if isinstance(body, bytes) else str(body).encode()
-        if len(raw) > BODY_BYTES:
-            raise CallError(f"The body has more than {BODY_BYTES} bytes.", status=TOO_LARGE)
+        if len(raw) > endpoint.most:
+            raise CallError(f"The body has more than {endpoint.most} bytes.", status=TOO_LARGE)
         return endpoint, Call(
-            user=user,
+            user=asker.user,
+            requester=asker.requester,
             door=f"{endpoint.method} {endpoint.path}",
             names=match.groupdict(),
-            arguments=_texts(request.get("get")),
+            arguments=arguments,
             headers=headers,
             body=raw,
         )
 
+    def _asker(self, match: Match | None, headers: Mapping[str, str], arguments: Mapping[str, str]) -> Asker:
+        """Return who calls; Consentgate's own processes may where the table of exits says so."""
+        own = self.services.settings.orthanc.user
+        if match is not None and match.route.internal and requesters.account(headers) == own:
+            return requesters.ourselves(own)
+        return requesters.of_request(self.services.policy, self.services.proxy, headers, arguments)
+
 
 def _texts(value: object) -> dict[str, str]:
     return {str(key): str(each) for key, each in value.items()} if isinstance(value, dict) else {}
+
+
+def _next(stream: Iterator[bytes]) -> bytes | None:
+    return next(stream, None)
+
+
+def _close(stream: Iterator[bytes]) -> None:
+    if isinstance(stream, Generator):
+        stream.close()
+
+
+def too_much() -> CallError:
+    """Return the error for an answer that is too large to be collected."""
+    return CallError(
+        f"The answer has more than {COLLECTED_BYTES} bytes, and this version of Orthanc's Python plugin can't send it"
+        " piece by piece.",
+        status=TOO_LARGE,
+        remedy="Ask for less at a time, such as one series.",
+    )
+
+
+def _name(output: RestOutput, reply: Reply) -> None:
+    if reply.filename:
+        output.SetHttpHeader("Content-Disposition", f'attachment; filename="{reply.filename}"')
 
 
 def send(output: RestOutput, reply: Reply) -> None:
@@ -247,7 +340,8 @@ def send(output: RestOutput, reply: Reply) -> None:
     """
     said = json.dumps(reply.payload, ensure_ascii=True)
     if reply.status == OK:
-        output.AnswerBuffer(said, reply.media)
+        _name(output, reply)
+        output.AnswerBuffer(said if reply.content is None else reply.content, reply.media)
         return
     try:
         output.SendHttpStatus(reply.status, said)

@@ -12,8 +12,10 @@ from openapi_spec_validator import validate
 from dicomwrap.consentfile import as_mapping
 from dicomwrap.version import VERSION
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
-from orthanc_plugin.enforcement.exits import ROUTES, Kind
+from orthanc_plugin.enforcement.exits import ROUTES
+from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.openapi import SCHEMAS, description
+from orthanc_plugin.enforcement.route import Kind
 from tests.fakes.caller import PATIENT_RECORD, Caller, Said, world_with_accounts
 from tests.fakes.clinic import clinic
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
@@ -94,7 +96,10 @@ def answers(caller: Caller) -> Iterator[tuple[str, str, Said]]:
     yield "POST", "/consentgate/consents/withdrawal", caller.post("consents/withdrawal", {"consent": "urn:x:2"})
     withdrawn = caller.post(f"consents/{CONSENT_ID}/withdrawal", {"phase": "LATER"})
     yield "POST", "/consentgate/consents/{consent}/withdrawal", withdrawn
+    yield "GET", "/consentgate/refusal", caller.get("refusal", "governance")
     yield "GET", "/consentgate/openapi.json", caller.get("openapi.json")
+    Heartbeat(world.services).beat()
+    yield "GET", "/consentgate/health", caller.get("health", "admin")
 
 
 def test_every_answer_keeps_to_the_description(caller: Caller) -> None:
@@ -129,4 +134,6 @@ def test_a_fault_keeps_to_the_description(caller: Caller) -> None:
 def test_the_page_for_administrators_lists_every_call() -> None:
     page = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
     listed = [line for line in page.splitlines() if line.startswith("| `")]
-    assert listed == [f"| `{each.method} {each.path}` | `{each.role}` | {each.summary} |" for each in ENDPOINTS]
+    assert listed == [
+        f"| `{each.method} {each.path}` | `{each.role or 'any'}` | {each.summary} |" for each in ENDPOINTS
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import deciding, wrapping
+from benchmarks import deciding, doors, wrapping
 
 
 def test_the_benchmark_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
@@ -26,3 +26,19 @@ def test_the_benchmark_of_decisions_measures_each_arm_it_tells_of(tmp_path: Path
     assert arms == [line.split("|")[1].strip() for line in again[2:]]
     assert len(arms) == 5
     assert all(f"| {arm} |" in documented for arm in arms)
+
+
+def test_the_benchmark_of_doors_has_the_doors_and_the_limits_that_are_told_of() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    section = documented.split("## Doors")[1]
+    assert all(f"| {door} | with |" in section for door in doors.DOORS)
+    assert all(f"| {goal} | {limit} |" in section for goal, limit in doors.DOORS.values() if goal)
+    one = doors.Arm(url="", dicom_port=0, passwords={}, workstation_port=0)
+    two = doors.Arm(url="", dicom_port=0, passwords={}, workstation_port=0)
+    for arm, seconds in ((one, 0.1), (two, 0.3)):
+        arm.rounds["C-STORE"].append(doors.Taken(each=seconds, times=[seconds, seconds * 2]))
+    lines = [doors.row("C-STORE", name, {"without": one, "with": two}, "1.10", "1.25") for name in doors.ARMS]
+    assert lines == [
+        "| C-STORE | without | 100.0 | 1.00 | 200.0 | 200.0 | 1.00 | 1 |  |",
+        "| C-STORE | with | 300.0 | 3.00 | 600.0 | 600.0 | 3.00 | 1.10 | 1.25 |",
+    ]

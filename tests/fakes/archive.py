@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from orthanc_plugin.errors import ArchiveError
@@ -18,7 +19,9 @@ class ArchiveSimulator:
         watcher: called with modality and bytes while an object is being sent, before it counts as sent.
         unreachable: modalities that don't confirm what they are sent.
         known_modalities: what Orthanc says of its DICOM modalities.
+        known_peers: what Orthanc says of its peers.
         loaded: the plugins Orthanc has loaded.
+        index: what the archive's index has of objects, by Orthanc identifier.
         stopped: how often Orthanc was told to stop.
     """
 
@@ -27,7 +30,9 @@ class ArchiveSimulator:
     watcher: Callable[[str, bytes], None] = lambda _modality, _content: None
     unreachable: set[str] = field(default_factory=set)
     known_modalities: dict[str, dict[str, object]] = field(default_factory=dict)
+    known_peers: dict[str, object] = field(default_factory=dict)
     loaded: tuple[str, ...] = ("python", "dicom-web")
+    index: dict[str, dict[str, str]] = field(default_factory=dict)
     stopped: int = 0
 
     def read(self, orthanc_instance: str) -> bytes:
@@ -51,7 +56,11 @@ class ArchiveSimulator:
 
     def modalities(self) -> dict[str, dict[str, object]]:
         """Return the effective modalities."""
-        return self.known_modalities
+        return deepcopy(self.known_modalities)
+
+    def peers(self) -> dict[str, object]:
+        """Return the effective peers."""
+        return deepcopy(self.known_peers)
 
     def plugins(self) -> tuple[str, ...]:
         """Return the loaded plugins."""
@@ -60,6 +69,10 @@ class ArchiveSimulator:
     def instances(self) -> tuple[str, ...]:
         """Return every stored instance."""
         return tuple(self.objects)
+
+    def indexed(self, orthanc_instance: str) -> dict[str, str]:
+        """Return what the index has."""
+        return self.index[orthanc_instance]
 
     def shut_down(self) -> None:
         """Count that Orthanc was told to stop."""

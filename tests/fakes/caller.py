@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
-from orthanc_plugin.enforcement.rest import RestDoor
+from orthanc_plugin.enforcement.rest import Endpoint, RestDoor
 from tests.fakes.orthanc import RestOutput
 from tests.fakes.world import POLICY, World, make_world
 
@@ -51,10 +52,11 @@ class Caller:
     """Calls the door of a world."""
 
     world: World
+    endpoints: Sequence[Endpoint] = ENDPOINTS
 
     def call(self, method: str, path: str, account: str = "epr", body: object = None, **headers: str) -> Said:
         """Call as ``account``; a body that is no text is sent as JSON."""
-        door = RestDoor(self.world.services, ENDPOINTS, self.world.worker())
+        door = RestDoor(self.world.services, self.endpoints, self.world.worker())
         sent = {"authorization": "Basic " + base64.b64encode(f"{account}:x".encode()).decode()}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         request: dict[str, object] = {"method": method, "headers": sent, "groups": ()}

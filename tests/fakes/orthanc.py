@@ -42,10 +42,10 @@ class RestOutput:
 
     def __init__(self) -> None:
         self.status = 0
-        self.body = ""
+        self.body: str | bytes = ""
         self.headers: dict[str, str] = {}
 
-    def AnswerBuffer(self, body: str, media: str) -> None:  # noqa: N802
+    def AnswerBuffer(self, body: str | bytes, media: str) -> None:  # noqa: N802
         self.status, self.body = 200, body
         self.headers["Content-Type"] = media
 
@@ -58,10 +58,66 @@ class RestOutput:
         self.status, self.body = status, body
 
 
+class StreamOutput(RestOutput):
+    """Takes an answer in pieces, as orthanc-python 5.0 does; the client may go after some of them."""
+
+    def __init__(self, gone_after: int | None = None) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.gone_after = gone_after
+
+    def StartStreamAnswer(self, media: str) -> None:  # noqa: N802
+        self.status, self.body = 200, b""
+        self.headers["Content-Type"] = media
+
+    def SendStreamChunk(self, piece: bytes) -> None:  # noqa: N802
+        if len(self.pieces) == self.gone_after:
+            raise OrthancException(9, "Error in the network protocol")
+        self.pieces.append(piece)
+        self.body = b"".join(self.pieces)
+
+
+class FindQuery:
+    """The identifier of a C-FIND request, by tag."""
+
+    def __init__(self, elements: dict[int, str]) -> None:
+        self.elements = tuple(elements.items())
+
+    def GetFindQuerySize(self) -> int:  # noqa: N802
+        return len(self.elements)
+
+    def GetFindQueryTagGroup(self, at: int) -> int:  # noqa: N802
+        return self.elements[at][0] >> 16
+
+    def GetFindQueryTagElement(self, at: int) -> int:  # noqa: N802
+        return self.elements[at][0] & 0xFFFF
+
+    def GetFindQueryValue(self, at: int) -> str:  # noqa: N802
+        tag, value = self.elements[at]
+        if tag == 0x00280010 and not value:  # Orthanc has none to give of an empty number
+            raise OrthancException("Bad type for a parameter")
+        return value
+
+
+class FindAnswers:
+    """Takes the matches of a C-FIND request."""
+
+    def __init__(self) -> None:
+        self.given: list[bytes] = []
+
+    def FindAddAnswer(self, dicom: bytes) -> None:  # noqa: N802
+        self.given.append(dicom)
+
+
+class OrthancException(Exception):  # noqa: N818 - the SDK's name
+    """What a failed call raises."""
+
+
 configuration: dict[str, Any] = {}
-answers: dict[str, bytes] = {}
+answers: dict[str, bytes | OrthancException] = {}
 hooks: dict[str, Callable[..., Any]] = {}
 log: list[str] = []
+arguments: list[str] = []
 
 
 def reset() -> None:
@@ -69,27 +125,48 @@ def reset() -> None:
     for each in (configuration, answers, hooks):
         each.clear()
     log.clear()
+    arguments.clear()
 
 
 def GetConfiguration() -> str:  # noqa: N802
     return json.dumps(configuration)
 
 
+def CheckVersionAdvanced(major: int, minor: int, revision: int) -> int:  # noqa: N802
+    return int((major, minor, revision) <= (1, 10, 1))
+
+
+def GetCommandLineArgumentsCount() -> int:  # noqa: N802
+    return len(arguments)
+
+
+def GetCommandLineArgument(at: int) -> str:  # noqa: N802
+    return arguments[at]
+
+
 def LogWarning(message: str) -> None:  # noqa: N802
     log.append(message)
 
 
+def _answered(uri: str, otherwise: bytes | None = None) -> bytes:
+    """Return what a test has said of ``uri``, or raise it."""
+    answer: bytes | OrthancException = answers[uri] if otherwise is None else answers.get(uri, otherwise)
+    if isinstance(answer, OrthancException):
+        raise answer
+    return answer
+
+
 def RestApiGet(uri: str) -> bytes:  # noqa: N802
-    return answers[uri]
+    return _answered(uri)
 
 
 def RestApiPost(uri: str, body: bytes) -> bytes:  # noqa: N802
     log.append(f"POST {uri} {len(body)}")
-    return answers.get(uri, b"")
+    return _answered(uri, b"")
 
 
 def GetDicomForInstance(instance: str) -> bytes:  # noqa: N802
-    return answers[f"/instances/{instance}/file"]
+    return _answered(f"/instances/{instance}/file")
 
 
 def RegisterIncomingHttpRequestFilter(hook: Callable[..., bool]) -> None:  # noqa: N802

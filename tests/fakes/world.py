@@ -56,6 +56,7 @@ anonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"
 personal_device = "reject"
 consent_reference = "required"
 default_issuer = "HOSP"
+max_transfer_delay_hours = 87840
 [[dicom_nodes]]
 name = "camera"
 aet = "DERMCAM"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.archive import Archive, started
+from tests.integration.doorways import Doors, filled_doors
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +22,11 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 def own_archive(tmp_path: Path) -> Iterator[Archive]:
     """Give an archive of the test's own, which it may change or break."""
     with started(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    """Give the archive whose every door is tried; what is for nobody in it stays so."""
+    with filled_doors(tmp_path_factory.mktemp("doors")) as running:
         yield running

@@ -9,6 +9,7 @@ from pathlib import Path
 import orthanc
 
 ENUMERATIONS = ("ChangeType", "ReceivedInstanceAction", "InstanceOrigin")
+CLASSES = ("FindQuery", "FindAnswers")
 
 
 def values(name: str) -> dict[str, int]:
@@ -17,6 +18,12 @@ def values(name: str) -> dict[str, int]:
 
 
 Path(os.environ["CONSENTGATE_TEST_PROBE"]).write_text(
-    json.dumps({"names": dir(orthanc), "enumerations": {name: values(name) for name in ENUMERATIONS}})
+    json.dumps(
+        {
+            "names": dir(orthanc),
+            "enumerations": {name: values(name) for name in ENUMERATIONS},
+            "methods": {name: dir(getattr(orthanc, name)) for name in CLASSES},
+        }
+    )
 )
 raise SystemExit("probed")

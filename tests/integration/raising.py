@@ -21,12 +21,14 @@ class RaisingWorker:
         pass
 
 
-def start(chosen: str) -> None:
+def start(chosen: str) -> install.Parts:
     logging.getLogger("orthanc_plugin").addHandler(install.OrthancLog(orthanc))
     parts = install.parts_for(orthanc, os.environ)
-    broken = replace(parts, decisions=RaisingWorker(), moves=RaisingWorker())
+    workers = ("decisions", "moves", "exits", "sends")
+    broken = replace(parts, **dict.fromkeys(workers, RaisingWorker()))
     for register in install.HOOKS:
         register(orthanc, broken if register.__name__ == chosen else parts)
+    return parts
 
 
-start(os.environ["CONSENTGATE_TEST_RAISES"])
+parts = start(os.environ["CONSENTGATE_TEST_RAISES"])

@@ -82,9 +82,9 @@ def orthanc(folder: Path, **settings: object) -> Iterator[Stock]:
 
 
 @contextmanager
-def dcmtk(command: str, folder: Path, options: Sequence[str]) -> Iterator[int]:
-    """Start one of dcmtk's servers in ``folder`` and give its port."""
-    (port,) = free_ports(1)
+def dcmtk(command: str, folder: Path, options: Sequence[str], port: int = 0) -> Iterator[int]:
+    """Start one of dcmtk's servers in ``folder`` and give its port: ``port``, or any that is free."""
+    port = port or free_ports(1)[0]
     log = (folder / f"{command}.out").open("wb")
     process = subprocess.Popen([f"/usr/bin/{command}", *options, str(port)], cwd=folder, stdout=log, stderr=log)
     log.close()

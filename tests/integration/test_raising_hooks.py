@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from demo.server import ROOT, Server
 from tests.integration.archive import Archive, started
 
 SCRIPT = Path(__file__).with_name("raising.py")
-HOOKS = ("_http", "_rest", "_cmove", "_cfind", "_worklist", "_received", "_cstore", "_stored", "_change")
+HOOKS = ("_http", "_rest", "_overrides", "_cmove", "_cfind", "_worklist", "_received", "_cstore", "_stored", "_change")
 
 
 def log_of(server: Server) -> str:
@@ -75,6 +77,11 @@ def test_every_door_stays_shut_when_this_hook_raises(broken_archive: Archive, ho
         if hook == "_rest":
             answer = server.ask("GET", "/consentgate/tasks", "governance")
             assert (answer.status_code, "The call failed." in answer.text) == (500, True)
+        if hook == "_overrides":
+            body = json.dumps([made.orthanc_instance]).encode()
+            archive_of = partial(server.ask, "POST", "/tools/create-archive", "derm", content=body)
+            assert wait_until(lambda: archive_of().status_code != 403, 30)  # until the start-up checks have passed
+            assert (archive_of().status_code, "The call failed." in archive_of().text) == (500, True)
         if hook == "_cmove":
             assert journey.workstation.move("DERMWS", StudyInstanceUID=made.study_instance_uid) != 0
         if hook in ("_cfind", "_worklist"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.server import ROOT
-from orthanc_plugin.cli.preflight import without_comments
+from orthanc_plugin.cli.orthancfile import without_comments
 
 SERVE_SECONDS = 60
 
@@ -67,7 +67,7 @@ UNSAFE: tuple[tuple[str, object, str], ...] = (
     ("DicomAlwaysAllowGet", True, '"DicomAlwaysAllowGet" to false'),
     ("DicomModalities", {"teaching": ["TEACHING", "127.0.0.1", 11114]}, '"AllowGet": false'),
     ("DicomModalities", {"x": {"AET": "X", "Host": "127.0.0.1", "Port": 1, "AllowGet": False}}, "policy.toml"),
-    ("RegisteredUsers", {"derm": "x"}, "consentgate"),
+    ("RegisteredUsers", {"derm": "a password of the test's"}, "consentgate"),
 )
 
 

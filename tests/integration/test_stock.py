@@ -6,10 +6,14 @@ import json
 import os
 import signal
 import subprocess
+from io import BytesIO
+from zipfile import ZipFile
 
 import httpx
+import pydicom
 
 from demo.peers import HOST, free_ports, wait_until
+from orthanc_plugin.registry.images import orthanc_id
 from tests.integration.archive import Archive
 
 PLAIN_USER = ("plain", "plain")
@@ -60,6 +64,31 @@ def test_what_was_there_before_is_refused_until_it_is_taken_in(own_archive: Arch
     assert [entry["subject"] for entry in notes] == [made.sop_instance_uid]
     known = archive.wrapped("A")
     assert archive.server.ask("GET", f"/instances/{known.orthanc_instance}/file", "derm").status_code == 200
+
+
+def unreadable(archive: Archive) -> bytes:
+    """Return an object in A's study that Orthanc stores and intake can't read: its series has a UID that is none."""
+    dataset = pydicom.dcmread(archive.wrapped("A").file)
+    dataset.SeriesInstanceUID = "1.2.three"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "2.25.1234567"
+    written = BytesIO()
+    dataset.save_as(written)
+    return written.getvalue()
+
+
+def test_an_old_object_that_can_t_be_read_stops_nobody_and_leaves_by_no_door(own_archive: Archive) -> None:
+    server, known = own_archive.server, own_archive.wrapped("A")
+    study = orthanc_id(known.person.patient_id, known.study_instance_uid)
+    assert server.ask("GET", f"/dicom-web/studies/{known.study_instance_uid}", "derm").status_code == 200
+    server.stop()
+    instance = store_unguarded(own_archive, unreadable(own_archive))
+    server.start()
+    assert server.ask("GET", f"/instances/{instance}/file", "derm").status_code == 403
+    assert server.ask("GET", f"/dicom-web/studies/{known.study_instance_uid}", "derm").status_code == 403
+    with ZipFile(BytesIO(server.ask("GET", f"/studies/{study}/archive", "derm").content)) as whole:
+        assert all(b"1.2.three" not in whole.read(name) for name in whole.namelist())
+    assert server.ask("GET", f"/instances/{known.orthanc_instance}/file", "derm").status_code == 200
+    assert "1 object(s) from before Consentgate can't be read" in (server.folder / "orthanc.log").read_text()
 
 
 def test_the_boot_secret_is_gone_when_orthanc_has_stopped_and_new_when_it_starts(own_archive: Archive) -> None:

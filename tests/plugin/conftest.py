@@ -39,6 +39,8 @@ class Plugin:
                 clear_up()
             parts.decisions.stop()
             parts.moves.stop()
+            parts.exits.stop()
+            parts.sends.stop()
             parts.services.database.close()
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from orthanc_plugin.archive.embedded import EmbeddedControl
 from orthanc_plugin.archive.port import ArchiveControl
+from orthanc_plugin.enforcement.overrides import by_path, overrides
 from orthanc_plugin.errors import ConfigurationError, ConsentgateError, OpenExitError, RegistryError
-from orthanc_plugin.install import HOOKS, OrthancLog, install, modalities_by_aet
+from orthanc_plugin.install import HOOKS, OrthancLog, Parts, install, modalities_by_aet
 from tests.fakes import orthanc
-from tests.fakes.configuration import modalities
+from tests.fakes.configuration import PASSWORD, modalities
 from tests.fakes.orthanc import ChangeType, InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import ct, encoded, photograph_bytes
 from tests.plugin.conftest import Plugin
@@ -22,17 +23,21 @@ from tests.plugin.conftest import Plugin
 NINE = {"http", "rest /consentgate/(.*)", "move", "find", "worklist", "received", "cstore", "stored", "change"}
 
 
-def test_every_entry_registers_one_hook_of_its_own_and_together_all_there_are(plugin: Plugin) -> None:
+def answered(parts: Parts) -> set[str]:
+    """Return the hooks for the core's routes that are answered by Consentgate."""
+    every = overrides(parts.services, parts.archive, parts.core, parts.modalities)
+    return {f"rest {path}" for path, _ in by_path(every)}
+
+
+def test_every_entry_registers_hooks_of_its_own_and_together_all_there_are(plugin: Plugin) -> None:
     parts = plugin.install()
-    assert set(orthanc.hooks) == NINE
-    assert len(HOOKS) == len(NINE)
+    assert set(orthanc.hooks) == NINE | answered(parts)
     registered = []
     for register in HOOKS:
         orthanc.hooks.clear()
         register(orthanc, parts)
-        assert len(orthanc.hooks) == 1
         registered += list(orthanc.hooks)
-    assert sorted(registered) == sorted(NINE)
+    assert sorted(registered) == sorted(NINE | answered(parts))
 
 
 def test_until_the_start_up_checks_have_passed_the_gate_is_shut(plugin: Plugin) -> None:
@@ -41,6 +46,7 @@ def test_until_the_start_up_checks_have_passed_the_gate_is_shut(plugin: Plugin) 
     orthanc.answers.update(
         {
             "/modalities?expand": json.dumps(modalities()).encode(),
+            "/peers?expand": b"{}",
             "/plugins": b'["python", "dicom-web"]',
             "/instances": b"[]",
         }
@@ -54,6 +60,7 @@ def test_what_is_effective_after_the_start_is_checked_again(plugin: Plugin) -> N
     parts = plugin.install()
     opened = {**modalities(), "late": {"AET": "LATE", "Host": "10.0.0.1", "AllowGet": True}}
     orthanc.answers.update({"/modalities?expand": json.dumps(opened).encode(), "/plugins": b"[]", "/instances": b"[]"})
+    orthanc.answers["/peers?expand"] = b"{}"
     orthanc.hooks["change"](ChangeType.ORTHANC_STARTED, 0, "")
     assert parts.services.gate.closed == "a check at the start failed"
     assert "POST /tools/shutdown 0" in orthanc.log
@@ -63,7 +70,7 @@ def test_at_the_stop_the_boot_file_is_gone_and_the_head_is_signed(plugin: Plugin
     parts = plugin.install()
     boot = plugin.world.folder / "run" / "boot.secret"
     assert boot.stat().st_mode & 0o777 == 0o600
-    assert json.loads(boot.read_text()) == {"password": "password", "secret": parts.internal.secret}
+    assert json.loads(boot.read_text()) == {"password": PASSWORD, "secret": parts.internal.secret}
     orthanc.hooks["change"](ChangeType.ORTHANC_STOPPED, 0, "")
     assert not boot.exists()
     assert list(parts.services.heads.signed()) == [1]
@@ -84,6 +91,13 @@ def test_an_object_goes_through_the_hooks_in_orthanc_s_order(plugin: Plugin) -> 
 def test_warnings_are_in_orthanc_s_log(plugin: Plugin) -> None:
     plugin.install(TCP_NODELAY="0")
     assert [line for line in orthanc.log if "TCP_NODELAY" in line]
+
+
+def test_the_command_line_and_the_version_are_looked_at(plugin: Plugin) -> None:
+    orthanc.arguments[:] = ["orthanc.json", "--verbose"]
+    orthanc.configuration["Python"]["AllowThreads"] = False  # which the double's version does not have yet
+    plugin.install()
+    assert [line for line in orthanc.log if "--verbose: Logs could carry" in line]
 
 
 def test_an_exception_is_logged_by_its_kind_and_never_by_its_text() -> None:
@@ -182,8 +196,8 @@ def test_orthanc_does_not_start_half_guarded(
 
 def test_the_environment_says_where_the_settings_are_before_orthanc_json_does(plugin: Plugin) -> None:
     orthanc.configuration["Consentgate"] = {"Settings": "/nowhere/settings.toml"}
-    plugin.install(CONSENTGATE_SETTINGS=str(plugin.settings))
-    assert set(orthanc.hooks) == NINE
+    parts = plugin.install(CONSENTGATE_SETTINGS=str(plugin.settings))
+    assert set(orthanc.hooks) == NINE | answered(parts)
 
 
 def test_the_log_s_witness_is_there_when_the_log_s_place_is_known(plugin: Plugin) -> None:
@@ -217,11 +231,18 @@ def test_a_modality_is_found_by_its_ae_title() -> None:
 
 def test_the_script_that_orthanc_loads_is_those_three_lines() -> None:
     script = Path(__file__).resolve().parents[2] / "docker" / "consent_gate.py"
-    assert [line for line in script.read_text().splitlines() if line] == [
+    assert [line.partition("  #")[0] for line in script.read_text().splitlines() if line] == [
         "import orthanc",
         "from orthanc_plugin.install import install",
-        "install(orthanc)",
+        "parts = install(orthanc)",
     ]
+
+
+def test_the_rest_hooks_are_held_until_the_end(plugin: Plugin) -> None:
+    parts = plugin.install()
+    registered = [hook for name, hook in orthanc.hooks.items() if name.startswith("rest ")]
+    assert len(registered) > 1
+    assert {id(hook) for hook in registered} == {id(hook) for hook in parts.kept}
 
 
 def test_without_any_environment_the_process_s_own_is_read(plugin: Plugin) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from orthanc_plugin.archive.embedded import EmbeddedCore
 from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.errors import ConsentgateError
@@ -49,10 +50,14 @@ def install_hooks(world: World, fault: str) -> Parts:
         services=services,
         archive=world.archive,
         control=world.archive,
+        core=EmbeddedCore(),
         internal=Credentials(user="consentgate", password="p", secret="s"),
         modalities=MODALITIES,
         decisions=world.worker(),
         moves=world.worker(),
+        exits=world.worker(),
+        sends=world.worker(),
+        streams=False,
         heartbeat=Heartbeat(world.services),
         sdk=orthanc,
     )
@@ -64,12 +69,14 @@ def install_hooks(world: World, fault: str) -> Parts:
     elif fault == "the workers are stopped":
         parts.decisions.stop()
         parts.moves.stop()
+        parts.exits.stop()
+        parts.sends.stop()
     return parts
 
 
 def http(world: World, _parts: Parts) -> None:
     headers = {"Authorization": basic("derm")}
-    for uri in ("/instances", "/studies", "/dicom-web/studies/2.25.1", "/system", "/nonsense"):
+    for uri in ("/tools/create-archive", "/dicom-web/studies/2.25.1", "/system", "/nonsense"):
         assert orthanc.hooks["http"](uri, method=1, ip="", headers=headers, get={}) is False
     admin = {"Authorization": basic("admin")}
     assert orthanc.hooks["http"]("/system", method=1, ip="", headers=admin, get={}) is False
@@ -83,8 +90,10 @@ def move(world: World, _parts: Parts) -> None:
 
 
 def find(_world: World, _parts: Parts) -> None:
+    answers, query = orthanc.FindAnswers(), orthanc.FindQuery({0x00080052: "STUDY"})
     with pytest.raises((ConsentgateError, RuntimeError)):
-        orthanc.hooks["find"](None, None, "DERMWS", "CONSENTGATE")
+        orthanc.hooks["find"](answers, query, "DERMWS", "CONSENTGATE")
+    assert answers.given == []
 
 
 def worklist(_world: World, _parts: Parts) -> None:
@@ -114,6 +123,7 @@ def change(world: World, parts: Parts) -> None:
 
 
 REST = "rest /consentgate/(.*)"
+ANY = "6816cb19-844d5aee-85245eba-28e841e6-2414fae2"
 
 
 def rest(world: World, _parts: Parts) -> None:
@@ -143,9 +153,33 @@ def test_a_hook_that_fails_leaves_its_door_shut(door: str, fault: str, world: Wo
     check(world, install_hooks(world, fault))
 
 
+def answered(name: str, orthanc_id: str, account: str) -> list[orthanc.RestOutput]:
+    """Return the answers to every method at a route of the core that Consentgate answers."""
+    uri = name.removeprefix("rest ").replace("([^/]+)", orthanc_id)
+    asked = {"headers": {"authorization": basic(account)}, "groups": (), "get": {"resources": orthanc_id}}
+    outputs = []
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        outputs.append(orthanc.RestOutput())
+        body = {"body": json.dumps([orthanc_id]).encode()} if method in ("POST", "PUT") else {}
+        orthanc.hooks[name](outputs[-1], uri, method=method, **asked, **body)
+    return outputs
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_route_of_the_core_is_answered_by_a_plugin_that_fails(fault: str, world: World) -> None:
+    install_hooks(world, fault)
+    names = [name for name in orthanc.hooks if name.startswith("rest ") and name != REST]
+    assert len(names) > 20
+    for name in names:
+        for account in ("derm", "uploader"):
+            statuses = {output.status for output in answered(name, ANY, account)}
+            assert statuses <= {400, 403, 404, 405, 500, 503}, name
+    assert world.archive.sent == []
+
+
 def test_every_door_there_is_was_tried(world: World) -> None:
     install_hooks(world, "nothing")
-    assert set(orthanc.hooks) == set(DOORS)
+    assert {name for name in orthanc.hooks if name == REST or not name.startswith("rest ")} == set(DOORS)
 
 
 def test_and_with_nothing_wrong_the_same_questions_are_answered(world: World) -> None:

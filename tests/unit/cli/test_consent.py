@@ -45,7 +45,7 @@ def test_a_list_has_the_newest_version_of_each(shell: Shell) -> None:
     shell("consent", "withdraw", CONSENT_ID, "--purpose", "TEACHING", "--by", "nurse")
     rows = shell.json("consent", "list")
     assert {row["consent"]: (row["version"], row["withdrawn"]) for row in rows} == {
-        CONSENT_ID: (2, ["TEACHING"]),
+        CONSENT_ID: (2, ["TEACHING (2026-11-22)"]),
         "urn:x:2": (1, []),
     }
     assert [row["consent"] for row in shell.json("consent", "list", "--patient-id", "P2")] == ["urn:x:2"]
@@ -61,6 +61,21 @@ def test_a_withdrawal_says_what_is_gone(shell: Shell) -> None:
     assert result.stdout == "Withdrawn: TEACHING. No release under it begins from now on (version 2).\n"
     assert shell.json("consent", "withdraw", CONSENT_ID, "--by", "nurse")["state"] == "WITHDRAWN"
     assert [entry["effect"] for entry in shell.world.trail()] == ["RECORDED_GIVEN", "WITHDRAWN", "WITHDRAWN"]
+
+
+def test_each_use_is_listed_with_the_day_on_which_it_was_withdrawn(shell: Shell) -> None:
+    shell("consent", "add", filed(shell), "--by", "nurse")
+    shell("consent", "withdraw", CONSENT_ID, "--purpose", "TEACHING", "--on", "2025-04-01", "--by", "nurse")
+    shell("consent", "withdraw", CONSENT_ID, "--on", "2025-05-01", "--by", "nurse")
+    teaching, care = "TEACHING (2025-04-01)", "DIRECT_CARE (2025-05-01)"
+    listed = [row["withdrawn"] for row in shell.json("consent", "history", CONSENT_ID)]
+    assert listed == [[], [teaching], [teaching, care]]
+    shown = shell.json("consent", "show", CONSENT_ID)
+    assert shown["withdrawn"] == [
+        {"purpose": "TEACHING", "on": "2025-04-01"},
+        {"purpose": "DIRECT_CARE", "on": "2025-05-01"},
+    ]
+    assert shown["today"] == ["DIRECT_CARE: WITHDRAWN", "TEACHING: WITHDRAWN"]
 
 
 def test_a_group_of_purposes_can_be_withdrawn_on_a_day(shell: Shell) -> None:

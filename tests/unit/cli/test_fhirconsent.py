@@ -100,7 +100,7 @@ def test_purposes_that_are_left_out_are_withdrawn_and_the_rest_is_noted(shell: S
     narrowed["provision"] = to_fhir(consent(CARE), FILING)["provision"]
     said = shell("fhir", "import", put(shell, narrowed), "--by", "the EPR").stderr
     assert f"note: {CONSENT_ID}: what was left out is withdrawn; what else differs was not taken" in said
-    assert shell.world.consents()[0].record.withdrawn_purposes == ("TEACHING",)
+    assert shell.world.consents()[0].record.withdrawn_purposes == {"TEACHING"}
 
 
 def test_the_faults_of_a_file_are_told_with_their_places(shell: Shell) -> None:

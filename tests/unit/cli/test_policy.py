@@ -16,8 +16,9 @@ from orthanc_plugin.gate import AccessRequest
 from orthanc_plugin.policy.model import Gillick
 from orthanc_plugin.registry import patients
 from tests.fakes.clinic import clinic
+from tests.fakes.lecturer import LECTURER
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID
-from tests.fakes.world import POLICY, World
+from tests.fakes.world import POLICY, World, make_world
 from tests.unit.cli.conftest import Shell
 from tests.unit.dicomwrap.objects import PATIENT
 
@@ -125,6 +126,22 @@ def test_an_emergency_stays_one_under_the_new_policy(tmp_path: Path) -> None:
     assert world.services.gate.authorize(request).decision.permits
     assert listed(shell, "policy", "replay", world.folder / "policy.toml") == []
     assert "Unconscious" not in str(world.trail())
+    world.close()
+
+
+def test_a_request_for_a_chosen_purpose_is_replayed_for_that_purpose(tmp_path: Path) -> None:
+    world = make_world(tmp_path, policy=POLICY + LECTURER)
+    shell = Shell(world=world)
+    world.file(CARE, TEACHING)
+    lecturer = world.services.policy.user("lecturer")
+    assert lecturer is not None
+    requester = requesters.of_user("lecturer", lecturer.uses()[1], "")
+    world.services.gate.authorize(AccessRequest(requester=requester, sop_instance_uid=UID, door="test"))
+    assert world.trail()[-1]["purpose"] == "TEACHING"
+    assert listed(shell, "policy", "replay", world.folder / "policy.toml") == []
+    elsewhere = LECTURER.replace("TRUST_STUDENTS", "JOURNAL")
+    (row,) = listed(shell, "policy", "replay", shell.put("new.toml", POLICY + elsewhere))
+    assert (row["recipient"], row["becomes"]) == ("lecturer", "DENY")
     world.close()
 
 

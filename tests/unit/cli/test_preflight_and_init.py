@@ -1,4 +1,4 @@
-"""``consentgate init | preflight | db upgrade``, and how every command ends when something is wrong."""
+"""``consentgate init | db upgrade``, and how every command ends when something is wrong."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from orthanc_plugin.cli.main import COMMANDS, main
-from orthanc_plugin.cli.preflight import read_configuration, without_comments
+from orthanc_plugin.cli.orthancfile import read_configuration
 from orthanc_plugin.config.policyfile import load_policy
-from orthanc_plugin.enforcement.preflight import REQUIRED, Severity
 from orthanc_plugin.services import read_key
 from tests.unit.cli.conftest import Shell
 
@@ -40,7 +39,7 @@ def test_what_init_writes_is_the_owner_s_alone(made: Path) -> None:
 
 
 def test_each_user_has_a_password_of_their_own_and_is_bound(made: Path) -> None:
-    configuration = read_configuration(made / "orthanc.json")
+    configuration = read_configuration(made / "orthanc.json", {})
     users = configuration["RegisteredUsers"]
     assert isinstance(users, dict)
     assert len(set(users.values())) == len(users) == 7
@@ -68,68 +67,6 @@ def test_a_folder_that_can_t_be_made_is_told(shell: Shell) -> None:
     assert "Name a folder that you may write to." in shell.fails(
         "init", shell.world.folder / "file" / "below", "--script", SCRIPT
     )
-
-
-def test_what_init_writes_passes_preflight(made: Path, shell: Shell) -> None:
-    result = shell("preflight", made / "orthanc.json", settings=made / "settings.toml")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing to object to.\n")
-
-
-def changed(made: Path, **changes: object) -> Path:
-    configuration = {**read_configuration(made / "orthanc.json"), **changes}
-    path = made / "changed.json"
-    path.write_text(json.dumps(configuration))
-    return path
-
-
-@pytest.mark.parametrize("option", [required.option for required in REQUIRED if isinstance(required.safe[0], bool)])
-def test_an_option_that_is_flipped_is_told_with_its_remedy(option: str, made: Path, shell: Shell) -> None:
-    required = next(each for each in REQUIRED if each.option == option)
-    path = changed(made, **{option: not required.safe[0]})
-    result = shell("preflight", path, settings=made / "settings.toml")
-    assert result.exit_code == (1 if required.severity is Severity.REFUSE else 0)
-    assert f'Set "{option}" to {"true" if required.safe[0] else "false"} in orthanc.json.' in result.stdout
-
-
-def test_findings_in_json_name_option_and_severity(made: Path, shell: Shell) -> None:
-    path = changed(made, WebDavEnabled=True, DicomModalities={"x": ["X", "y", 1]})
-    result = shell("preflight", path, "--json", settings=made / "settings.toml")
-    assert result.exit_code == 1
-    assert [(row["option"], row["severity"]) for row in json.loads(result.stdout)] == [
-        ("DicomModalities.x", "REFUSE"),
-        ("WebDavEnabled", "REFUSE"),
-    ]
-
-
-def test_a_folder_of_configuration_files_is_merged_as_orthanc_does(made: Path, shell: Shell) -> None:
-    folder = made / "conf.d"
-    folder.mkdir()
-    (folder / "a.json").write_text((made / "orthanc.json").read_text())
-    (folder / "b.json").write_text('{"WebDavEnabled": true} // later files win')
-    result = shell("preflight", folder, settings=made / "settings.toml")
-    assert (result.exit_code, "WebDavEnabled" in result.stdout) == (1, True)
-
-
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"", b"{'a': 1}"])
-def test_a_configuration_that_can_t_be_read_is_told(content: bytes, made: Path, shell: Shell) -> None:
-    path = made / "bad.json"
-    path.write_bytes(content)
-    result = shell("preflight", path, settings=made / "settings.toml")
-    assert result.exit_code == 1
-    assert "bad.json can't be read as Orthanc's configuration" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ('{"a": "http://x"} // c', '{"a": "http://x"}  '),
-        ('{"a": /* c // d */ 1}', '{"a":   1}'),
-        ('{"a": "/* kept */"}', '{"a": "/* kept */"}'),
-        ('{"a": "quote \\" // kept"}', '{"a": "quote \\" // kept"}'),
-    ],
-)
-def test_comments_are_taken_out_and_strings_left_alone(text: str, plain: str) -> None:
-    assert without_comments(text) == plain
 
 
 def test_upgrading_the_registry_again_changes_nothing(made: Path, shell: Shell) -> None:

@@ -35,6 +35,14 @@ CAMERA = POLICY[POLICY.index("[[dicom_nodes]]") : POLICY.index("[[dicom_nodes]]"
         ),
         ('= "required"', '= "patient"', ("intake, consent_reference: was required, becomes patient.",)),
         (
+            'default_issuer = "HOSP"\n',
+            'default_issuer = "HOSP"\ndevices = "registered"\nimage_classes = { PERSONAL = ["VIDEO", "PHOTOGRAPH"] }\n',
+            (
+                "intake, devices: was any, becomes registered.",
+                "intake, image_classes PERSONAL: is new; it has PHOTOGRAPH, VIDEO.",
+            ),
+        ),
+        (
             CAMERA,
             "",
             (TAKEN_AWAY,),

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES
-from orthanc_plugin.config.policyfile import BeforeFiling, ConsentReference, Policy, Role, Verb, load_policy
+from orthanc_plugin.config.policyfile import Admission, BeforeFiling, ConsentReference, Policy, Role, Verb, load_policy
 from orthanc_plugin.errors import ConfigurationError
 from tests.fakes.world import POLICY
 
 DECISIONS = '[decisions]\nanonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"\n'
+INTIMATE = '[intake.image_classes]\nPERSONAL = ["PHOTOGRAPH", "INTIMATE"]\n'
 STATED = DECISIONS + '[intake]\npersonal_device = "reject"\n'
 NODE = """
 [[dicom_nodes]]
@@ -62,9 +63,12 @@ def test_a_good_file_says_who_may_have_what(tmp_path: Path) -> None:
     assert derm.roles == {Role.VIEW, Role.LIST}
 
 
-def test_what_is_not_said_is_the_strict_answer(tmp_path: Path) -> None:
+def test_what_is_not_said_has_the_answer_that_is_documented(tmp_path: Path) -> None:
     policy = load(tmp_path, STATED + node())
     assert policy.intake.consent_reference is ConsentReference.REQUIRED
+    intake = policy.intake
+    assert (intake.operators, intake.devices, intake.image_classes) == (Admission.ANY, Admission.ANY, {})
+    assert (intake.max_transfer_delay_hours, intake.immediate_upload_minutes) == (24, 60)
     bound = policy.node("WS")
     assert bound is not None
     assert not bound.secure_channel
@@ -81,6 +85,13 @@ def test_what_is_not_said_is_the_strict_answer(tmp_path: Path) -> None:
         (DECISIONS + "[intake]\nwish = 1\n", "intake.wish"),
         (DECISIONS + '[intake]\nconsent_reference = "maybe"\n', "intake.consent_reference"),
         (DECISIONS + '[intake]\npersonal_device = "sometimes"\n', "intake.personal_device"),
+        (DECISIONS + '[intake]\noperators = "some"\n', "intake.operators"),
+        (DECISIONS + '[intake]\ndevices = ""\n', "intake.devices"),
+        (DECISIONS + "[intake]\nmax_transfer_delay_hours = 0\n", "intake.max_transfer_delay_hours"),
+        (DECISIONS + '[intake]\nmax_transfer_delay_hours = "24"\n', "intake.max_transfer_delay_hours"),
+        (DECISIONS + "[intake]\nimmediate_upload_minutes = 1441\n", "intake.immediate_upload_minutes"),
+        (DECISIONS + '[intake.image_classes]\nTOY = ["VIDEO"]\n', "intake.image_classes"),
+        (DECISIONS + '[intake.image_classes]\nMANAGED = ["SELFIE"]\n', "intake.image_classes"),
         (DECISIONS + node(aet="TOO-LONG-AE-TITLE"), "dicom_nodes.0.aet"),
         (DECISIONS + node(aet="WITH SPACE"), "dicom_nodes.0.aet"),
         (DECISIONS + node(aet=""), "dicom_nodes.0.aet"),
@@ -116,6 +127,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         (node() + node(aet="WS2"), "name 'ws' is there 2 times"),
         (node() + 'form = "ANONYMISED"\n', "form ANONYMISED needs a profile"),
         (node() + 'profile = "p"\n', "profile 'p' is not defined (defined: none)"),
+        (INTIMATE, "INTIMATE may never be taken with a PERSONAL device"),
         *((node(audience=audience), f"audience {audience} may never receive") for audience in FORBIDDEN_AUDIENCES),
     ],
 )

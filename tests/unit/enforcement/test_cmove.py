@@ -8,23 +8,20 @@ from io import BytesIO
 import pytest
 from pydicom import dcmread
 
-from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.chain import verify
-from orthanc_plugin.enforcement.cmove import MoveRefusedError, MoveScp, named
+from orthanc_plugin.enforcement.cmove import MoveRefusedError, named
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.registry.images import Subject
 from tests.fakes.pictures import CARE, TEACHING, UID, encoded, photograph
-from tests.fakes.world import MODALITIES, World
+from tests.fakes.world import World
+from tests.unit.enforcement.moving import move_scp
 
 SECOND = "2.25.8"
 
 
 def move(world: World, target: str = "DERMWS", originator: str = "DERMWS", **identifier: str) -> None:
-    archive: ImageArchive = world.archive
     asked = identifier or {"Level": "IMAGE", "SOPInstanceUID": UID}
-    MoveScp(world.services, archive, MODALITIES, world.worker()).hook(
-        OriginatorAET=originator, TargetAET=target, SourceAET="CONSENTGATE", OriginatorID=1, **asked
-    )
+    move_scp(world).hook(OriginatorAET=originator, TargetAET=target, SourceAET="CONSENTGATE", OriginatorID=1, **asked)
 
 
 def refused(world: World, target: str = "DERMWS", originator: str = "DERMWS", **identifier: str) -> str:
@@ -131,7 +128,7 @@ def test_both_ends_must_be_bound_to_one_purpose(target: str, originator: str, ru
 def test_a_node_that_orthanc_doesn_t_know_gets_nothing(world: World) -> None:
     world.file(CARE)
     with pytest.raises(MoveRefusedError):
-        MoveScp(world.services, world.archive, {}, world.worker()).hook(
+        move_scp(world, modalities={}).hook(
             OriginatorAET="DERMWS", TargetAET="DERMWS", Level="IMAGE", SOPInstanceUID=UID
         )
     assert world.last_rules() == ["UNKNOWN_AE"]

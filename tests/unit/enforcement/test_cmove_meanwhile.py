@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from orthanc_plugin.archive.port import ImageArchive
-from orthanc_plugin.enforcement.cmove import MoveRefusedError, MoveScp
+from orthanc_plugin.enforcement.cmove import MoveRefusedError
 from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.pictures import CARE, UID
-from tests.fakes.world import MODALITIES, World
+from tests.fakes.world import World
+from tests.unit.enforcement.moving import move_scp
 
 
 @dataclass(kw_only=True)
@@ -28,11 +28,8 @@ class EventfulArchive(ArchiveSimulator):
 def test_a_withdrawal_while_the_copy_is_made_stops_the_release_and_the_trail_says_why(world: World) -> None:
     world.file(CARE)
     archive = EventfulArchive(objects=world.archive.objects, meanwhile=world.withdraw)
-    port: ImageArchive = archive
     with pytest.raises(MoveRefusedError, match="0 of 1"):
-        MoveScp(world.services, port, MODALITIES, world.worker()).hook(
-            OriginatorAET="DERMWS", TargetAET="DERMWS", Level="IMAGE", SOPInstanceUID=UID
-        )
+        move_scp(world, archive).hook(OriginatorAET="DERMWS", TargetAET="DERMWS", Level="IMAGE", SOPInstanceUID=UID)
     assert (archive.sent, world.disclosures()) == ([], [])
     assert world.last_rules() == ["DECISION_CHANGED"]
     assert world.trail()[-1]["subject"] == UID

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from orthanc_plugin.enforcement.exits import (
-    METHODS,
+from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.enforcement.dicomwebroutes import NO_BULK, NO_SERVERS, NO_WORKITEMS
+from orthanc_plugin.enforcement.exits import METHODS, ROUTES, classify
+from orthanc_plugin.enforcement.route import PLACEHOLDERS, SUBJECTS, Kind, Route
+from orthanc_plugin.enforcement.routes import (
+    NO_CHANGES,
     NO_DELETE,
+    NO_DESTINATION,
+    NO_EXPLORER,
+    NO_JOBS,
+    NO_METADATA,
+    NO_PARENT,
+    NO_PEER,
+    NO_QUERY,
     NO_SCRIPT,
+    NO_SHUTDOWN,
+    NO_SIDE_FILE,
+    NO_TAMPERING,
     NO_WEBDAV,
-    PLACEHOLDERS,
-    ROUTES,
-    SUBJECTS,
-    Kind,
-    Route,
-    classify,
 )
 from orthanc_plugin.registry.images import Subject
 
 ID = "6816cb19-844d5aee-85245eba-28e841e6-2414fae2"
 UID = "2.25.3"
+LEVELS = ("instances", "series", "studies", "patients")
 EXAMPLES = {
     "instance": ID,
     "series": ID,
@@ -31,6 +40,7 @@ EXAMPLES = {
     "frame": "0",
     "frames": "1,2",
     "modality": "teaching",
+    "name": "1024",
     "consent": "urn:uuid:6816cb19-844d-5aee-8524-5eba28e841e6",
     "task": "6816cb19-844d-5aee-8524-5eba28e841e6",
     "approval": "6816cb19-844d-5aee-8524-5eba28e841e6",
@@ -41,7 +51,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_row_is_reached_by_what_it_describes(route: Route) -> None:
     path = route.path.format(**EXAMPLES)
-    for uri in (path, f"{path}/"):
+    for uri in {path, f"{path.rstrip('/')}/"}:
         match = classify(route.method, uri, {"objectUID": UID})
         assert match is not None
         assert match.route is route
@@ -61,20 +71,27 @@ def test_every_image_row_says_by_what_it_names_pictures_and_every_forbidden_row_
         assert (route.subject in SUBJECTS) is (route.kind is Kind.IMAGE)
         assert bool(route.reason) is (route.kind is Kind.FORBIDDEN)
         assert route.internal or route.kind is not Kind.INTERNAL
+        assert (route.role is not None or route.anybody) is (route.kind in (Kind.BODY, Kind.OWN))
 
 
 @pytest.mark.parametrize(
     ("method", "uri", "kind", "subject", "name"),
     [
         ("GET", "/system", Kind.ADMIN, None, ()),
-        ("GET", "/studies", Kind.LISTING, None, ()),
-        ("GET", "/dicom-web/studies", Kind.LISTING, None, ()),
+        ("GET", "/studies", Kind.BODY, None, ()),
+        ("GET", "/dicom-web/studies", Kind.BODY, None, ()),
+        ("POST", "/tools/find", Kind.BODY, None, ()),
+        ("POST", "/modalities/teaching/store", Kind.BODY, None, ()),
         ("GET", f"/instances/{ID}/file", Kind.IMAGE, Subject.INSTANCE, (ID,)),
         ("GET", f"/instances/{ID}", Kind.IMAGE, Subject.INSTANCE, (ID,)),
         ("GET", f"/instances/{ID}/frames/3/raw", Kind.IMAGE, Subject.INSTANCE, (ID,)),
-        ("GET", f"/series/{ID}/archive", Kind.IMAGE, Subject.SERIES, (ID,)),
-        ("GET", f"/studies/{ID}/archive", Kind.IMAGE, Subject.STUDY, (ID,)),
-        ("GET", f"/patients/{ID}/archive", Kind.IMAGE, Subject.PATIENT, (ID,)),
+        ("GET", f"/instances/{ID}/content/0040-a730/0/7fe0-0010", Kind.IMAGE, Subject.INSTANCE, (ID,)),
+        ("GET", f"/instances/{ID}/attachments/dicom/compressed-data", Kind.IMAGE, Subject.INSTANCE, (ID,)),
+        ("GET", f"/series/{ID}/numpy", Kind.IMAGE, Subject.SERIES, (ID,)),
+        ("GET", f"/studies/{ID}/shared-tags", Kind.IMAGE, Subject.STUDY, (ID,)),
+        ("GET", f"/patients/{ID}/instances-tags", Kind.IMAGE, Subject.PATIENT, (ID,)),
+        ("GET", f"/patients/{ID}/archive", Kind.BODY, None, ()),
+        ("POST", "/tools/create-media", Kind.BODY, None, ()),
         ("GET", "/dicom-web/studies/1.2", Kind.IMAGE, Subject.STUDY_INSTANCE_UID, ("1.2",)),
         ("GET", "/dicom-web/studies/1.2/series/1.3", Kind.IMAGE, Subject.SERIES_INSTANCE_UID, ("1.3",)),
         (
@@ -100,9 +117,28 @@ def test_a_row_says_what_passes_and_whose(
 @pytest.mark.parametrize(
     ("method", "uri", "reason"),
     [
-        *(("DELETE", f"/{level}/{ID}", NO_DELETE) for level in ("instances", "series", "studies", "patients")),
+        *(("DELETE", f"/{level}/{ID}", NO_DELETE) for level in LEVELS),
+        *(("GET", f"/{level}/{ID}/metadata/AnonymizedFrom", NO_METADATA) for level in LEVELS),
+        *(("PUT", f"/{level}/{ID}/metadata/1024", NO_TAMPERING) for level in LEVELS),
+        *(("GET", f"/{level}/{ID}/attachments/1024/data", NO_SIDE_FILE) for level in LEVELS),
+        *(("GET", f"/{level}/{ID}/attachments/4301/compressed-data", NO_SIDE_FILE) for level in LEVELS),
+        ("GET", f"/instances/{ID}/attachments/dicom-as-json/data", NO_SIDE_FILE),
+        ("GET", f"/instances/{ID}/attachments/dicom-until-pixel-data/info", NO_SIDE_FILE),
+        ("GET", f"/instances/{ID}/patient", NO_PARENT),
+        ("GET", "/changes", NO_CHANGES),
+        ("GET", "/jobs/x/archive", NO_JOBS),
+        ("POST", "/jobs/x/resubmit", NO_JOBS),
+        ("POST", "/peers/other/store", NO_PEER),
+        ("PUT", "/modalities/teaching", NO_DESTINATION),
+        ("POST", "/modalities/teaching/move", NO_QUERY),
+        ("POST", "/queries/x/answers/0/retrieve", NO_QUERY),
+        ("GET", "/plugins/explorer.js", NO_EXPLORER),
+        ("GET", "/app/explorer.html", NO_EXPLORER),
+        ("POST", "/dicom-web/servers/x/stow", NO_SERVERS),
+        ("POST", "/dicom-web/workitems", NO_WORKITEMS),
+        ("GET", "/dicom-web/studies/1.2/bulkdata", NO_BULK),
         ("POST", "/tools/bulk-delete", NO_DELETE),
-        ("POST", "/tools/reset", NO_DELETE),
+        ("POST", "/tools/reset", NO_SHUTDOWN),
         ("POST", "/tools/execute-script", NO_SCRIPT),
         *((method, "/webdav/by-patients/x/y.dcm", NO_WEBDAV) for method in ("GET", "PUT", "DELETE")),
         ("GET", "/webdav", NO_WEBDAV),
@@ -118,29 +154,12 @@ def test_what_is_forbidden_says_why(method: str, uri: str, reason: str) -> None:
     ("method", "uri"),
     [
         # not in the table at all
-        ("GET", "/"),
         ("GET", ""),
         ("GET", "system"),
         ("GET", "/nonsense"),
-        ("GET", "/app/explorer.html"),
-        ("GET", "/modalities/teaching"),
-        ("GET", "/jobs"),
-        ("GET", "/changes"),
-        ("GET", "/exports"),
-        ("GET", f"/instances/{ID}/metadata"),
-        ("GET", f"/instances/{ID}/attachments/dicom/compressed-data"),
-        ("GET", f"/studies/{ID}/media"),
-        ("GET", f"/instances/{ID}/content/0010-0010"),
-        ("POST", "/tools/find"),
-        ("POST", "/tools/create-archive"),
-        ("POST", "/tools/lookup"),
-        ("POST", "/modalities/teaching/store"),
-        ("POST", "/modalities/teaching/move"),
-        ("POST", "/peers/other/store"),
-        ("PUT", "/modalities/teaching"),
-        ("POST", f"/instances/{ID}/modify"),
-        ("POST", f"/instances/{ID}/anonymize"),
-        ("PUT", f"/instances/{ID}/metadata/1024"),
+        ("GET", "/ui/app/index.html"),
+        ("GET", "/transfers/chunks/x"),
+        ("GET", f"/instances/{ID}/attachments/dicom/nonsense"),
         # the wrong method
         ("POST", "/system"),
         ("PUT", "/instances"),
@@ -157,6 +176,9 @@ def test_what_is_forbidden_says_why(method: str, uri: str, reason: str) -> None:
         ("GET", f"/instances/{ID[:-1]}/file"),
         ("GET", f"/instances/{ID}0/file"),
         ("GET", "/instances/../file"),
+        ("GET", f"/instances/{ID}/content/.."),
+        ("GET", f"/instances/{ID}/content/."),
+        ("GET", f"/instances/{ID}/content/0010-0010/../0010-0020"),
         ("GET", f"/instances/{ID}/../{ID}/file"),
         ("GET", f"/./instances/{ID}/file"),
         ("GET", f"//instances/{ID}/file"),
@@ -179,7 +201,7 @@ def test_what_is_forbidden_says_why(method: str, uri: str, reason: str) -> None:
         ("GET", "/dicom-web/studies/" + "1" * 65),
         ("GET", "/dicom-web/studies/1.2/instances/1.4"),
         ("GET", "/dicom-web/studies/1.2/series/1.3/instances/1.4/frames/1,"),
-        ("GET", "/dicom-web/studies/1.2/series/1.3/instances/1.4/bulk/7fe00010"),
+        ("GET", "/dicom-web/studies/1.2/bulk/7fe00010"),
         ("POST", "/modalities/../store-straight"),
         ("POST", "/modalities/a b/store-straight"),
     ],
@@ -196,3 +218,14 @@ def test_wado_names_its_picture_by_an_argument_or_names_none(arguments: dict[str
     match = classify("GET", "/wado", arguments)
     assert match is not None
     assert (match.subject, match.names) == (Subject.SOP_INSTANCE_UID, names)
+
+
+def test_an_argument_named_twice_in_other_letters_is_no_exit() -> None:
+    assert classify("GET", "/wado", {"objectUID": UID, "OBJECTUID": "2.25.4"}) is None
+
+
+def test_the_roles_are_those_that_the_table_says() -> None:
+    needed = {(route.method, route.path): route.needs for route in ROUTES if route.kind is Kind.BODY}
+    assert needed["POST", "/modalities/{modality}/store"] is Role.SEND
+    assert needed["GET", "/studies"] is Role.LIST
+    assert needed["GET", "/studies/{study}/archive"] is Role.VIEW

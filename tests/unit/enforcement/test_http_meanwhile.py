@@ -56,7 +56,7 @@ def test_pictures_that_leave_together_are_disclosed_together_or_not_at_all(tmp_p
     world.record(consent(CARE, OPINION, explained=TOLD))
     for uid in (UID, "2.25.9"):
         world.file(uid=uid)
-    study = "/studies/{0.orthanc_study}/archive"
+    study = "/studies/{0.orthanc_study}/instances"
     assert ask(world, study)
     assert {row["sop_instance_uid"] for row in world.disclosures()} == {UID, "2.25.9"}
     world.sql(QUARANTINE_ONE)

@@ -19,6 +19,7 @@ from tests.fakes import orthanc
 from tests.fakes.instances import StoredInstance, instance
 from tests.fakes.orthanc import InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import CARE, UID, consent, ct, encoded, photograph, photograph_bytes
+from tests.fakes.register import lose, register, taken
 from tests.fakes.world import World
 from tests.unit.dicomwrap import photos
 
@@ -56,6 +57,15 @@ def test_a_held_object_is_discarded_only_once_it_is_kept_elsewhere(world: World)
     assert received(world, photograph_bytes()) == (ReceivedInstanceAction.DISCARD, None)
     (held,) = world.held()
     assert world.services.spool.get(held.spool_name) == photograph_bytes()
+
+
+def test_a_lost_device_s_object_is_kept_and_refused_audibly(world: World) -> None:
+    world.record(consent())
+    register(world)
+    lose(world)
+    assert received(world, taken()) == (ReceivedInstanceAction.MODIFY, b"")
+    (held,) = world.held()
+    assert world.services.spool.get(held.spool_name) == taken()
 
 
 @pytest.mark.parametrize("content", [b"", b"x", photograph_bytes()[:200], encoded(photograph(StudyInstanceUID=None))])
@@ -105,6 +115,15 @@ def test_the_sender_gets_the_status_of_its_binding_and_of_intake(
     before = len(world.trail())
     assert status(world, instance(photograph(uid=uid), aet)) == expected
     assert [entry["rules"] for entry in world.trail()[before:]] == ([rules] if rules else [])
+
+
+def test_a_lost_device_s_node_is_refused_whatever_it_sends(world: World) -> None:
+    world.file(CARE)
+    register(world, aet="dermcam")
+    assert status(world, instance(photograph(), "DERMCAM")) == SUCCESS
+    lose(world)
+    assert status(world, instance(photograph(), "DERMCAM")) == NOT_AUTHORIZED
+    assert world.last_rules() == ["DEVICE_LOST"]
 
 
 @pytest.mark.parametrize("header", ["", "{", "[]", "{}", "null"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orthanc_plugin.archive.remote import Credentials, read_credentials
+from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, STARTED, STOPPED, Lifecycle, write_boot_file
 from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.policy.model import ImageStatus
@@ -21,7 +22,8 @@ from tests.fakes.world import World
 def lifecycle(world: World, *at_stop: Callable[[], None]) -> Lifecycle:
     world.archive.known_modalities = world.archive.known_modalities or modalities()
     world.services.gate.close(CATCHING_UP)
-    return Lifecycle(world.services, world.archive, world.worker(), str, at_stop)
+    standing = Standing(world.services, world.archive)
+    return Lifecycle(world.services, world.archive, standing, world.worker(), str, at_stop)
 
 
 def test_after_every_check_the_gate_opens(world: World) -> None:
@@ -50,6 +52,26 @@ def test_what_was_spooled_when_the_archive_was_killed_is_listed_at_the_next_star
     assert world.services.gate.closed is None
 
 
+@pytest.mark.parametrize("patient_id", ["P1", "P" * 200, "", "P\\1"])
+def test_an_old_object_that_can_t_be_read_shuts_its_own_doors_and_not_the_archive(
+    patient_id: str, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.archive.objects["old"] = b"no DICOM"
+    places = {"orthanc_series": "the-series", "orthanc_study": "the-study", "orthanc_patient": "the-patient"}
+    uids = {"SOPInstanceUID": "2.25.66", "SeriesInstanceUID": "2.25.67", "StudyInstanceUID": "2.25.68"}
+    world.archive.index["old"] = {**uids, "PatientID": patient_id, "InstanceNumber": "1", **places}
+    lifecycle(world).hook(STARTED, 0, "")
+    assert (world.services.gate.closed, world.archive.stopped) == (None, 0)
+    row = world.row("2.25.66")
+    assert (row.status, row.orthanc_instance) == (ImageStatus.QUARANTINED, "old")
+    assert (row.orthanc_series, row.orthanc_study, row.orthanc_patient) == ("the-series", "the-study", "the-patient")
+    assert not world.services.gate.authorize(world.request(uid="2.25.66")).decision.permits
+    assert [entry["subject"] for entry in world.trail() if entry["rules"] == ["STORED_UNASKED"]] == ["2.25.66"]
+    (told,) = [record.getMessage() for record in caplog.records if record.exc_info is None]
+    assert told.startswith("1 object(s) from before Consentgate can't be read")
+    assert not patient_id or patient_id not in told
+
+
 def open_modality(world: World) -> None:
     world.archive.known_modalities = {"x": {"AET": "X", "Host": "y", "AllowGet": True}}
 
@@ -58,11 +80,17 @@ def strange_plugin(world: World) -> None:
     world.archive.loaded = ("python", "ohif")
 
 
-def corrupt_object(world: World) -> None:
+def a_peer(world: World) -> None:
+    world.archive.known_peers = {"elsewhere": {"Url": "https://elsewhere"}}
+
+
+def an_object_that_is_nowhere(world: World) -> None:
     world.archive.objects["id"] = b"no DICOM"
 
 
-@pytest.mark.parametrize("fault", [open_modality, strange_plugin, corrupt_object, World.lose_the_database])
+@pytest.mark.parametrize(
+    "fault", [open_modality, strange_plugin, a_peer, an_object_that_is_nowhere, World.lose_the_database]
+)
 def test_a_failing_check_stops_orthanc_and_the_gate_stays_shut(fault: Callable[[World], None], world: World) -> None:
     cycle = lifecycle(world)
     fault(world)

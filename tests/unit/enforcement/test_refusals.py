@@ -124,6 +124,43 @@ def test_a_rotated_log_is_followed(world: World) -> None:
     assert log.seen()[3:] == ["AFTER"]
 
 
+def test_what_was_written_before_the_log_was_renamed_is_read_from_the_old_file(world: World) -> None:
+    log = Log(world)
+    log.write(line("ONE"))
+    log.seen()
+    log.write(line("TWO"))
+    log.path.rename(log.path.with_suffix(".1"))
+    log.write(line("THREE"))
+    assert log.seen() == ["ONE", "TWO", "THREE"]
+
+
+def test_a_log_that_goes_on_in_the_renamed_file_is_read_there_until_the_new_one_has_something(world: World) -> None:
+    log = Log(world)
+    log.write(line("ONE"))
+    log.seen()
+    old = log.path.with_suffix(".1")
+    log.path.rename(old)
+    log.path.touch()
+    log.write(line("TWO"), old)
+    assert log.seen() == ["ONE", "TWO"]
+    log.write(line("THREE"), old)
+    log.write(line("FOUR"))
+    assert log.seen() == ["ONE", "TWO", "THREE", "FOUR"]
+    old.unlink()
+    log.write(line("FIVE"))
+    assert log.seen()[4:] == ["FIVE"]
+
+
+def test_a_log_that_is_removed_and_made_again_is_followed(world: World) -> None:
+    log = Log(world)
+    log.write(line("ONE"))
+    log.seen()
+    log.path.unlink()
+    assert log.seen() == ["ONE"]
+    log.write(line("TWO"))
+    assert log.seen() == ["ONE", "TWO"]
+
+
 def test_a_truncated_log_is_read_from_its_start(world: World) -> None:
     log = Log(world)
     log.write(line("LONG-NAME-BEFORE") * 3)

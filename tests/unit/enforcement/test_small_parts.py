@@ -1,4 +1,4 @@
-"""SOP classes, requesters, workers, the closed query doors, the heartbeat."""
+"""SOP classes, requesters, workers, the heartbeat."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from pydicom.uid import (
 
 from dicomwrap.terms import Audience, Form
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.cfind import FindRefusedError, FindScp
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.sopclasses import IMPLICIT, image_type
 from orthanc_plugin.enforcement.worker import Worker
@@ -116,13 +115,6 @@ def test_a_stopped_worker_takes_no_more() -> None:
     worker.stop()
     with pytest.raises(RuntimeError):
         worker.run(int)
-
-
-@pytest.mark.parametrize("aet", ["DERMWS", "STRANGER", ""])
-def test_a_query_over_dicom_is_refused_and_recorded(aet: str, world: World) -> None:
-    with pytest.raises(FindRefusedError):
-        FindScp(world.services, world.worker()).hook(None, None, aet, "CONSENTGATE")
-    assert (world.last_rules(), world.trail()[-1]["door"]) == (["FORBIDDEN_SERVICE"], "C-FIND")
 
 
 def test_the_heart_beats_until_it_is_stopped_and_once_more(world: World) -> None:

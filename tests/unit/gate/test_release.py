@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from pydicom.encaps import encapsulate
 
+from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.errors import DeidentificationError, ReleaseRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
 from orthanc_plugin.release import FULFIL, Context, unmet
-from tests.fakes.pictures import UID, encoded, photograph, photograph_bytes
+from tests.fakes.pictures import CARE, UID, encoded, photograph, photograph_bytes
 from tests.fakes.world import World
 
 
@@ -71,6 +72,38 @@ def test_an_obligation_is_checked_against_what_is_so(
 def test_every_obligation_that_is_unmet_is_named(world: World) -> None:
     decision = permit(Effect.PERMIT_ANONYMISED, Obligation.ANONYMISE, Obligation.SECURE_CHANNEL)
     assert len(unmet(decision, context(world))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "released"),
+    [
+        ("workstation", True, False),
+        ("teaching-archive", True, False),
+        ("derm", True, False),
+        ("uploader", True, False),
+        ("clerk", True, True),
+        ("workstation", False, True),
+        ("derm", False, True),
+    ],
+)
+def test_a_document_is_for_accounts_that_handle_consents_whatever_was_decided(
+    name: str, document: bool, released: bool, world: World
+) -> None:
+    derm = next(user for user in world.services.policy.users if user.name == "derm")
+    clerk = replace(derm, name="clerk", roles=frozenset({Role.VIEW, Role.CONSENT}))
+    binding = clerk if name == "clerk" else world.binding(name)
+    found = unmet(permit(Effect.PERMIT_IDENTIFIABLE), Context(binding=binding, document=document))
+    assert (found == ()) is released
+    assert all("signed consent form" in reason for reason in found)
+
+
+@pytest.mark.parametrize("sop_class", ["104.1", "104.2", "77.1.4"])
+def test_a_document_is_known_by_its_sop_class(sop_class: str, world: World) -> None:
+    world.file(CARE)
+    world.sql("UPDATE images SET sop_class_uid = '1.2.840.10008.5.1.4.1.1.CLASS'".replace("CLASS", sop_class))
+    answer = world.services.gate.authorize(world.request("derm"))
+    assert answer.decision.permits
+    assert world.services.context(answer, world.binding("derm")).document is sop_class.startswith("104.")
 
 
 @pytest.mark.parametrize("effect", [Effect.DENY, Effect.NEEDS_REVIEW])

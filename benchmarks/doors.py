@@ -1,0 +1,321 @@
+"""How long each door takes, against the same Orthanc without Consentgate, side by side and in turns.
+
+Run as ``python -m benchmarks.doors [--rounds N] [--photographs N] [--folder DIR]``; prints the table of
+docs/performance.md. Both Orthancs have the same configuration but for the Python plugin, and ``TCP_NODELAY=1``. The
+clients are dcmtk's and curl, so that what is measured is the server. "ms each" is a round's time by its photographs; a
+ratio is the median of the rounds'. p50 and p99 are of single requests, where there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pydicom
+
+from benchmarks.wrapping import KINDS, photograph
+from demo.journey import Journey
+from demo.peers import CALLED_AET, HOST, STORESCU, Caller, free_ports, port_is_free, wait_until
+from demo.server import Ports, Server
+from dicomwrap.uids import fresh_uid
+from orthanc_plugin.cli.orthancfile import read_configuration
+from orthanc_plugin.registry.images import orthanc_id
+
+CLIENTS: Final = 8
+STORESCP: Final = "/usr/bin/storescp"
+ARMS: Final = ("without", "with")
+# door: goal and limit of the ratio
+DOORS: Final = {
+    "C-STORE": ("1.10", "1.25"),
+    "POST /instances": ("1.10", "1.25"),
+    f"GET /instances/.../file, {CLIENTS} clients": ("1.35", "1.50"),
+    f"WADO-RS, {CLIENTS} clients": ("1.10", "1.20"),
+    "C-MOVE": ("1.30", "1.50"),
+    "GET while C-MOVE runs, longest": ("", ""),
+}
+Times = list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What a round took: seconds for each photograph, and of each request where they were taken by themselves."""
+
+    each: float
+    times: Times = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Arm:
+    """A running Orthanc, and what each door was found to take, round by round."""
+
+    url: str
+    dicom_port: int
+    passwords: dict[str, str]
+    workstation_port: int
+    rounds: dict[str, list[Taken]] = field(default_factory=lambda: {door: [] for door in DOORS})
+
+    def account(self, name: str) -> str:
+        """Return an account as curl takes it."""
+        return f"{name}:{self.passwords[name]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photograph:
+    """A file that is sent in, and how Orthanc will name it."""
+
+    file: Path
+    study: str
+    series: str
+    instance: str
+    orthanc_instance: str
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--photographs", type=int, default=60, help="of each round and door")
+    parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder when left out")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        for line in table(Path(folder), chosen.rounds, chosen.photographs):
+            sys.stdout.write(line + "\n")
+
+
+def table(folder: Path, rounds: int, count: int) -> Iterator[str]:
+    """Yield the lines of the table."""
+    yield "| door | arm | ms each | ratio | p50 ms | p99 ms | p99 ratio | goal | limit |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    with both(folder) as (arms, template):
+        for number in range(rounds + 1):
+            sent = photographs(folder / f"round-{number}", template, count)
+            for name in ARMS if number % 2 else reversed(ARMS):
+                one_round(arms[name], sent, keep=number > 0)
+    for door, (goal, limit) in DOORS.items():
+        for name in ARMS:
+            yield row(door, name, arms, goal, limit)
+
+
+def row(door: str, name: str, arms: dict[str, Arm], goal: str, limit: str) -> str:
+    """Return a line of the table."""
+    mine, theirs = arms[name].rounds[door], arms["without"].rounds[door]
+    ratio = statistics.median(a.each / b.each for a, b in zip(mine, theirs, strict=True))
+    each = statistics.median(taken.each for taken in mine) * 1000
+    cells = [f"{each:.1f}", f"{ratio:.2f}", *late(mine, theirs), *((goal, limit) if name == "with" else ("1", ""))]
+    return f"| {door} | {name} | {' | '.join(cells)} |"
+
+
+def late(mine: list[Taken], theirs: list[Taken]) -> tuple[str, str, str]:
+    """Return p50 and p99 of single requests, and the ratio of p99."""
+    ours, others = (sorted(chain.from_iterable(taken.times for taken in arm)) for arm in (mine, theirs))
+    if not ours:
+        return "", "", ""
+    p50, p99 = at(ours, 0.5), at(ours, 0.99)
+    return f"{p50 * 1000:.1f}", f"{p99 * 1000:.1f}", f"{p99 / at(others, 0.99):.2f}"
+
+
+def at(ordered: Times, part: float) -> float:
+    """Return the value that this part of all is not above."""
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+def one_round(arm: Arm, sent: tuple[Photograph, ...], *, keep: bool) -> None:
+    """Take each door once; without ``keep`` it only warms up."""
+    half = len(sent) // 2
+    measured: dict[str, Callable[[], Taken]] = {
+        "C-STORE": lambda: stored(arm, sent[:half]),
+        "POST /instances": lambda: posted(arm, sent[half:]),
+        f"GET /instances/.../file, {CLIENTS} clients": lambda: got(arm, [file(each) for each in sent]),
+        f"WADO-RS, {CLIENTS} clients": lambda: got(arm, [wado(each) for each in sent]),
+    }
+    found = {door: measure() for door, measure in measured.items()}
+    found["C-MOVE"], found["GET while C-MOVE runs, longest"] = moved(arm, sent)
+    if keep:
+        for door, taken in found.items():
+            arm.rounds[door].append(taken)
+
+
+def file(each: Photograph) -> str:
+    """Return the path of a whole file by REST."""
+    return f"/instances/{each.orthanc_instance}/file"
+
+
+def wado(each: Photograph) -> str:
+    """Return the path of a whole object by DICOMweb."""
+    return f"/dicom-web/studies/{each.study}/series/{each.series}/instances/{each.instance}"
+
+
+def stored(arm: Arm, sent: tuple[Photograph, ...]) -> Taken:
+    """Send all in one association of dcmtk's."""
+    files = [str(each.file) for each in sent]
+    command = [STORESCU, "-aet", "DERMCAM", "-aec", CALLED_AET, "-xy", HOST, str(arm.dicom_port), *files]
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=at_once())  # noqa: S603 - a fixed command
+    return Taken(each=(time.perf_counter() - begun) / len(sent))
+
+
+def posted(arm: Arm, sent: tuple[Photograph, ...]) -> Taken:
+    """Post one after the other on one connection."""
+    times = []
+    with httpx.Client(base_url=arm.url, auth=("uploader", arm.passwords["uploader"]), trust_env=False) as client:
+        for each in sent:
+            content = each.file.read_bytes()
+            begun = time.perf_counter()
+            client.post("/instances", content=content, timeout=60).raise_for_status()
+            times.append(time.perf_counter() - begun)
+    return Taken(each=sum(times) / len(times), times=times)
+
+
+def got(arm: Arm, paths: list[str]) -> Taken:
+    """Get all by several clients at once, each twice."""
+    asked = "".join(f'url = "{arm.url}{path}"\noutput = "/dev/null"\n' for path in paths * 2)
+    command = ["curl", "--noproxy", "*", "-s", "-f", "-u", arm.account("derm"), "-Z", "--parallel-max", str(CLIENTS)]
+    command += [
+        "-H",
+        'Accept: multipart/related; type="application/dicom"; transfer-syntax=*',
+        "-w",
+        "%{time_total}\\n",
+        "-K",
+        "-",
+    ]
+    begun = time.perf_counter()
+    done = subprocess.run(command, input=asked, text=True, check=True, capture_output=True)  # noqa: S603
+    each = (time.perf_counter() - begun) / len(paths) / 2
+    return Taken(each=each, times=[float(line) for line in done.stdout.split()])
+
+
+def moved(arm: Arm, sent: tuple[Photograph, ...]) -> tuple[Taken, Taken]:
+    """Have the whole series sent to the workstation, and see how long another request waits meanwhile."""
+    waits: Times = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=arm.url, auth=("derm", arm.passwords["derm"]), trust_env=False) as client:
+            while not done.is_set():
+                begun = time.perf_counter()
+                client.get(file(sent[0]), timeout=60).raise_for_status()
+                waits.append(time.perf_counter() - begun)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    begun = time.perf_counter()
+    keys = {"StudyInstanceUID": sent[0].study, "SeriesInstanceUID": sent[0].series}
+    status = Caller(aet="DERMWS", port=arm.dicom_port).move("DERMWS", "SERIES", **keys)
+    took = time.perf_counter() - begun
+    done.set()
+    asking.join()
+    if status != 0:
+        raise SystemExit(f"C-MOVE ended with {status:04X}")
+    return Taken(each=took / len(sent)), Taken(each=max(waits), times=waits)
+
+
+def photographs(folder: Path, template: Path, count: int) -> tuple[Photograph, ...]:
+    """Return copies of the wrapped photograph, each an instance of its own in one new series."""
+    folder.mkdir()
+    dataset = pydicom.dcmread(template)
+    dataset.SeriesInstanceUID = fresh_uid()
+    found = []
+    for number in range(count):
+        uid = fresh_uid()
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+        names = (str(dataset.PatientID), str(dataset.StudyInstanceUID), str(dataset.SeriesInstanceUID), uid)
+        path = folder / f"{number}.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        made = Photograph(file=path, study=names[1], series=names[2], instance=uid, orthanc_instance=orthanc_id(*names))
+        found.append(made)
+    return tuple(found)
+
+
+@contextmanager
+def both(folder: Path) -> Iterator[tuple[dict[str, Arm], Path]]:
+    """Start both Orthancs and a workstation; give them, and a photograph that may be filed and shown."""
+    http, dicom, camera, workstation, teaching, plain_http, plain_dicom = free_ports(7)
+    ports = Ports(http=http, dicom=dicom, camera=camera, workstation=workstation, teaching=teaching)
+    server = Server(folder=folder / "orthanc", ports=ports)
+    server.start()
+    try:
+        template = wrapped(server, folder)
+        guarded = Arm(url=server.url, dicom_port=dicom, passwords=server.passwords, workstation_port=workstation)
+        plain = Arm(
+            url=f"http://{HOST}:{plain_http}",
+            dicom_port=plain_dicom,
+            passwords=server.passwords,
+            workstation_port=workstation,
+        )
+        with unguarded(folder, server.folder, plain_http, plain_dicom), receiving(workstation):
+            yield {"without": plain, "with": guarded}, template
+    finally:
+        server.stop()
+
+
+def wrapped(server: Server, folder: Path) -> Path:
+    """Return a photograph under a consent to care that the registry has."""
+    work = folder / "work"
+    work.mkdir()
+    photo = work / "photograph.jpg"
+    photo.write_bytes(photograph(*KINDS["0.6 MB"][:3]))
+    today = date.today()  # noqa: DTZ011 - a day
+    journey = Journey(server=server, work=work, today=today, photos=(photo,), show=lambda _line: None)
+    journey.at_workstation.stop()
+    journey.at_teaching.stop()
+    journey.wrap()
+    return journey.wrapped["A"].file
+
+
+@contextmanager
+def unguarded(folder: Path, guarded: Path, http: int, dicom: int) -> Iterator[None]:
+    """Start the same Orthanc without the Python plugin, in a folder of its own."""
+    configuration = read_configuration(guarded / "orthanc.json", {})
+    plugins = configuration["Plugins"]
+    assert isinstance(plugins, list)  # noqa: S101 - our own file
+    configuration |= {"Plugins": plugins[1:], "HttpPort": http, "DicomPort": dicom}
+    configuration |= dict.fromkeys(("StorageDirectory", "IndexDirectory"), str(folder / "plain"))
+    del configuration["PythonScript"]
+    written = folder / "plain.json"
+    written.write_text(json.dumps(configuration))
+    with running(["Orthanc", f"--logfile={folder / 'plain.log'}", str(written)], http):
+        yield
+
+
+@contextmanager
+def receiving(port: int) -> Iterator[None]:
+    """Start dcmtk's receiver, which keeps nothing."""
+    with running([STORESCP, "--ignore", "+xy", str(port)], port):
+        yield
+
+
+def at_once() -> dict[str, str]:
+    """Return an environment in which dcmtk does not wait to fill a packet, at either end."""
+    return {**os.environ, "TCP_NODELAY": "1"}
+
+
+@contextmanager
+def running(command: list[str], port: int) -> Iterator[None]:
+    """Run a server until the end, from when it listens."""
+    process = subprocess.Popen(command, env=at_once(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    try:
+        if not wait_until(lambda: not port_is_free(port), 60):
+            raise SystemExit(f"{command[0]} did not start")
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""ZIP archives of pictures, made by Consentgate from what may leave; Orthanc's core is never asked for one.
+
+Knows the routes for archives and what the ZIP holds. Must not decide. Each picture is decided on when its turn comes,
+and its release is on record before its bytes leave; so a withdrawal stops what is still to go, and a picture that is
+filed meanwhile is in no archive. The manifest comes last and says what was left out. Nothing in it names a patient, nor
+do the entries' names. Source: PS3.18 has no such service; the routes are Orthanc's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+from orthanc_plugin.archive.port import ImageArchive
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.enforcement import manifest
+from orthanc_plugin.enforcement.manifest import Entry
+from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal
+from orthanc_plugin.enforcement.resources import BODY_BYTES, RESOURCES, Named, body, found, listed, require_known
+from orthanc_plugin.enforcement.rest import FORBIDDEN, Call, CallError, Endpoint, Handler, Reply
+from orthanc_plugin.enforcement.route import SUBJECTS
+from orthanc_plugin.enforcement.withheld import Withheld, nothing_leaves, withheld
+from orthanc_plugin.enforcement.zippieces import ZipPieces
+from orthanc_plugin.registry import ledger
+from orthanc_plugin.registry.ledger import Delivery
+from orthanc_plugin.registry.trail import append
+from orthanc_plugin.services import Services
+
+ZIP: Final = "application/zip"
+FILENAME: Final = "pictures.zip"
+ABOVE: Final = ("/patients/{patient}", "/studies/{study}", "/series/{series}")
+NO_MEDIA: Final = "no media with a DICOMDIR is made"
+ARGUMENTS: Final = ("filename", "purpose")  # ours is the file's name; the purpose was asked about by the filter
+FIELDS: Final = ("Filename",)
+
+
+@dataclass(kw_only=True)
+class Filling:
+    """One archive while it is made.
+
+    Attributes:
+        services: trail and ledger.
+        packer: makes each picture ready.
+        call: who asks, and by which door.
+        resources: what is asked for.
+        entries: what is in it so far.
+        stays: what was left out so far.
+    """
+
+    services: Services
+    packer: Packer
+    call: Call
+    resources: tuple[Named, ...]
+    entries: list[Entry] = field(default_factory=list)
+    stays: list[Withheld] = field(default_factory=list)
+
+    def pictures(self) -> Iterator[Packed]:
+        """Give what may leave, each asked about when its turn comes; keep account of what may not."""
+        for named in self.resources:
+            left, refusals = 0, []
+            for answer in self._answers(named):
+                if isinstance(answer, Refusal):
+                    refusals.append(answer)
+                else:
+                    left += 1
+                    yield answer
+            kept = withheld(named, refusals, left=left)
+            self.stays += [kept] if kept else []
+
+    def _answers(self, named: Named) -> Iterator[Packed | Refusal]:
+        requester, door = self.call.requester, self.call.door
+        if named.subject is None:
+            yield self.packer.unknown(requester, door)
+        for row in named.rows:
+            yield self.packer.pack(requester, row, self.call.user, door)
+
+    def pieces(self, pictures: Iterator[Packed]) -> Iterator[bytes]:
+        """Give the ZIP's pieces; whether the last one was taken is noted with every disclosure in it."""
+        whole = False
+        try:
+            with closing(ZipPieces()) as made:
+                for packed in pictures:
+                    self.entries.append(Entry.of(packed, len(self.entries) + 1))
+                    yield made.add(self.entries[-1].file, packed.released.content)
+                now, requester = self.services.clock(), self.call.requester
+                for name, content in manifest.files(requester, now, self.entries, self.stays):
+                    yield made.add(name, content)
+                yield made.end()
+            whole = True
+        finally:
+            self._note(whole=whole)
+
+    def _note(self, *, whole: bool) -> None:
+        """Note how it ended; of what broke off nobody knows how much has arrived, so those releases stay begun."""
+        requester, number = self.call.requester, len(self.entries)
+        told = f"{number} pictures to {requester.recipient} in an archive"
+        event = AuditEvent(
+            id=self.services.ids(),
+            at=self.services.clock(),
+            event=EventType.INSTANCES_TRANSFERRED,
+            outcome=Outcome.SUCCESS if whole else Outcome.FAILURE,
+            actor=requester.actor,
+            address=requester.address,
+            door=self.call.door,
+            purpose=requester.purpose,
+            reasons=(told if whole else f"{told}, which broke off",),
+            policy=self.services.policy.sha256,
+        )
+        with self.services.database.writing() as connection:
+            for entry in self.entries if whole else ():
+                ledger.deliver(connection, entry.disclosure, Delivery.DELIVERED)
+            append(connection, [event])
+
+
+class Archives:
+    """Answers the routes for archives.
+
+    Args:
+        archive: reads the pictures.
+    """
+
+    def __init__(self, archive: ImageArchive) -> None:
+        self.archive = archive
+
+    def of_level(self, services: Services, call: Call) -> Reply:
+        """Give the archive of one patient, study or series."""
+        require_known(call.arguments, *ARGUMENTS)
+        body(call, *FIELDS)
+        ((level, name),) = call.names.items()
+        return self._archive(services, call, found(services.database, (name,), (SUBJECTS[level],)))
+
+    def of_named(self, services: Services, call: Call) -> Reply:
+        """Give the archive of what the arguments or the body name."""
+        require_known(call.arguments, "resources", *ARGUMENTS)
+        if call.body:
+            names = listed(body(call, RESOURCES, *FIELDS).get(RESOURCES))
+        else:
+            names = listed([name for name in call.arguments.get("resources", "").split(",") if name])
+        return self._archive(services, call, found(services.database, names))
+
+    def _archive(self, services: Services, call: Call, resources: tuple[Named, ...]) -> Reply:
+        filling = Filling(services=services, packer=Packer(services, self.archive), call=call, resources=resources)
+        pictures = filling.pictures()
+        first = next(pictures, None)
+        if first is None:
+            return nothing_leaves(filling.stays, "Nothing that was asked for may leave.")
+        return Reply(stream=filling.pieces(chain((first,), pictures)), media=ZIP, filename=FILENAME)
+
+
+def no_media(_services: Services, _call: Call) -> Reply:
+    """Refuse media, and say what to ask for."""
+    raise CallError(f"Refused: {NO_MEDIA}.", status=FORBIDDEN, remedy="Ask for /archive or /tools/create-archive.")
+
+
+def endpoints(archive: ImageArchive) -> tuple[Endpoint, ...]:
+    """Return the endpoints for archives and media."""
+    archives = Archives(archive)
+    handlers: dict[str, Handler] = {f"{base}/archive": archives.of_level for base in ABOVE}
+    handlers["/tools/create-archive"] = archives.of_named
+    handlers |= {f"{base}/media": no_media for base in ABOVE}
+    handlers |= {"/tools/create-media": no_media, "/tools/create-media-extended": no_media}
+    return tuple(
+        Endpoint(
+            method=method,
+            path=path,
+            role=Role.VIEW,
+            summary=(handler.__doc__ or "").strip(),
+            gives=ZIP,
+            handler=handler,
+            most=BODY_BYTES,
+        )
+        for method in ("GET", "POST")
+        for path, handler in handlers.items()
+    )

@@ -1,0 +1,128 @@
+"""Which pictures a requester may be told of: those whose original could be released to them as they ask.
+
+Knows the gate's decisions and the obligations. Must not know how a query is put or answered. The pictures are decided
+on in one transaction and only counts are written to the trail, in one entry, before anything is told. Nobody is told of
+a picture of which they may only have an anonymised copy, because its names would identify the patient.
+
+Sources: requirements 2.6 (no door without a decision); PS3.15 A.5.3.10 (Query).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.config.policyfile import Binding
+from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.gate import AccessRequest, Requester
+from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.registry import trail
+from orthanc_plugin.registry.listed import Listed
+from orthanc_plugin.release import DOCUMENTS, unmet
+from orthanc_plugin.services import Services
+
+MOST: Final = 10_000  # pictures decided on for one query
+ATTEMPTS: Final = 3
+# Entries of the trail that change nothing of what was decided on; after any other the query is decided on again.
+HARMLESS: Final = frozenset(
+    {
+        EventType.ACCESS_CONTROL_DECISION,
+        EventType.APPLICATION_ACTIVITY,
+        EventType.IMPORT,
+        EventType.INSTANCES_ACCESSED,
+        EventType.INSTANCES_TRANSFERRED,
+        EventType.QUERY,
+        EventType.TRANSFER_BEGUN,
+    }
+)
+
+
+class QueryRefusedError(ConsentgateError):
+    """A query is not answered."""
+
+    remedy = "The reason is in the audit trail: consentgate audit tail."
+
+    def __init__(self, message: str, *, status: int, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Who asks, as bound, and through which door."""
+
+    requester: Requester
+    binding: Binding
+    door: str
+
+
+Pictures = Callable[[Connection], Iterable[Listed]]
+
+
+def visible(services: Services, viewer: Viewer, pictures: Pictures) -> tuple[Listed, ...]:
+    """Return those of ``pictures`` that the viewer may be told of.
+
+    A withdrawal that is recorded before the query's own entry counts.
+
+    Raises:
+        QueryRefusedError: the doors are shut, there are too many, or what is on record keeps changing.
+        RegistryError: the decisions could not be taken or the query not be recorded, so nothing may be told.
+    """
+    for _ in range(ATTEMPTS):
+        if services.gate.closed is not None:
+            raise refused(services, viewer, f"the gate is closed: {services.gate.closed}", "GATE_CLOSED")
+        with services.database.reading() as connection:
+            decided_at = trail.length(connection)
+            considered = tuple(pictures(connection))
+            if len(considered) > MOST:
+                raise too_many(services, viewer)
+            shown = tuple(row for row in considered if _may_see(services, connection, viewer, row))
+        with services.database.writing() as connection:
+            if HARMLESS.issuperset(trail.events_after(connection, decided_at)):
+                trail.append(connection, [_event(services, viewer, len(shown), len(considered) - len(shown))])
+                return shown
+    raise refused(services, viewer, "what is on record changed while the query was decided on", "DECISION_CHANGED")
+
+
+def too_many(services: Services, viewer: Viewer) -> QueryRefusedError:
+    """Record that a query would take in more pictures than are decided on at once, and return the error."""
+    services.gate.refuse(viewer.requester, viewer.door, f"more than {MOST} pictures match", rule="TOO_MANY")
+    return QueryRefusedError(
+        f"More than {MOST} pictures would have to be decided on.", status=413, remedy="Narrow the query."
+    )
+
+
+def refused(services: Services, viewer: Viewer, reason: str, rule: str) -> QueryRefusedError:
+    """Record why a query can't be answered now, and return the error."""
+    services.gate.refuse(viewer.requester, viewer.door, reason, rule=rule)
+    return QueryRefusedError("The query can't be answered now.", status=503)
+
+
+def _may_see(services: Services, connection: Connection, viewer: Viewer, row: Listed) -> bool:
+    request = AccessRequest(requester=viewer.requester, sop_instance_uid=row.sop_instance_uid, door=viewer.door)
+    answer = services.gate.answer(connection, request, services.clock())
+    if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
+        return False
+    if not answer.decision.obligations and not row.sop_class_uid.startswith(DOCUMENTS):
+        return True
+    return not unmet(answer.decision, services.context_in(connection, answer, viewer.binding))
+
+
+def _event(services: Services, viewer: Viewer, shown: int, withheld: int) -> AuditEvent:
+    requester = viewer.requester
+    return AuditEvent(
+        id=services.ids(),
+        at=services.clock(),
+        event=EventType.QUERY,
+        outcome=Outcome.SUCCESS,
+        actor=requester.actor,
+        address=requester.address,
+        door=viewer.door,
+        purpose=requester.purpose,
+        policy=services.policy.sha256,
+        detail=f"{shown} pictures shown, {withheld} withheld",
+    )

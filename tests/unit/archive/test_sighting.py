@@ -1,0 +1,132 @@
+"""What the watchdog takes an Orthanc for, by what it answers; a server of the test's stands for it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orthanc_plugin.archive.sighting import HEALTH, UNLISTED, Lookout, Sight, State
+from orthanc_plugin.cli.watch import Patience
+from orthanc_plugin.errors import ArchiveError
+from tests.fakes.guarded import health, orthanc
+from tests.fakes.world import START
+
+
+def lookout(folder: Path, port: int, *, secret: bool = True, dicom_port: int | None = None) -> Lookout:
+    boot = folder / "boot.secret"
+    if secret:
+        boot.write_text(json.dumps({"password": "p", "secret": "s"}))
+    address = f"http://127.0.0.1:{port}"
+    return Lookout(url=address, boot_file=boot, user="consentgate", seconds=2, dicom_port=dicom_port)
+
+
+def look(folder: Path, told: tuple[int, object], *, to_anybody: int = 401) -> Sight:
+    with orthanc({UNLISTED: (to_anybody, ""), HEALTH: told}) as port:
+        return lookout(folder, port).look()
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ((200, health()), "guarded; the doors are open"),
+        ((503, health(why="a test")), "guarded; the doors are shut: a test"),
+        ((503, health(registry=False, trail=False)), "guarded; the doors are open; not working: registry, trail"),
+    ],
+)
+def test_an_orthanc_whose_policy_threads_live_is_guarded_whatever_else_fails(
+    told: tuple[int, object], words: str, tmp_path: Path
+) -> None:
+    assert look(tmp_path, told) == Sight(state=State.GUARDED, words=words)
+    assert look(tmp_path, told, to_anybody=403).state is State.GUARDED
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ((503, health(heartbeat=False)), "threads are dead (heartbeat)"),
+        ((503, health(decisions=False)), "threads are dead (decisions)"),
+        ((404, ""), "doesn't answer for it (404)"),
+        ((401, ""), "doesn't answer for it (401)"),
+        ((403, b""), "doesn't answer for it (403)"),
+        ((500, health()), "doesn't answer for it (500)"),
+        ((200, b"<html>"), "can't be read"),
+        ((200, {}), "can't be read"),
+        ((200, []), "can't be read"),
+        ((200, {"parts": {}, "doors": {"open": True}}), "can't be read"),
+        ((200, {"parts": [], "doors": 1}), "can't be read"),
+    ],
+)
+def test_an_orthanc_that_nobody_answers_for_is_not(told: tuple[int, object], words: str, tmp_path: Path) -> None:
+    sight = look(tmp_path, told)
+    assert (sight.state, words in sight.words) == (State.UNGUARDED, True)
+
+
+@pytest.mark.parametrize("status", [200, 404, 405, 500])
+def test_one_that_answers_anybody_is_not_whatever_it_says_of_itself(status: int, tmp_path: Path) -> None:
+    sight = look(tmp_path, (200, health()), to_anybody=status)
+    assert (sight.state, "answers anybody" in sight.words) == (State.UNGUARDED, True)
+
+
+def test_one_that_left_no_secret_is_not(tmp_path: Path) -> None:
+    with orthanc({UNLISTED: (401, ""), HEALTH: (200, health())}) as port:
+        sight = lookout(tmp_path, port, secret=False).look()
+    assert (sight.state, "secret" in sight.words) == (State.UNGUARDED, True)
+
+
+def test_one_that_never_answers_is_not(tmp_path: Path) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        sight = lookout(tmp_path, deaf.getsockname()[1]).look()
+        assert (sight.state, "gives no answer" in sight.words) == (State.UNGUARDED, True)
+
+
+def test_where_nothing_listens_only_the_dicom_port_can_be_open(tmp_path: Path) -> None:
+    with socket.socket() as taken, socket.socket() as dicom:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets it
+        dicom.bind(("127.0.0.1", 0))
+        port, dicom_port = taken.getsockname()[1], dicom.getsockname()[1]
+        assert lookout(tmp_path, port).look().state is State.NOTHING
+        assert lookout(tmp_path, port, dicom_port=dicom_port).look().state is State.NOTHING
+        dicom.listen()
+        assert lookout(tmp_path, port, dicom_port=dicom_port).look().state is State.UNGUARDED
+
+
+def test_a_secret_that_is_not_ours_to_read_is_an_error_and_no_sight(tmp_path: Path) -> None:
+    def denied(_path: Path) -> str:
+        raise PermissionError
+
+    class Locked(type(tmp_path)):  # type: ignore[misc]
+        read_text = denied
+
+    with orthanc({UNLISTED: (401, "")}) as port:
+        where = Lookout(url=f"http://127.0.0.1:{port}", boot_file=Locked(tmp_path), user="consentgate", seconds=2)
+        with pytest.raises(ArchiveError, match="same user or as root"):
+            where.look()
+
+
+GOOD, BAD = Sight(state=State.GUARDED, words=""), Sight(state=State.UNGUARDED, words="")
+NONE = Sight(state=State.NOTHING, words="")
+
+
+@pytest.mark.parametrize(
+    ("sights", "ended"),
+    [
+        ([BAD] * 3, [False, False, True]),
+        ([BAD, GOOD, BAD, BAD, BAD], [False, False, False, False, True]),
+        ([BAD, NONE, BAD], [False, False, False]),
+        ([GOOD] * 9, [False] * 9),
+    ],
+)
+def test_patience_ends_only_without_a_break(sights: list[Sight], ended: list[bool]) -> None:
+    patience = Patience(2)
+    times = [START + timedelta(seconds=number) for number in range(len(sights))]
+    assert [patience.has_ended(sight, at, at) for sight, at in zip(sights, times, strict=True)] == ended
+
+
+def test_a_look_that_took_too_long_counts_from_where_it_began() -> None:
+    assert Patience(2).has_ended(BAD, START, START + timedelta(seconds=2))

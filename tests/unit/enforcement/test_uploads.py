@@ -1,0 +1,282 @@
+"""The upload guard: what would end Orthanc, or could be read in two ways, goes no further; the rest goes as it came."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.client
+import io
+import json
+import socket
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from orthanc_plugin.archive.remote import GUARD_HEADER, Credentials
+from orthanc_plugin.config.settings import Stow, UploadSettings
+from orthanc_plugin.enforcement.lifecycle import write_boot_file
+from orthanc_plugin.enforcement.uploads import AT_ONCE, MIB, UploadServer
+from tests.fakes.nested import identified
+from tests.fakes.world import World
+
+HOST = "127.0.0.1"
+MOST = MIB
+SHALLOW, DEEP = identified(3), identified(80)
+STOW = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=BB'}
+AS_UPLOADER = {"Authorization": "Basic " + base64.b64encode(b"uploader:p").decode()}
+
+
+@dataclass(kw_only=True)
+class Behind:
+    """A server that stands where Orthanc would, and keeps what it is sent."""
+
+    server: ThreadingHTTPServer
+    received: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Guard:
+    """The guard, with what is behind it."""
+
+    world: World
+    server: UploadServer
+    behind: Behind
+
+    def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, dict[str, object]]:
+        """Send an upload as ``uploader``."""
+        connection = http.client.HTTPConnection(HOST, self.server.server_port, timeout=30)
+        try:
+            connection.request("POST", path, body, AS_UPLOADER | (headers or {}))
+            answer = connection.getresponse()
+            said: dict[str, object] = json.loads(answer.read())
+            return answer.status, said
+        finally:
+            connection.close()
+
+    def raw(self, request: bytes) -> bytes:
+        """Send bytes as they are, and return the first line of the answer."""
+        with socket.create_connection((HOST, self.server.server_port), 30) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            return connection.makefile("rb").readline().strip()
+
+
+def orthanc() -> Behind:
+    """Return a server that takes everything."""
+
+    class Takes(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            behind.received.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b'{"Status": "Success"}')
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            pass
+
+    behind = Behind(server=ThreadingHTTPServer((HOST, 0), Takes))
+    return behind
+
+
+@pytest.fixture
+def guard(world: World) -> Iterator[Guard]:
+    behind = orthanc()
+    settings = world.services.settings
+    there = replace(settings.orthanc, url=f"http://{HOST}:{behind.server.server_port}")
+    services = replace(world.services, settings=replace(settings, orthanc=there))
+    server = UploadServer(services, (HOST, 0), MOST)
+    threads = [threading.Thread(target=each.serve_forever, args=(0.01,)) for each in (behind.server, server)]
+    for each in threads:
+        each.start()
+    yield Guard(world=world, server=server, behind=behind)
+    for running in (server, behind.server):
+        running.shutdown()
+        running.server_close()
+    for each in threads:
+        each.join()
+
+
+def stow(*objects: bytes, divider: bytes = b"BB", headers: bytes = b"Content-Type: application/dicom") -> bytes:
+    """Return the body of a STOW-RS request."""
+    parts = b"".join(b"--" + divider + b"\r\n" + headers + b"\r\n\r\n" + each + b"\r\n" for each in objects)
+    return parts + b"--" + divider + b"--\r\n"
+
+
+STUDIES = "/dicom-web/studies"
+GOOD: dict[str, tuple[str, bytes, dict[str, str]]] = {
+    "one object": ("/instances", SHALLOW, {}),
+    "called DICOM": ("/instances", SHALLOW, {"Content-Type": "application/dicom"}),
+    "called anything": ("/instances/", SHALLOW, {"Content-Type": "application/octet-stream"}),
+    "one by STOW": (STUDIES, stow(SHALLOW), STOW),
+    "several by STOW": (STUDIES, stow(SHALLOW, identified(1), SHALLOW), STOW),
+    "into a study": (f"{STUDIES}/2.25.78", stow(SHALLOW), STOW),
+    "with a line before it": (STUDIES, b"\r\n" + stow(SHALLOW), STOW),
+    "with its length": (
+        STUDIES,
+        stow(SHALLOW, headers=b"Content-Type: application/dicom\r\nContent-Length: %d" % len(SHALLOW)),
+        STOW,
+    ),
+    "nothing by STOW": (STUDIES, b"--BB--\r\n", STOW),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "headers"), GOOD.values(), ids=GOOD.keys())
+def test_what_is_harmless_goes_on_as_it_came(path: str, body: bytes, headers: dict[str, str], guard: Guard) -> None:
+    sent = {**headers, "X-Purpose-Of-Use": "TREAT", "X-Forwarded-User": "derm", "X-Consentgate-Boot": "guessed"}
+    assert guard.post(path, body, sent) == (200, {"Status": "Success"})
+    ((there, got, content),) = guard.behind.received
+    assert (there, content) == (path, body)
+    assert got["authorization"] == AS_UPLOADER["Authorization"]
+    assert (got["x-purpose-of-use"], got["x-forwarded-user"]) == ("TREAT", "derm")
+    assert "x-consentgate-boot" not in got
+    assert guard.world.trail() == []
+
+
+def zipped(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.dcm", content)
+    return file.getvalue()
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=BB"}
+BAD: dict[str, tuple[str, bytes, dict[str, str], int]] = {
+    "too deep": ("/instances", DEEP, {}, 422),
+    "too deep behind a slash": ("/instances//", DEEP, {}, 404),
+    "too deep by STOW": (STUDIES, stow(DEEP), STOW, 422),
+    "too deep as the last of several": (STUDIES, stow(SHALLOW, SHALLOW, DEEP), STOW, 422),
+    "an archive": ("/instances", zipped(SHALLOW), {}, 415),
+    "an archive that is a DICOM file too": ("/instances", b"PK\3\4" + SHALLOW[4:], {}, 415),
+    "the same by STOW": (STUDIES, stow(b"PK\3\4" + SHALLOW[4:]), STOW, 415),
+    "something compressed": ("/instances", gzip.compress(SHALLOW), {}, 415),
+    "a compressed body": ("/instances", gzip.compress(SHALLOW), {"Content-Encoding": "gzip"}, 415),
+    "a body that only says it is compressed": ("/instances", SHALLOW, {"Content-Encoding": "gzip"}, 415),
+    "called an archive": ("/instances", SHALLOW, {"Content-Type": "application/zip"}, 415),
+    "a form": ("/instances", stow(SHALLOW), FORM, 415),
+    "JSON": ("/instances", b"{}", {"Content-Type": "application/json"}, 415),
+    "STOW of JSON": (STUDIES, b"--BB--", {"Content-Type": 'multipart/related; type="application/dicom+json"'}, 415),
+    "no DICOM": ("/instances", b"hello", {}, 422),
+    "no divider": (STUDIES, stow(SHALLOW), {"Content-Type": "multipart/related"}, 400),
+    "two dividers": (STUDIES, stow(SHALLOW), {"Content-Type": "multipart/related; boundary=BB; boundary=CC"}, 400),
+    "an odd divider": (STUDIES, stow(SHALLOW), {"Content-Type": 'multipart/related; boundary="B B"'}, 400),
+    "another divider": (STUDIES, stow(SHALLOW, divider=b"CC"), STOW, 400),
+    "something before the parts": (STUDIES, b"hello\r\n" + stow(SHALLOW), STOW, 400),
+    "something after the parts": (STUDIES, stow(SHALLOW) + stow(DEEP), STOW, 400),
+    "no end": (STUDIES, stow(SHALLOW).removesuffix(b"--BB--\r\n"), STOW, 400),
+    "a divider inside an object": (STUDIES, stow(SHALLOW + b"--BB\r\n\r\n" + DEEP), STOW, 400),
+    "a part without headers": (STUDIES, b"--BB\r\n" + SHALLOW + b"\r\n--BB--", STOW, 400),
+    "a part that is no DICOM": (STUDIES, stow(SHALLOW, headers=b"Content-Type: text/plain"), STOW, 415),
+    "a part of no type": (STUDIES, stow(SHALLOW, headers=b"Content-Id: 1"), STOW, 415),
+    "a part that is compressed": (
+        STUDIES,
+        stow(SHALLOW, headers=b"Content-Type: application/dicom\r\nContent-Encoding: gzip"),
+        STOW,
+        400,
+    ),
+    "a part that says another length": (
+        STUDIES,
+        stow(SHALLOW, headers=b"Content-Type: application/dicom\r\nContent-Length: 12"),
+        STOW,
+        400,
+    ),
+    "a part whose headers are no ASCII": (STUDIES, stow(SHALLOW, headers=b"Content-Type: \xff"), STOW, 400),
+    "a part with a header twice": (
+        STUDIES,
+        stow(SHALLOW, headers=b"Content-Type: application/dicom\r\nContent-Type: application/dicom"),
+        STOW,
+        400,
+    ),
+    "no upload": ("/tools/find", b"{}", {}, 404),
+    "an upload with arguments": ("/instances?a=b", SHALLOW, {}, 404),
+    "an upload that is written otherwise": ("/%69nstances", SHALLOW, {}, 404),
+    "nothing": ("/instances", b"", {}, 411),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "headers", "status"), BAD.values(), ids=BAD.keys())
+def test_what_is_not_harmless_goes_no_further(
+    path: str, body: bytes, headers: dict[str, str], status: int, guard: Guard
+) -> None:
+    got, said = guard.post(path, body, headers)
+    assert (got, guard.behind.received) == (status, [])
+    assert said["error"]
+    assert said["remedy"]
+
+
+def test_what_is_refused_for_what_is_in_it_is_on_record(guard: Guard) -> None:
+    assert guard.post("/instances", DEEP)[0] == 422
+    entry = guard.world.trail()[-1]
+    # Nobody has verified the password yet, so nobody is named.
+    assert (entry["actor"], entry["rules"], entry["door"]) == ("anonymous", ["UPLOAD_REFUSED"], "POST /instances")
+    assert (entry["effect"], entry["address"]) == ("DENY", HOST)
+
+
+def test_it_stays_refused_when_it_can_t_be_recorded(guard: Guard) -> None:
+    guard.world.stop_the_trail()
+    assert guard.post("/instances", DEEP)[0] == 422
+    assert guard.behind.received == []
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"Content-Length: 5\r\nContent-Length: 5", b"400"),
+        (b"Content-Length: 5\r\nAuthorization: a\r\nauthorization: b", b"400"),
+        (b"Transfer-Encoding: chunked", b"411"),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"411"),
+        (b"Content-Length: -5", b"411"),
+        (b"Content-Length: +5", b"411"),
+        (b"Content-Length: five", b"411"),
+        (b"Content-Length: 50", b"400"),
+        (b"Content-Length: %d" % (MOST + 1), b"413"),
+    ],
+)
+def test_a_length_that_is_too_much_or_could_be_read_in_two_ways_is_refused(
+    head: bytes, status: bytes, guard: Guard
+) -> None:
+    answer = guard.raw(b"POST /instances HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\nhello")
+    assert answer.split(b" ")[1] == status
+    assert guard.behind.received == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PROPFIND"])
+def test_nothing_but_uploads_is_taken(method: str, guard: Guard) -> None:
+    answer = guard.raw(f"{method} /instances HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.split(b" ")[1] == b"501"
+
+
+def test_only_so_many_are_taken_at_once(guard: Guard) -> None:
+    for _ in range(AT_ONCE):
+        assert guard.server.slots.acquire(blocking=False)
+    assert guard.post("/instances", SHALLOW)[0] == 503
+    guard.server.slots.release()
+    assert guard.post("/instances", DEEP)[0] == 422
+    assert guard.post("/instances", SHALLOW)[0] == 200
+
+
+def test_the_guard_shows_that_it_has_looked_only_where_it_is_asked_for(guard: Guard) -> None:
+    settings = guard.server.services.settings
+    assert guard.post("/instances", SHALLOW)[0] == 200
+    wanted = replace(settings, uploads=UploadSettings(stow=Stow.GUARDED))
+    guard.server.services = replace(guard.server.services, settings=wanted)
+    assert guard.post("/instances", SHALLOW)[0] == 502  # no guarded Orthanc has left its secret
+    running = Credentials(user=settings.orthanc.user, password="p", secret="of-this-start")
+    boot_file = settings.path(settings.orthanc.boot_secret)
+    boot_file.parent.mkdir()
+    write_boot_file(boot_file, running)
+    assert guard.post("/instances", SHALLOW, {GUARD_HEADER: "guessed"})[0] == 200
+    shown = [headers.get(GUARD_HEADER.lower()) for _, headers, _ in guard.behind.received]
+    assert shown == [None, "of-this-start"]
+
+
+def test_an_orthanc_that_is_down_is_told(guard: Guard) -> None:
+    guard.behind.server.shutdown()
+    guard.behind.server.server_close()
+    status, said = guard.post("/instances", SHALLOW)
+    assert (status, said["error"]) == (502, "Orthanc could not be reached.")

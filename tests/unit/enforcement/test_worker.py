@@ -1,0 +1,85 @@
+"""Threads that hang: nothing piles up behind them, and the doors are themselves again afterwards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from demo.peers import wait_until
+from orthanc_plugin.enforcement.worker import Worker
+
+SHORT = 0.05
+
+
+@pytest.fixture
+def registry() -> Iterator[threading.Event]:
+    """Give what a stuck piece of work waits for; at the end it comes, so that no thread outlives the test."""
+    answers = threading.Event()
+    yield answers
+    answers.set()
+
+
+@pytest.fixture
+def worker(registry: threading.Event) -> Iterator[Worker]:
+    made = Worker("hanging", 2, seconds=SHORT)
+    yield made
+    registry.set()
+    made.stop()
+
+
+def hang(worker: Worker, work: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(TimeoutError):
+            worker.run(work)
+
+
+def test_when_every_thread_hangs_the_answer_comes_at_once_and_nothing_waits(
+    worker: Worker, registry: threading.Event
+) -> None:
+    hang(worker, registry.wait, 2)
+    begun: list[str] = []
+    with pytest.raises(TimeoutError, match="every thread hangs"):
+        worker.within(None, begun.append, "asked")
+    registry.set()
+    assert wait_until(lambda: not worker.hanging, 10)
+    assert begun == []
+    worker.within(None, begun.append, "asked again")
+    assert begun == ["asked again"]
+
+
+def test_while_one_thread_is_free_the_others_may_hang(worker: Worker, registry: threading.Event) -> None:
+    hang(worker, registry.wait, 1)
+    assert worker.within(None, int, "7") == 7
+
+
+def test_what_nobody_waits_for_any_more_is_never_begun(worker: Worker, registry: threading.Event) -> None:
+    both = threading.Barrier(3)
+
+    def occupy() -> None:
+        both.wait()
+        registry.wait()
+
+    busy = [threading.Thread(target=worker.within, args=(None, occupy)) for _ in range(2)]
+    for thread in busy:
+        thread.start()
+    both.wait()
+    begun: list[str] = []
+    with pytest.raises(TimeoutError):
+        worker.run(begun.append, "too late")
+    registry.set()
+    for thread in busy:
+        thread.join()
+    assert worker.within(None, len, begun) == 0
+    assert worker.hanging == set()
+
+
+def test_work_that_itself_says_it_took_too_long_does_not_hang(worker: Worker) -> None:
+    def late() -> None:
+        raise TimeoutError("the recipient took too long")
+
+    for _ in range(3):
+        with pytest.raises(TimeoutError, match="the recipient"):
+            worker.within(None, late)
+    assert worker.hanging == set()
