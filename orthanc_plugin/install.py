@@ -19,6 +19,7 @@ from orthanc_plugin.archive.embedded import EmbeddedControl, EmbeddedCore
 from orthanc_plugin.archive.port import ArchiveControl, CoreApi, ImageArchive
 from orthanc_plugin.archive.remote import Credentials, RemoteArchive
 from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.enforcement.admission import Admission, Hook
 from orthanc_plugin.enforcement.approved import Approved
 from orthanc_plugin.enforcement.cfind import FindScp
 from orthanc_plugin.enforcement.cmove import MoveScp
@@ -47,6 +48,8 @@ DECISION_THREADS: Final = 8
 MOVE_THREADS: Final = 4
 EXIT_THREADS: Final = 4
 SEND_THREADS: Final = 4
+EXITS_AT_ONCE: Final = 16  # with the sends, half of Orthanc's HTTP threads: the others are for what these ask for
+SENDS_AT_ONCE: Final = 8
 SEND_SECONDS: Final = 600.0  # for all that one call has sent; what is on its way then goes on, and is on record
 EXIT_SECONDS: Final = 60.0  # for one picture, which may be a film that is anonymised
 
@@ -112,24 +115,25 @@ def _stored(sdk: Sdk, parts: Parts) -> None:
 
 
 def _rest(sdk: Sdk, parts: Parts) -> None:
-    _answer(sdk, parts, f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions))
+    _answer(sdk, parts, f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions).hook)
 
 
 def _overrides(sdk: Sdk, parts: Parts) -> None:
     every = overrides(parts.services, parts.archive, parts.core, parts.modalities)
     require_answered(every)
+    exits, sends = Admission(EXITS_AT_ONCE), Admission(SENDS_AT_ONCE)
     for path, endpoints in by_path(every):
-        worker = parts.sends if any(each.waits for each in endpoints) else parts.exits
-        _answer(sdk, parts, path, RestDoor(parts.services, endpoints, worker, streams=parts.streams))
+        waits = any(each.waits for each in endpoints)
+        door = RestDoor(parts.services, endpoints, parts.sends if waits else parts.exits, streams=parts.streams)
+        _answer(sdk, parts, path, (sends if waits else exits).before(door))
 
 
-def _answer(sdk: Sdk, parts: Parts, path: str, door: RestDoor) -> None:
-    """Have ``door`` answer at ``path``.
+def _answer(sdk: Sdk, parts: Parts, path: str, hook: Hook) -> None:
+    """Have ``hook`` answer at ``path``.
 
     At the stop orthanc-python 5.0 lets go of a REST hook without the interpreter's lock, and crashes when it was the
     last to hold it; so the parts hold it too, and the script that Orthanc runs holds the parts.
     """
-    hook = door.hook
     parts.kept.append(hook)
     sdk.RegisterRestCallback(path, hook)
 

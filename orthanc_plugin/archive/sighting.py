@@ -40,6 +40,7 @@ class Sight:
 
     state: State
     words: str
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,9 @@ class Lookout:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             return self._nothing()
         except httpx.HTTPError as error:
-            return _unguarded(f"it listens and gives no answer ({type(error).__name__})")
+            # A guarded one that is busy, or hangs, gives nothing to anybody: that is no haste.
+            words = f"it listens and gives no answer ({type(error).__name__})"
+            return Sight(state=State.UNGUARDED, words=words, silent=self._credentials() is not None)
 
     def _guarded(self, client: httpx.Client) -> Sight:
         credentials = self._credentials()

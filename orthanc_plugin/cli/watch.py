@@ -36,8 +36,9 @@ Stop = Callable[[], None]
 class Patience:
     """Ends when Orthanc has been unguarded for some time without a break: a restart passes through such moments."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, silence: float) -> None:
         self.most = timedelta(seconds=seconds)
+        self.silence = timedelta(seconds=max(seconds, silence))
         self.since: datetime | None = None
 
     def has_ended(self, sight: Sight, begun: datetime, ended: datetime) -> bool:
@@ -46,7 +47,7 @@ class Patience:
             self.since = None
             return False
         self.since = self.since or begun
-        return ended - self.since >= self.most
+        return ended - self.since >= (self.silence if sight.silent else self.most)
 
 
 def _by_command(command: str) -> Stop:
@@ -127,6 +128,12 @@ def watched(lookout: Lookout, stop: Stop, patience: Patience, clock: Clock) -> N
 @click.option(
     "--patience", default=10.0, show_default=True, help="Seconds that it may be unguarded before it is stopped."
 )
+@click.option(
+    "--silence",
+    default=120.0,
+    show_default=True,
+    help="The same, for a guarded one that answers nobody: busy, or hung.",
+)
 @click.option("--stop-command", default=f"systemctl stop {SERVICE}", show_default=True, help="Command that stops it.")
 @click.option("--pid", type=int, help="End this process instead.")
 @click.option(
@@ -134,7 +141,14 @@ def watched(lookout: Lookout, stop: Stop, patience: Patience, clock: Clock) -> N
 )
 @click.option("--dicom-port", type=int, help="Look whether this DICOM port is open, too.")
 def watch(
-    *, once: bool, patience: float, stop_command: str, pid: int | None, pid_file: Path | None, dicom_port: int | None
+    *,
+    once: bool,
+    patience: float,
+    silence: float,
+    stop_command: str,
+    pid: int | None,
+    pid_file: Path | None,
+    dicom_port: int | None,
 ) -> None:
     """Watch the Orthanc of settings.toml, and stop it when it runs unguarded or its policy threads are dead.
 
@@ -154,7 +168,7 @@ def watch(
             sight = lookout.look()
             _say(sight.words)
             sys.exit(STATUSES[sight.state])
-        watched(lookout, _chosen(stop_command, pid, pid_file), Patience(patience), now)
+        watched(lookout, _chosen(stop_command, pid, pid_file), Patience(patience, silence), now)
     except ConsentgateError as error:
         _say(str(error))
         sys.exit(NOT_CHECKED)

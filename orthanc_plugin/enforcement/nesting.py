@@ -151,7 +151,7 @@ class _Walk:
     def _element(self, level: _Level) -> None:
         """Go into a sequence, or over a value."""
         header = self._header(level)
-        if header.length == UNDEFINED and header.tag == PIXEL_DATA and header.vr != b"SQ":
+        if header.length == UNDEFINED and header.tag == PIXEL_DATA and header.vr in (b"OB", b"OW", b""):
             self._enter(level, UNDEFINED, implicit=level.implicit, order=level.order, fragments=True)
         elif header.vr == b"SQ" or self._hides_a_sequence(header, level):
             unknown = header.vr == b"UN"  # PS3.5 section 6.2.2: what is in it is implicit VR little endian
@@ -162,7 +162,7 @@ class _Walk:
 
     def _hides_a_sequence(self, header: _Header, level: _Level) -> bool:
         """Tell whether a parser could take the value for a sequence though the element doesn't say so."""
-        if header.vr not in (b"", b"UN") or header.tag == PIXEL_DATA:
+        if header.vr not in (b"", b"UN") or (header.tag == PIXEL_DATA and header.vr == b""):
             return False
         if header.length == UNDEFINED:
             return True

@@ -26,7 +26,10 @@ PART_HEADERS: Final = frozenset({"content-type", "content-length", "content-loca
 ARCHIVES: Final = (b"PK", b"\x1f\x8b")  # zip and gzip: Orthanc looks at what a body begins with, not what it is called
 MOST_PARTS: Final = 1000
 MOST_PART_HEADERS: Final = 4096  # bytes
-_BOUNDARY: Final = re.compile(r"[A-Za-z0-9'()+_,\-./:=?]{1,70}")
+# Every reader must find the same divider, so the media type is taken in its plainest forms only.
+_TYPE: Final = r'; ?type="?application/dicom"?'
+_BOUNDARY: Final = r'; ?boundary=("?)(?P<boundary>[A-Za-z0-9_.\-]{1,70})\1'
+_MULTIPART: Final = re.compile(f"multipart/related(?:{_TYPE})?{_BOUNDARY}(?:{_TYPE})?", re.IGNORECASE)
 _LINE: Final = b"\r\n"
 
 Span = tuple[int, int]
@@ -42,8 +45,8 @@ class UploadError(ConsentgateError):
         self.status = status
 
 
-def require_harmless(headers: Mapping[str, str], content: mmap) -> None:
-    """Check every object in ``content``; header names in lower case.
+def require_harmless(headers: Mapping[str, str], content: mmap, *, multipart: bool) -> None:
+    """Check every object in ``content``; header names in lower case, ``multipart`` where STOW-RS is spoken.
 
     Raises:
         UploadError: the body isn't one that is let near Orthanc.
@@ -51,7 +54,7 @@ def require_harmless(headers: Mapping[str, str], content: mmap) -> None:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UploadError("A compressed body is not taken.", UNSUPPORTED)
     try:
-        for start, end in objects(headers.get("content-type", DICOM), content):
+        for start, end in objects(headers.get("content-type", DICOM), content, multipart=multipart):
             if content[start : start + 2] in ARCHIVES:
                 raise UploadError("An archive is not taken, nor an object that begins like one.", UNSUPPORTED)
             require_shallow(content, start, end)
@@ -59,23 +62,25 @@ def require_harmless(headers: Mapping[str, str], content: mmap) -> None:
         raise UploadError(str(error.args[0]), UNPROCESSABLE, remedy=error.remedy) from error
 
 
-def objects(content_type: str, content: mmap) -> Iterator[Span]:
+def objects(content_type: str, content: mmap, *, multipart: bool) -> Iterator[Span]:
     """Give where each object begins and ends.
 
     Raises:
-        UploadError: the media type isn't one that is taken, or the body doesn't keep to it.
+        UploadError: the media type isn't one that is taken here, or the body doesn't keep to it.
     """
     message = Message()
     message["Content-Type"] = content_type
-    media, boundary = message.get_content_type(), str(message.get_param("boundary", ""))
-    if media in PLAIN:
-        yield 0, len(content)
-    elif media == "multipart/related" and str(message.get_param("type", DICOM)).lower() == DICOM:
-        if not _BOUNDARY.fullmatch(boundary) or content_type.lower().count("boundary=") != 1:
-            raise UploadError("The multipart body does not say what divides it.", BAD)
-        yield from _parts(content, b"--" + boundary.encode("ascii"))
-    else:
+    # Orthanc's core takes a multipart body for one object, and DICOMweb takes nothing else.
+    wanted = {"multipart/related"} if multipart else PLAIN
+    if message.get_content_type() not in wanted or (multipart and message.get_param("type", DICOM) != DICOM):
         raise UploadError("Only DICOM objects are taken: no archives, no forms, no JSON or XML.", UNSUPPORTED)
+    if not multipart:
+        yield 0, len(content)
+        return
+    found = _MULTIPART.fullmatch(content_type)
+    if found is None:
+        raise UploadError("The multipart body does not plainly say what divides it.", BAD)
+    yield from _parts(content, b"--" + found["boundary"].encode("ascii"))
 
 
 def _parts(content: mmap, divider: bytes) -> Iterator[Span]:

@@ -113,7 +113,7 @@ class UploadHandler(BaseHTTPRequestHandler):
         try:
             content = self._body(length)
             try:
-                require_harmless(headers, content)
+                require_harmless(headers, content, multipart=match.route.unread)
             except UploadError as error:
                 self.server.refused(headers, self.client_address[0], match.door, error)
                 raise

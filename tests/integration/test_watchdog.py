@@ -112,7 +112,7 @@ def test_a_guarded_orthanc_is_left_alone_until_it_hangs(folder: Path, tmp_path: 
             it_is_left_alone(folder, said)
             assert (process.poll(), watchdog.poll()) == (None, None)
         os.kill(process.pid, signal.SIGSTOP)
-        with watch(folder, said, "--pid", str(process.pid)) as watchdog:
+        with watch(folder, said, "--pid", str(process.pid), "--silence", PATIENCE) as watchdog:
             assert watchdog.wait(60) == 3
         assert "gives no answer" in said.read_text()
         assert process.wait(10) is not None

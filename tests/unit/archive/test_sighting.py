@@ -82,7 +82,9 @@ def test_one_that_never_answers_is_not(tmp_path: Path) -> None:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         sight = lookout(tmp_path, deaf.getsockname()[1]).look()
-        assert (sight.state, "gives no answer" in sight.words) == (State.UNGUARDED, True)
+        assert (sight.state, "gives no answer" in sight.words, sight.silent) == (State.UNGUARDED, True, True)
+        alone = lookout(tmp_path / "other", deaf.getsockname()[1], secret=False).look()
+        assert (alone.state, alone.silent) == (State.UNGUARDED, False)
 
 
 def test_where_nothing_listens_only_the_dicom_port_can_be_open(tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_a_secret_that_is_not_ours_to_read_is_an_error_and_no_sight(tmp_path: Pa
 
 
 GOOD, BAD = Sight(state=State.GUARDED, words=""), Sight(state=State.UNGUARDED, words="")
-NONE = Sight(state=State.NOTHING, words="")
+NONE, DEAF = Sight(state=State.NOTHING, words=""), Sight(state=State.UNGUARDED, words="", silent=True)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +122,15 @@ NONE = Sight(state=State.NOTHING, words="")
         ([BAD, GOOD, BAD, BAD, BAD], [False, False, False, False, True]),
         ([BAD, NONE, BAD], [False, False, False]),
         ([GOOD] * 9, [False] * 9),
+        ([DEAF] * 5, [False, False, False, False, True]),
+        ([DEAF, DEAF, BAD], [False, False, True]),
     ],
 )
 def test_patience_ends_only_without_a_break(sights: list[Sight], ended: list[bool]) -> None:
-    patience = Patience(2)
+    patience = Patience(2, 4)
     times = [START + timedelta(seconds=number) for number in range(len(sights))]
     assert [patience.has_ended(sight, at, at) for sight, at in zip(sights, times, strict=True)] == ended
 
 
 def test_a_look_that_took_too_long_counts_from_where_it_began() -> None:
-    assert Patience(2).has_ended(BAD, START, START + timedelta(seconds=2))
+    assert Patience(2, 4).has_ended(BAD, START, START + timedelta(seconds=2))

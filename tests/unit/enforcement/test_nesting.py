@@ -67,6 +67,7 @@ HIDDEN = {
     "implicit VR and no such element in the dictionary": file_of(nested(DEEP, "", tag=PRIVATE), IMPLICIT),
     "implicit VR, unknown, without a length": file_of(nested(DEEP, "", tag=PRIVATE, delimited=True), IMPLICIT),
     "pixel data that call themselves a sequence": file_of(nested(DEEP, "SQ", tag=PIXELS)),
+    "pixel data as UN without a length": file_of(sequence(item(nested(DEEP, "")), "UN", tag=PIXELS, delimited=True)),
 }
 
 
@@ -78,7 +79,6 @@ def test_what_a_parser_could_take_for_a_sequence_is_one(content: bytes) -> None:
 FRAGMENTS = item(b"") + item(b"\xff\xd8" + b"\xfe\xff\x00\xe0" * 200)
 HARMLESS = {
     "encapsulated pixels": file_of(sequence(FRAGMENTS, "OB", tag=PIXELS, delimited=True)),
-    "encapsulated pixels as UN": file_of(sequence(FRAGMENTS, "UN", tag=PIXELS, delimited=True)),
     "native pixels that begin like an item": file_of(element(PIXELS, "OW", b"\xfe\xff\x00\xe0" * 50)),
     "implicit pixels that begin like an item": file_of(element(PIXELS, "", b"\xfe\xff\x00\xe0" * 50), IMPLICIT),
     "an unknown value": file_of(element(PRIVATE, "UN", b"anything")),
@@ -113,6 +113,9 @@ UNFOLLOWED = {
     "an item that never ends": file_of(sequence(item(b"", delimited=True)[:8])),
     "a sequence that never ends": file_of(element(SEQUENCE, "SQ", item(b""), length=UNDEFINED)),
     "a text without a length": file_of(element(PRIVATE, "UT", b"", length=UNDEFINED)),
+    "encapsulated pixels as UN, which others take for a sequence": file_of(
+        sequence(FRAGMENTS, "UN", tag=PIXELS, delimited=True)
+    ),
     "half a header": file_of(b"\x40\x00\x30"),
     "a header without a length": file_of(b"\x40\x00\x30\xa7SQ"),
     "too many elements": file_of(sequence(item(b"") * (MOST_ELEMENTS + 1))),
