@@ -7,6 +7,7 @@ everything in a study, whoever may see it (metadata, attachments, labels, statis
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from sqlalchemy import Connection
 from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.attributes import COMPUTED, MAIN, Item, Level, computed, header, keyword_of
-from orthanc_plugin.enforcement.rest import Call, CallError, Endpoint, Reply
+from orthanc_plugin.enforcement.rest import FORBIDDEN, Call, CallError, Endpoint, Reply
 from orthanc_plugin.enforcement.searching import MOST_TOLD, Question, items, read_keys, search, whole
 from orthanc_plugin.enforcement.visible import MOST, Viewer, visible
 from orthanc_plugin.registry.images import Subject
@@ -50,6 +51,14 @@ CONTENT: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # The metadata that Orthanc's DICOMweb plugin looks up by our answer from 1.20 on; no other is told.
 METADATA: Final = ("TransferSyntax", "SopClassUid")
+# From 1.20 on that plugin looks up by it what an account retrieves by its UIDs, in the account's name and past the
+# filter, which asks everybody else for the role to list.
+FIND: Final = "/tools/find"
+NAME_IT: Final = (
+    "Ask for a picture, series or study by its UID; the data protection officer gives roles in policy.toml."
+)
+UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
 ASKED: Final = ("Level", "Query", "CaseSensitive", *WITHIN)
 TOLD: Final = ("Expand", "Limit", "Since", "RequestedTags", "ResponseContent")
 # Fields of the core's that may be there as long as they ask for nothing.
@@ -79,8 +88,10 @@ class Told:
 def find(core: CoreApi, services: Services, call: Call) -> Reply:
     """Find patients, studies, series or instances that the account may have."""
     fields = call.fields(*ASKED, *TOLD, *IDLE)
-    found = search(services, core, _viewer(call), _question(fields))
-    return _reply(core, found, _told(fields))
+    question = _question(fields)
+    if Role.LIST not in call.user.roles and not any(UID.fullmatch(question.keys.get(key, "")) for key in UIDS):
+        raise CallError("The account does not have the role 'list'.", status=FORBIDDEN, remedy=NAME_IT)
+    return _reply(core, search(services, core, _viewer(call), question), _told(fields))
 
 
 def count(core: CoreApi, services: Services, call: Call) -> Reply:
@@ -290,6 +301,14 @@ def endpoints(core: CoreApi) -> tuple[Endpoint, ...]:
         ("GET", path, whole_list.__doc__ or "", partial(whole_list, core, level=level)) for path, level in LISTS.items()
     )
     return tuple(
-        Endpoint(method=method, path=path, role=Role.LIST, summary=summary, gives="", handler=handler)
+        Endpoint(
+            method=method,
+            path=path,
+            role=Role.LIST,
+            also=Role.VIEW if path == FIND else None,
+            summary=summary,
+            gives="",
+            handler=handler,
+        )
         for method, path, summary, handler in (*searches, *lists)
     )

@@ -139,7 +139,7 @@ class Endpoint:
     Attributes:
         method: HTTP method.
         path: template, as in ``exits``.
-        role: what the account must have; None where every account that policy.toml binds will do.
+        role: what the account must have (or ``also``, then the handler asks more); None where any account will do.
         summary: what it does, in a line.
         takes: name of the body's schema, or ''.
         gives: name of the schema of its answer.
@@ -151,6 +151,7 @@ class Endpoint:
     method: str
     path: str
     role: Role | None
+    also: Role | None = None
     summary: str
     takes: str = ""
     gives: str
@@ -277,14 +278,13 @@ class RestDoor:
         endpoint, match = here
         arguments = {unquote_plus(name): unquote_plus(value) for name, value in _texts(request.get("get")).items()}
         asker = self._asker(classify(method, uri, arguments), headers, arguments)
-        if asker.user is None or (endpoint.role is not None and endpoint.role not in asker.user.roles):
+        if asker.user is None or (endpoint.role and asker.user.roles.isdisjoint({endpoint.role, endpoint.also})):
             raise CallError(
                 asker.reason or f"The account does not have the role '{endpoint.role}'.",
                 status=FORBIDDEN,
                 remedy="The data protection officer gives roles and purposes in policy.toml.",
             )
-        body = request.get("body", b"")
-        raw = body if isinstance(body, bytes) else str(body).encode()
+        raw = body if isinstance(body := request.get("body", b""), bytes) else str(body).encode()
         if len(raw) > endpoint.most:
             raise CallError(f"The body has more than {endpoint.most} bytes.", status=TOO_LARGE)
         return endpoint, Call(

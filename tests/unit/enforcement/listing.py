@@ -25,6 +25,11 @@ purpose = "TEACHING"
 audience = "TRUST_STUDENTS"
 form = "ANONYMISED"
 profile = "teaching"
+[[users]]
+name = "reader"
+roles = ["view"]
+purpose = "DIRECT_CARE"
+audience = "CARE_TEAM"
 [[dicom_nodes]]
 name = "reading-room"
 aet = "READING"

@@ -15,6 +15,7 @@ from orthanc_plugin.enforcement.attributes import Level
 from orthanc_plugin.enforcement.exits import ROUTES
 from orthanc_plugin.enforcement.route import Kind
 from orthanc_plugin.enforcement.searching import MOST_TOLD
+from tests.fakes.pictures import photograph
 from tests.unit.enforcement.listing import (
     HIDDEN,
     HIDDEN_SERIES,
@@ -280,6 +281,25 @@ def test_an_account_that_may_not_list_is_refused_whatever_it_asks(
     before = len(ward.core.asked)
     assert ward.call(method, path, body, account).status == 403
     assert len(ward.core.asked) == before
+
+
+UIDS = {"StudyInstanceUID": "Study", "SeriesInstanceUID": "Series", "SOPInstanceUID": "Instance"}
+
+
+@pytest.mark.parametrize(("keyword", "level"), UIDS.items())
+def test_an_account_that_may_view_is_told_of_what_it_names_by_its_uid(ward: Ward, keyword: str, level: str) -> None:
+    uid = str(getattr(photograph(uid=SEEN), keyword))
+    for account in ("reader", "derm"):
+        assert ward.find(level, {keyword: uid}, account).body == [names(ward)[level]]
+    assert ward.find(level, {keyword: "2.25.99"}, "reader").body == []
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"StudyInstanceUID": "*"}, {"StudyInstanceUID": "1.2*"}, {"StudyInstanceUID": ""}]
+)
+def test_an_account_that_may_view_can_t_search(ward: Ward, query: dict[str, str]) -> None:
+    answer = ward.find("Study", {**query, "PatientID": "P1"}, "reader")
+    assert (answer.status, "UID" in str(answer.body)) == (403, True)
 
 
 def test_after_a_withdrawal_nothing_is_listed(own_ward: Ward) -> None:
