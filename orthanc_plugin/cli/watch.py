@@ -50,9 +50,15 @@ class Patience:
         return ended - self.since >= (self.silence if sight.silent else self.most)
 
 
-def _by_command(command: str) -> Stop:
+def by_command(command: str) -> Stop:
+    """Return what stops Orthanc by ``command``; one that fails is told, and tried again at the next look."""
+
     def stop() -> None:
-        done = subprocess.run(shlex.split(command), check=False, capture_output=True, text=True)  # noqa: S603 - said so
+        try:
+            done = subprocess.run(shlex.split(command), check=False, capture_output=True, text=True)  # noqa: S603 - said
+        except (OSError, ValueError, IndexError) as error:
+            _say(f"the stop command can't be run ({type(error).__name__})")
+            return
         if done.returncode != 0:
             _say(f"the stop command failed with status {done.returncode}: {done.stderr.strip()[:200]}")
 
@@ -178,4 +184,4 @@ def watch(
 def _chosen(command: str, pid: int | None, pid_file: Path | None) -> Stop:
     if pid_file is not None:
         return _by_pid(lambda: _read_pid(pid_file))
-    return _by_command(command) if pid is None else _by_pid(lambda: pid)
+    return by_command(command) if pid is None else _by_pid(lambda: pid)

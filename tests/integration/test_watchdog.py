@@ -174,7 +174,7 @@ def test_an_orthanc_that_nobody_guards_is_stopped(
         assert look(folder)[0] == 3
         pid_file = tmp_path / "pid"
         pid_file.write_text(f"{process.pid}\n")
-        stop = ("--stop-command", f"kill -KILL {process.pid}") if guard else ("--pid-file", str(pid_file))
+        stop = ("--stop-command", f"bash -c 'kill -KILL {process.pid}'") if guard else ("--pid-file", str(pid_file))
         with watch(folder, said, *stop) as watchdog:
             assert watchdog.wait(60) == 3
         assert words in said.read_text()

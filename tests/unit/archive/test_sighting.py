@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orthanc_plugin.archive.sighting import HEALTH, UNLISTED, Lookout, Sight, State
-from orthanc_plugin.cli.watch import Patience
+from orthanc_plugin.cli.watch import Patience, by_command
 from orthanc_plugin.errors import ArchiveError
 from tests.fakes.guarded import health, orthanc
 from tests.fakes.world import START
@@ -134,3 +134,9 @@ def test_patience_ends_only_without_a_break(sights: list[Sight], ended: list[boo
 
 def test_a_look_that_took_too_long_counts_from_where_it_began() -> None:
     assert Patience(2, 4).has_ended(BAD, START, START + timedelta(seconds=2))
+
+
+@pytest.mark.parametrize("command", ["no-such-command-anywhere --now", "false", "'unfinished", ""])
+def test_a_stop_command_that_fails_is_told_and_ends_nothing(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    by_command(command)()
+    assert "the stop command" in capsys.readouterr().err
