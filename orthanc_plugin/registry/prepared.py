@@ -7,15 +7,13 @@ SQLAlchemy as usual.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, cast
 
 from sqlalchemy import Connection, Dialect, Insert, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine.interfaces import DBAPICursor
 
 # Both with parameters by position, in the way the driver writes them.
 DIALECTS: Final[Mapping[str, Dialect]] = {
@@ -27,6 +25,23 @@ Row = tuple[object, ...]
 Statement = Select[tuple[object, ...]] | Insert
 
 
+class Cursor(Protocol):
+    """A statement that was executed."""
+
+    def fetchall(self) -> list[Row]:
+        """Return the rows that are left."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Driver(Protocol):
+    """The connection of sqlite3, and that of psycopg."""
+
+    def execute(self, text: str, values: Sequence[object], /) -> Cursor:
+        """Execute a statement."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A statement for each dialect: its text, the names of its parameters in order, and values they have already."""
@@ -35,24 +50,17 @@ class Prepared:
 
     def rows(self, connection: Connection, **values: object) -> list[Row]:
         """Return the rows, read in the transaction of ``connection`` (which must have begun)."""
-        with self._executed(connection, values) as cursor:
-            return list(cursor.fetchall())
+        return self._executed(connection, values).fetchall()
 
     def run(self, connection: Connection, **values: object) -> None:
         """Do what gives no rows, in the transaction of ``connection`` (which must have begun)."""
-        with self._executed(connection, values):
-            pass
+        self._executed(connection, values).close()
 
-    @contextmanager
-    def _executed(self, connection: Connection, values: Mapping[str, object]) -> Iterator[DBAPICursor]:
+    def _executed(self, connection: Connection, values: Mapping[str, object]) -> Cursor:
+        """Execute on the driver's own connection; both drivers have this shortcut, and close what nobody holds."""
         text, names, fixed = self.texts[connection.dialect.name]
-        known = {**fixed, **values}
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(text, [known[name] for name in names])
-            yield cursor
-        finally:
-            cursor.close()
+        driver = cast("Driver", connection.connection.driver_connection)
+        return driver.execute(text, [values[name] if name in values else fixed[name] for name in names])
 
 
 def prepared(query: Statement, *, postgresql: Statement | None = None) -> Prepared:
