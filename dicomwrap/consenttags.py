@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum, unique
+from functools import cache
 
 from pydicom.datadict import add_private_dict_entries
 from pydicom.dataset import Dataset, PrivateBlock
@@ -41,6 +42,7 @@ from dicomwrap.consentblock import (
 )
 from dicomwrap.consentstamp import ConsentStamp, Distribution, stamp_of, stamp_without_consent
 from dicomwrap.hostile import UNREADABLE
+from dicomwrap.plaintext import plain_texts
 
 __all__ = [
     "CREATOR",
@@ -68,8 +70,9 @@ class SealState(StrEnum):
     UNKEYED = "UNKEYED"
 
 
+@cache
 def register_private_dictionary() -> None:
-    """Teach pydicom the block's elements, so that UN values become text again. Harmless to repeat."""
+    """Teach pydicom the block's elements, so that UN values become text again. Harmless to repeat: once is enough."""
     add_private_dict_entries(
         CREATOR, {GROUP << 16 | 0x1000 | item.offset: (item.vr, item.vm, item.name, "") for item in ELEMENTS}
     )
@@ -207,14 +210,18 @@ def _many(block: PrivateBlock, item: Element) -> tuple[str, ...]:
 
 def _many_at(block: PrivateBlock, offset: int) -> tuple[str, ...]:
     try:
-        value = block[offset].value
+        found = plain_texts(block.dataset, block.get_tag(offset))
+        values = _converted(block[offset].value) if found is None else found
     except UNREADABLE:
         return ()
-    if isinstance(value, bytes):  # UN, met before the dictionary was registered
-        value = value.decode("utf-8", "replace").split("\\")
-    values = value if isinstance(value, MultiValue | list) else [value]
     texts = (str(each).strip(" \0") for each in values if each is not None)
     return tuple(text for text in texts if text)
+
+
+def _converted(value: object) -> Iterable[object]:
+    if isinstance(value, bytes):  # UN, met before the dictionary was registered
+        return value.decode("utf-8", "replace").split("\\")
+    return value if isinstance(value, MultiValue | list) else [value]
 
 
 def _one(block: PrivateBlock, item: Element) -> str:

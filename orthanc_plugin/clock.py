@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
+Ticks = Callable[[], float]
 Ids = Callable[[], str]
 
 LONDON: Final = ZoneInfo("Europe/London")
@@ -17,6 +19,11 @@ LONDON: Final = ZoneInfo("Europe/London")
 def now() -> datetime:
     """Return the present moment in UTC."""
     return datetime.now(UTC)
+
+
+def elapsed() -> float:
+    """Return seconds that only go on, to whatever the clock is set: how long something takes is measured by them."""
+    return time.monotonic()
 
 
 def hospital_day(at: datetime) -> date:
@@ -33,16 +40,26 @@ class Pulse:
     """Shows that something that must go on does go on: it beats so often, or it has stopped.
 
     It counts from its first beat; what has never begun can't have stopped.
+
+    Args:
+        ticks: measures the time between the beats.
     """
 
-    def __init__(self) -> None:
-        self.last: datetime | None = None
-        self.within = timedelta.max
+    def __init__(self, ticks: Ticks) -> None:
+        self.ticks = ticks
+        self.last: float | None = None
+        self.within = 0.0
 
-    def beat(self, at: datetime, within: timedelta) -> None:
-        """Beat at the moment ``at``; the next beat comes ``within`` that time."""
-        self.last, self.within = at, within
+    def beat(self, within: float) -> None:
+        """Beat; the next beat comes ``within`` so many seconds."""
+        self.last, self.within = self.ticks(), within
 
-    def stopped(self, at: datetime) -> bool:
-        """Tell whether a beat has been missed at the moment ``at``."""
-        return self.last is not None and at - self.last > self.within
+    @property
+    def since(self) -> float | None:
+        """Return how many seconds ago it beat; None when it never has."""
+        return None if self.last is None else self.ticks() - self.last
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether a beat has been missed."""
+        return (since := self.since) is not None and since > self.within

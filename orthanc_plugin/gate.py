@@ -10,12 +10,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
 from dicomwrap.terms import Audience, Form, Purpose
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.clock import Clock, Ids, Pulse, hospital_day
+from orthanc_plugin.clock import Clock, Ids, Pulse, Ticks, hospital_day
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import ReleaseRefusedError, UnknownImageError, UnknownRecordError
 from orthanc_plugin.policy.casefile import question_as_mapping
@@ -29,25 +30,7 @@ from orthanc_plugin.registry.trail import append
 
 logger = logging.getLogger(__name__)
 
-# Obligations that put work on somebody's list when a decision names them.
-TASKS = frozenset(
-    {
-        Obligation.VERIFY_RESIDUAL_ID,
-        Obligation.SEEK_CONSENT,
-        Obligation.SEEK_RECONSENT,
-        Obligation.ASSESS_COMPETENCE,
-        Obligation.NOTIFY_IG,
-        Obligation.IG_REVIEW,
-        Obligation.LEGAL_REVIEW,
-        Obligation.CALDICOTT_REVIEW,
-        Obligation.SAFEGUARDING_REVIEW,
-        Obligation.CONSULT_FAMILY,
-        Obligation.CONSIDER_FAMILY,
-        Obligation.RECONCILE_IDENTITY,
-        Obligation.RETROSPECTIVE_REVIEW,
-        Obligation.NOTIFY_PATIENT,
-    }
-)
+UNTAKEN: Final = "the decision could not be taken or recorded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,20 +154,21 @@ class Gate:
         policy: policy.toml in force.
         clock: gives the present moment.
         ids: gives fresh ids.
+        ticks: measures how long the heartbeat is away.
     """
 
-    def __init__(self, database: Database, policy: Policy, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, policy: Policy, clock: Clock, ids: Ids, ticks: Ticks) -> None:
         self.database = database
         self.policy = policy
         self.clock = clock
         self.ids = ids
-        self.pulse = Pulse()  # of the thread that watches over the trail and the configuration
+        self.pulse = Pulse(ticks)  # of the thread that watches over the trail and the configuration
         self._reasons: dict[str, None] = {}
 
     @property
     def closed(self) -> str | None:
         """Return why every door is shut (the newest reason), or None."""
-        unwatched = "the heartbeat has stopped" if self.pulse.stopped(self.clock()) else None
+        unwatched = "the heartbeat has stopped" if self.pulse.stopped else None
         return next(reversed(tuple(self._reasons)), unwatched)
 
     def close(self, reason: str) -> None:
@@ -202,16 +186,22 @@ class Gate:
     def authorize_all(self, requests: Sequence[AccessRequest]) -> tuple[Answer, ...]:
         """Return the recorded decisions, one a request, taken and written in one transaction."""
         try:
-            with self.database.writing() as connection:
-                at = self.clock()  # under the lock: what ended while this waited for it has ended
-                answers = tuple(self.answer(connection, request, at) for request in requests)
-                append(connection, [self._event(connection, answer, at) for answer in answers])
-                for answer in answers:
-                    self._open_tasks(connection, answer, at)
+            return self.database.write(lambda connection: self.decide(connection, requests))
         except Exception:  # the boundary: whatever failed, the door stays shut
             logger.exception("denied because the decision could not be taken or recorded")
-            reason = "the decision could not be taken or recorded"
-            return tuple(Answer(request=request, decision=undecided(reason), decision_id="") for request in requests)
+            return tuple(Answer(request=request, decision=undecided(UNTAKEN), decision_id="") for request in requests)
+
+    def decide(self, connection: Connection, requests: Sequence[AccessRequest]) -> tuple[Answer, ...]:
+        """Return the decisions, recorded in the write transaction of ``connection``: they count once it is committed.
+
+        Raises:
+            RegistryError: one could not be taken or recorded, so nothing may leave.
+        """
+        at = self.clock()  # under the lock: what ended while this waited for it has ended
+        answers = tuple(self.answer(connection, request, at) for request in requests)
+        append(connection, [self._event(connection, answer, at) for answer in answers])
+        for answer in answers:
+            self._open_tasks(connection, answer, at)
         return answers
 
     def confirm(self, connection: Connection, answer: Answer) -> Answer:
@@ -232,29 +222,30 @@ class Gate:
 
     def refuse(self, requester: Requester, door: str, reason: str, *, rule: str, subject: str = "") -> None:
         """Record a refusal that needed no decision on a picture, such as an unknown route."""
-        self.note(
-            AuditEvent(
-                id=self.ids(),
-                at=self.clock(),
-                event=EventType.ACCESS_CONTROL_DECISION,
-                outcome=Outcome.REFUSED,
-                actor=requester.actor,
-                address=requester.address,
-                door=door,
-                subject=subject,
-                purpose=requester.purpose,
-                effect=Effect.DENY,
-                rules=(rule,),
-                reasons=(reason,),
-                policy=self.policy.sha256,
-            )
+        self.note(self.refusal(requester, door, reason, rule=rule, subject=subject))
+
+    def refusal(self, requester: Requester, door: str, reason: str, *, rule: str, subject: str = "") -> AuditEvent:
+        """Return the entry for such a refusal."""
+        return AuditEvent(
+            id=self.ids(),
+            at=self.clock(),
+            event=EventType.ACCESS_CONTROL_DECISION,
+            outcome=Outcome.REFUSED,
+            actor=requester.actor,
+            address=requester.address,
+            door=door,
+            subject=subject,
+            purpose=requester.purpose,
+            effect=Effect.DENY,
+            rules=(rule,),
+            reasons=(reason,),
+            policy=self.policy.sha256,
         )
 
     def note(self, *events: AuditEvent) -> bool:
         """Append ``events`` to the trail; False when that failed, and then nothing may be released."""
         try:
-            with self.database.writing() as connection:
-                append(connection, events)
+            self.database.write(lambda connection: append(connection, events))
         except Exception:  # the boundary: an unwritten event is a closed door, not a crash
             logger.exception("an event could not be recorded")
             return False
@@ -323,7 +314,7 @@ class Gate:
 
     def _open_tasks(self, connection: Connection, answer: Answer, at: datetime) -> None:
         """Put what people must do on their lists; for emergency access once, not for each picture."""
-        kinds = TASKS & set(answer.decision.obligations)
+        kinds = tasks.DEMANDED & set(answer.decision.obligations)
         if answer.decision.effect is Effect.PERMIT_ANONYMISED:
             kinds -= {Obligation.VERIFY_RESIDUAL_ID}  # somebody has looked; the release checks that it was these bytes
         for obligation in sorted(kinds):

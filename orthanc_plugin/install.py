@@ -11,13 +11,14 @@ import os
 import secrets
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from orthanc_plugin.archive.embedded import EmbeddedControl, EmbeddedCore
 from orthanc_plugin.archive.port import ArchiveControl, CoreApi, ImageArchive
 from orthanc_plugin.archive.remote import Credentials, RemoteArchive
+from orthanc_plugin.archive.sighting import HEALTH
 from orthanc_plugin.clock import new_id, now
 from orthanc_plugin.enforcement.admission import Admission, Hook
 from orthanc_plugin.enforcement.approved import Approved
@@ -29,29 +30,36 @@ from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
 from orthanc_plugin.enforcement.exits import write_table
 from orthanc_plugin.enforcement.finding import require_safe
+from orthanc_plugin.enforcement.health import DECISIONS, PARTS, Examiner, free
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, OnStored, Received
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, Lifecycle, write_boot_file
 from orthanc_plugin.enforcement.overrides import by_path, overrides, require_answered
+from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.preflight import Around, findings
 from orthanc_plugin.enforcement.refusals import LogWitness
-from orthanc_plugin.enforcement.rest import BASE, RestDoor
+from orthanc_plugin.enforcement.reply import BASE
+from orthanc_plugin.enforcement.rest import Lane, RestDoor
 from orthanc_plugin.enforcement.sdk import RestHook, Sdk, can_stream
+from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.services import Services, build
 
 SECTION: Final = "Consentgate"
 DECISION_THREADS: Final = 8
+HEALTH_THREADS: Final = 2
 MOVE_THREADS: Final = 4
 EXIT_THREADS: Final = 4
 SEND_THREADS: Final = 4
-EXITS_AT_ONCE: Final = 16  # with the sends, half of Orthanc's HTTP threads: the others are for what these ask for
-SENDS_AT_ONCE: Final = 8
+LIST_THREADS: Final = 4
+# With what is held back fewer than Orthanc has HTTP threads, of which archives and sends need more. No find is sent
+# away: DICOMweb asks them itself in the middle of an answer, and they are quick.
+AT_ONCE: Final = {Lane.LISTS: 12, Lane.ARCHIVES: 12, Lane.SENDS: 8}
 SEND_SECONDS: Final = 600.0  # for all that one call has sent; what is on its way then goes on, and is on record
-EXIT_SECONDS: Final = 60.0  # for one picture, which may be a film that is anonymised
+EXIT_SECONDS: Final = 60.0  # for one list, or one picture, which may be a film that is anonymised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +73,18 @@ class Parts:
     internal: Credentials
     modalities: Mapping[str, str]
     decisions: Worker
+    health: Worker
     moves: Worker
     exits: Worker
+    finds: Worker
+    lists: Worker
     sends: Worker
+    pace: Pace
     streams: bool
     sdk: Sdk
     heartbeat: Heartbeat
     at_stop: tuple[Callable[[], None], ...] = ()
+    senders: Senders = field(default_factory=Senders)
     kept: list[RestHook] = field(default_factory=list)
 
 
@@ -79,7 +92,8 @@ Register = Callable[[Sdk, Parts], None]
 
 
 def _http(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterIncomingHttpRequestFilter(HttpFilter(parts.services, parts.internal, parts.decisions).hook)
+    allow = HttpFilter(parts.services, parts.internal, parts.decisions).hook
+    sdk.RegisterIncomingHttpRequestFilter(parts.senders.noted(parts.services, allow))
 
 
 def _cmove(sdk: Sdk, parts: Parts) -> None:
@@ -92,7 +106,7 @@ def _commitment(sdk: Sdk, parts: Parts) -> None:
 
 
 def _cfind(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterFindCallback(FindScp(parts.services, parts.core, parts.exits).hook)
+    sdk.RegisterFindCallback(FindScp(parts.services, parts.core, parts.lists).hook)
 
 
 def _worklist(sdk: Sdk, parts: Parts) -> None:
@@ -100,8 +114,8 @@ def _worklist(sdk: Sdk, parts: Parts) -> None:
 
 
 def _received(sdk: Sdk, parts: Parts) -> None:
-    parts.heartbeat.also.append(Approved(parts.services, parts.archive).file)
-    sdk.RegisterReceivedInstanceCallback(Received(Intake(parts.services), parts.decisions, sdk).hook)
+    parts.heartbeat.also.append(Approved(parts.services, parts.archive, parts.heartbeat.stopping).file)
+    sdk.RegisterReceivedInstanceCallback(Received(Intake(parts.services), parts.decisions, sdk, parts.senders).hook)
 
 
 def _cstore(sdk: Sdk, parts: Parts) -> None:
@@ -115,17 +129,22 @@ def _stored(sdk: Sdk, parts: Parts) -> None:
 
 
 def _rest(sdk: Sdk, parts: Parts) -> None:
+    examiner = Examiner(parts.services, {DECISIONS: free(parts.decisions), **PARTS})
+    kept = tuple(replace(each, handler=examiner.health) for each in ENDPOINTS if each.path == HEALTH)
+    # Orthanc asks hooks in the order in which they came, and this one must answer when those that decide are busy.
+    _answer(sdk, parts, HEALTH, RestDoor(parts.services, kept, parts.health).hook)
     _answer(sdk, parts, f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions).hook)
 
 
 def _overrides(sdk: Sdk, parts: Parts) -> None:
     every = overrides(parts.services, parts.archive, parts.core, parts.modalities)
     require_answered(every)
-    exits, sends = Admission(EXITS_AT_ONCE), Admission(SENDS_AT_ONCE)
+    workers = {Lane.ARCHIVES: parts.exits, Lane.FINDS: parts.finds, Lane.LISTS: parts.lists, Lane.SENDS: parts.sends}
+    admissions = {lane: Admission(most) for lane, most in AT_ONCE.items()}
     for path, endpoints in by_path(every):
-        waits = any(each.waits for each in endpoints)
-        door = RestDoor(parts.services, endpoints, parts.sends if waits else parts.exits, streams=parts.streams)
-        _answer(sdk, parts, path, (sends if waits else exits).before(door))
+        (lane,) = {each.lane for each in endpoints}
+        door = RestDoor(parts.services, endpoints, workers[lane], streams=parts.streams, pace=parts.pace)
+        _answer(sdk, parts, path, admissions[lane].before(door) if lane in admissions else door.hook)
 
 
 def _answer(sdk: Sdk, parts: Parts, path: str, hook: Hook) -> None:
@@ -264,9 +283,13 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
         internal=internal,
         modalities=modalities_by_aet(configuration),
         decisions=Worker("decision", DECISION_THREADS),
+        health=Worker("health", HEALTH_THREADS),
         moves=Worker("move", MOVE_THREADS, seconds=None),
         exits=Worker("exit", EXIT_THREADS, EXIT_SECONDS),
+        finds=Worker("find", LIST_THREADS, EXIT_SECONDS),
+        lists=Worker("list", LIST_THREADS, EXIT_SECONDS),
         sends=Worker("send", SEND_THREADS, SEND_SECONDS),
+        pace=Pace(services.ticks),
         streams=can_stream(sdk, configuration),
         sdk=sdk,
         heartbeat=heartbeat,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from dicomwrap.confidentiality import PixelDuty
 from orthanc_plugin.config.policyfile import Binding, Policy, Role, User
 from orthanc_plugin.deid.apply import deidentify
 from orthanc_plugin.deid.profile import Profile
@@ -176,13 +177,15 @@ class Release:
         Raises:
             ReleaseRefusedError: it has none.
         """
-        choice = self.policy.profiles.get(binding.profile or "")
+        choice = self.policy.profile(binding.profile or "")
         if choice is None:
             raise ReleaseRefusedError(f"Recipient {binding.name} has no anonymisation profile.")
         return Profile(
             name=binding.profile or "",
             pseudonym_domain=choice.pseudonym_domain,
-            retain_safe_private=choice.retain_safe_private,
+            options=choice.options,
+            overrides=choice.overrides,
+            pixels=choice.pixels,
         )
 
     def prepare(self, decision: Decision, context: Context, original: bytes, sop_instance_uid: str) -> Released:
@@ -202,7 +205,10 @@ class Release:
             )
         profile = self.profile(context.binding)
         pseudonyms = Pseudonyms(key=self.pseudonym_key, domain=profile.pseudonym_domain)
-        derived = deidentify(original, profile, pseudonyms)
+        confirmed = context.reviewed is Anonymisable.YES
+        if profile.pixels is PixelDuty.CONFIRMED and not confirmed:
+            raise ReleaseRefusedError("No named person has confirmed that the picture shows nothing identifying.")
+        derived = deidentify(original, profile, pseudonyms, confirmed=confirmed)
         return Released(
             content=derived.content,
             sha256=hashlib.sha256(derived.content).hexdigest(),

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.checkpoint import CheckpointError
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.clock import Clock, Ids
+from orthanc_plugin.clock import Clock, Ids, Ticks, elapsed
 from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
 from orthanc_plugin.config.proxy import Proxy
 from orthanc_plugin.config.settings import Settings, load_settings
@@ -80,6 +80,7 @@ class Services:
     spool: Spool
     heads: Heads
     clock: Clock
+    ticks: Ticks
     ids: Ids
     proxy: Proxy | None = None
 
@@ -101,7 +102,7 @@ class Services:
         head = self.trail.head()
         if head is not None and head.seq not in signed:
             self.heads.sign(head.seq, head.digest, self.clock().isoformat())
-        self.heads.verified_at = self.clock()
+        self.heads.verified = self.ticks()
 
     def context(self, answer: Answer, binding: Binding) -> Context:
         """Return what the obligations of ``answer`` are checked against."""
@@ -111,10 +112,10 @@ class Services:
     def context_in(self, connection: Connection, answer: Answer, binding: Binding) -> Context:
         """Return the same as the caller's own transaction sees it."""
         uid, grant = answer.request.sop_instance_uid, answer.grant
-        row = images.get(connection, uid)
+        sop_class_uid, sha256 = images.stored_as(connection, uid) or ("", "")
         reviewed, on_lists = Anonymisable.UNKNOWN, frozenset[str]()
         if answer.decision.obligations:  # nothing else is checked against what people found, or have to do
-            reviewed = reviews.outcome(connection, uid, row.sha256 if row else "")
+            reviewed = reviews.outcome(connection, uid, sha256)
             on_lists = tasks.open_kinds(connection, grant.grant_id if grant else uid)
         return Context(
             binding=binding,
@@ -122,7 +123,7 @@ class Services:
             recordable=True,
             justified=grant is not None or answer.purpose == Purpose.PUBLIC_INTEREST,
             open_tasks=on_lists,
-            document=row is not None and row.sop_class_uid.startswith(DOCUMENTS),
+            document=sop_class_uid.startswith(DOCUMENTS),
         )
 
     def disclose(self, answer: Answer, released: Released) -> str:
@@ -141,27 +142,34 @@ class Services:
             ReleaseRefusedError: a permit doesn't hold any more, so none of them is written.
             RegistryError: they could not be written, so nothing may leave.
         """
-        with self.database.writing() as connection:
-            return tuple(self._disclosed(connection, answer, released) for answer, released in releases)
+        ready = tuple(releases)
 
-    def _disclosed(self, connection: Connection, answer: Answer, released: Released) -> str:
+        def confirmed(connection: Connection) -> tuple[str, ...]:
+            return tuple(self.begin(connection, self.gate.confirm(connection, answer), copy) for answer, copy in ready)
+
+        return self.database.write(confirmed)
+
+    def begin(self, connection: Connection, answer: Answer, released: Released) -> str:
+        """Write the disclosure of a release that begins once the transaction of ``connection`` is committed.
+
+        ``answer`` was taken or confirmed in that transaction.
+        """
         request, disclosure_id = answer.request, self.ids()
-        now = self.gate.confirm(connection, answer)
         disclosure = Disclosure(
             disclosure_id=disclosure_id,
-            decision_id=now.decision_id,
+            decision_id=answer.decision_id,
             sop_instance_uid=request.sop_instance_uid,
             released_uid=released.sop_instance_uid,
             recipient=request.requester.recipient,
             door=request.door,
-            purpose=now.purpose,
-            form=now.decision.effect,
+            purpose=answer.purpose,
+            form=answer.decision.effect,
             profile=released.profile,
-            consents=now.decision.consents,
+            consents=answer.decision.consents,
             sha256=released.sha256,
             at=self.clock().isoformat(),
         )
-        append(connection, [self._begun(now, disclosure_id, ledger.disclose(connection, disclosure))])
+        append(connection, [self._begun(answer, disclosure_id, ledger.disclose(connection, disclosure))])
         return disclosure_id
 
     def _begun(self, answer: Answer, disclosure_id: str, seal: str) -> AuditEvent:
@@ -188,15 +196,22 @@ class Services:
         return Obligation.RECORD_DISCLOSURE in answer.decision.obligations
 
 
-def build(settings_path: Path, environment: Mapping[str, str], clock: Clock, ids: Ids) -> Services:
+def build(
+    settings_path: Path, environment: Mapping[str, str], clock: Clock, ids: Ids, ticks: Ticks = elapsed
+) -> Services:
     """Return the services for the configuration at ``settings_path``.
 
     Raises:
-        ConfigurationError: a file has faults; all are named.
+        ConfigurationError: a file has faults, all are named; or binds Consentgate's own account.
         RegistryError: the registry can't be opened or has another schema.
     """
     settings = load_settings(settings_path, environment)
     policy = load_policy(settings.path(settings.policy.file))
+    if policy.user(settings.orthanc.user) is not None:
+        raise ConfigurationError(
+            f"Consentgate's own account '{settings.orthanc.user}' is bound in policy.toml.",
+            remedy="Take it out of policy.toml, or give Consentgate another account under [orthanc] in settings.toml.",
+        )
     pseudonym_key = read_key(settings.path(settings.keys.pseudonym))
     spool_key = read_key(settings.path(settings.spool.key_file)) if settings.spool.key_file else None
     database = open_database(settings.database_url())
@@ -206,11 +221,12 @@ def build(settings_path: Path, environment: Mapping[str, str], clock: Clock, ids
         policy=policy,
         database=database,
         trail=Trail(database),
-        gate=Gate(database, policy, clock, ids),
+        gate=Gate(database, policy, clock, ids, ticks),
         release=Release(policy, pseudonym_key),
         spool=Spool(settings.path(settings.spool.folder), spool_key),
         heads=Heads(settings.path(settings.trail.checkpoints), read_key(settings.path(settings.trail.signing_key))),
         clock=clock,
+        ticks=ticks,
         ids=ids,
         proxy=_proxy(settings, policy),
     )

@@ -73,7 +73,7 @@ def jpeg_ls(data: bytes) -> Codestream:
     """
     if not data.startswith(_SOI):
         raise NotAPhotographError("The stream doesn't begin as JPEG-LS does")
-    segments = tuple(_ls_segments(data))
+    segments = tuple(ls_segments(data))
     header = next((data[body:after] for marker, body, after in segments if marker == _SOF55), b"")
     if len(header) < 6:
         raise DamagedPhotographError("The JPEG-LS stream has no frame header")
@@ -102,8 +102,12 @@ def _is_plain(marker: int, body: bytes) -> bool:
     return marker == _APP8 and any(body.startswith(mark) and len(body) == length for mark, length in _PLAIN_APP8)
 
 
-def _ls_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start of the body and end of each segment, the end-of-image marker last."""
+def ls_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start of the body and end of each segment, the end-of-image marker last.
+
+    Raises:
+        DicomwrapError: the stream is broken.
+    """
     at = 2
     for _ in range(MOST_SEGMENTS):
         if data[at : at + 1] != b"\xff" or at + 2 > len(data):

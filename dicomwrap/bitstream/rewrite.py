@@ -31,13 +31,13 @@ TURNS: Final = {
 }  # fmt: skip
 
 
-def rewritten(stream: bytes) -> bytes:
-    """Return the stream written anew and cleaned.
+def rewritten(stream: bytes, *options: str) -> bytes:
+    """Return the stream written anew and cleaned; ``options`` are jpegtran's.
 
     Raises:
         DicomwrapError: it can't be read to its end without a complaint, or jpegtran is not installed.
     """
-    return _accepted(_jpegtran(stream))
+    return _accepted(_jpegtran(stream, *options))
 
 
 def turned(stream: bytes, orientation: int) -> bytes | None:

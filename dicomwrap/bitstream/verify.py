@@ -6,8 +6,9 @@ Must not know how the object came or what becomes of it. Takes any object, hosti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum, unique
+from itertools import chain, repeat
 from typing import Final, NamedTuple
 
 from pydicom.dataset import Dataset
@@ -53,16 +54,17 @@ class Disagreement(NamedTuple):
     holds: str = ""
 
 
-def contradictions(dataset: Dataset) -> tuple[str, ...]:
+def contradictions(dataset: Dataset, known: Sequence[Stream] = ()) -> tuple[str, ...]:
     """Name every point in which an encapsulated object's header and bitstream disagree; empty means that they agree.
 
     Looks only at objects in JPEG Baseline (transfer syntax 1.2.840.10008.1.2.4.50); for every other transfer syntax the
     answer is empty, which then says nothing. Metadata hidden in the stream counts as a contradiction. Never raises.
+    ``known`` are its frames, in order, where somebody took them apart before: a frame of other bytes is parsed anew.
     """
     try:
         if str(dataset.file_meta.TransferSyntaxUID) != JPEG_BASELINE:
             return ()
-        found = jpeg_disagreements(dataset, TRANSFER_SYNTAXES[JPEG_BASELINE])
+        found = jpeg_disagreements(dataset, TRANSFER_SYNTAXES[JPEG_BASELINE], known)
         # Where there is EXIF, it is named as hidden metadata; what it says is one more reason, not one more point.
         return tuple(dict.fromkeys(each.text for each in found if each.point is not Point.ORIENTATION))
     except UNREADABLE as error:
@@ -88,8 +90,10 @@ def frames(dataset: Dataset) -> tuple[bytes, ...]:
     return found
 
 
-def jpeg_disagreements(dataset: Dataset, syntax: TransferSyntax) -> Iterator[Disagreement]:
-    """Yield every point in which an object of a JPEG transfer syntax and its frames disagree.
+def jpeg_disagreements(
+    dataset: Dataset, syntax: TransferSyntax, known: Sequence[Stream] = ()
+) -> Iterator[Disagreement]:
+    """Yield every point in which an object of a JPEG transfer syntax and its frames disagree; ``known`` as above.
 
     Raises:
         UNREADABLE: elements of the object that can't be decoded.
@@ -99,15 +103,17 @@ def jpeg_disagreements(dataset: Dataset, syntax: TransferSyntax) -> Iterator[Dis
     except UNREADABLE as error:
         yield Disagreement(Point.ENCAPSULATION, f"PixelData: no readable encapsulation ({error})")
         return
-    for number, frame in enumerate(encoded, start=1):
+    for number, (frame, before) in enumerate(zip(encoded, chain(known, repeat(None)), strict=False), start=1):
         prefix = f"frame {number}: " if len(encoded) > 1 else ""
-        for found in _frame_problems(dataset, frame, syntax):
+        for found in _frame_problems(dataset, frame, syntax, before):
             yield found._replace(text=prefix + found.text)
 
 
-def _frame_problems(dataset: Dataset, frame: bytes, syntax: TransferSyntax) -> Iterator[Disagreement]:
+def _frame_problems(
+    dataset: Dataset, frame: bytes, syntax: TransferSyntax, before: Stream | None
+) -> Iterator[Disagreement]:
     try:
-        stream = parse(frame)
+        stream = before if before is not None and before.data == frame else parse(frame)
     except DicomwrapError as error:
         yield Disagreement(Point.STREAM, f"PixelData: {error.reason}")
         return

@@ -7,6 +7,7 @@ goes on when a thread of the plugin has died.
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -15,6 +16,7 @@ from typing import Final
 
 import httpx
 
+from orthanc_plugin.archive.process import Process
 from orthanc_plugin.archive.remote import SECRET_HEADER, Credentials, read_credentials
 from orthanc_plugin.errors import ArchiveError
 
@@ -31,6 +33,7 @@ class State(StrEnum):
 
     NOTHING = "NOTHING"
     GUARDED = "GUARDED"
+    SILENT = "SILENT"  # the guarded one that was started here lives, and answers nobody: it is busy, or hangs
     UNGUARDED = "UNGUARDED"
 
 
@@ -40,7 +43,6 @@ class Sight:
 
     state: State
     words: str
-    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +75,12 @@ class Lookout:
                 if to_anybody not in REFUSED:
                     return _unguarded(f"it answers anybody ({to_anybody})")
                 return self._guarded(client)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except httpx.ConnectError:
             return self._nothing()
         except httpx.HTTPError as error:
             # A guarded one that is busy, or hangs, gives nothing to anybody: that is no haste.
-            words = f"it listens and gives no answer ({type(error).__name__})"
-            return Sight(state=State.UNGUARDED, words=words, silent=self._credentials() is not None)
+            state = State.SILENT if self._guard_lives() else State.UNGUARDED
+            return Sight(state=state, words=f"it listens and gives no answer ({type(error).__name__})")
 
     def _guarded(self, client: httpx.Client) -> Sight:
         credentials = self._credentials()
@@ -97,6 +99,16 @@ class Lookout:
                 raise
             return None
 
+    def _guard_lives(self) -> bool:
+        """Tell whether the process runs that left the secret: a killed one leaves it too."""
+        if self._credentials() is None:
+            return False
+        try:
+            said = json.loads(self.boot_file.read_text())
+            return Process(pid=int(said["pid"]), started=int(said["started"])).runs()
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+
     def _nothing(self) -> Sight:
         if self.dicom_port is not None and _listens(self.dicom_port):
             return _unguarded("its DICOM port is open, and nothing answers by HTTP")
@@ -112,12 +124,14 @@ def told(answer: httpx.Response) -> Sight:
         dead = [name for name in DECIDING if fields["parts"][name]["ok"] is not True]
         shut = "" if fields["doors"]["open"] is True else str(fields["doors"]["why"])
         failing = [str(name) for name, part in fields["parts"].items() if part["ok"] is not True]
+        busy = [str(name) for name, part in fields["parts"].items() if part.get("busy") is True]
     except (ValueError, LookupError, TypeError, AttributeError):
         return _unguarded("what it says of its health can't be read")
     if dead:
         return _unguarded(f"its policy threads are dead ({', '.join(dead)})")
     words = f"guarded; the doors are shut: {shut}" if shut else "guarded; the doors are open"
-    return Sight(state=State.GUARDED, words=words + (f"; not working: {', '.join(failing)}" if failing else ""))
+    words += f"; not working: {', '.join(failing)}" if failing else ""
+    return Sight(state=State.GUARDED, words=words + (f"; busy: {', '.join(busy)}" if busy else ""))
 
 
 def _unguarded(words: str) -> Sight:

@@ -52,15 +52,16 @@ def to_line(checkpoint: Checkpoint) -> str:
     )
 
 
-def heads(lines: list[str], key: Ed25519PublicKey) -> dict[int, str]:
-    """Return the signed digests by entry number.
+def heads(lines: list[str], key: Ed25519PublicKey, after: list[str] | None = None) -> dict[int, str]:
+    """Return the signed digests by entry number, of the lines that stand ``after`` others.
 
     Raises:
         CheckpointError: a line can't be read or its signature doesn't hold.
     """
     found: dict[int, str] = {}
-    previous = ""
-    for number, line in enumerate(lines, start=1):
+    before = after or []
+    previous = last_signature(before)
+    for number, line in enumerate(lines, start=len(before) + 1):
         try:
             fields = json.loads(line)
             signature = bytes.fromhex(fields["signature"])

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum, unique
+from operator import attrgetter
+from typing import Final
+
+# Made once: an entry is written at every access.
+canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 @unique
@@ -89,5 +94,8 @@ class AuditEvent:
 
     def body(self) -> str:
         """Return the entry as canonical JSON: sorted keys, no spaces, so that its digest is well defined."""
-        fields = {**asdict(self), "at": self.at.isoformat()}
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return canonical(dict(zip(FIELDS, VALUES(self), strict=True)) | {"at": self.at.isoformat()})
+
+
+FIELDS: Final = tuple(field.name for field in fields(AuditEvent))
+VALUES: Final = attrgetter(*FIELDS)

@@ -25,6 +25,7 @@ words_options = (
     click.option("--serial", "serial_number", help="DeviceSerialNumber of its pictures; case and blanks don't count."),
     click.option("--station", "station_name", help="StationName of its pictures; case and blanks don't count."),
     click.option("--aet", help="AE title, where it sends by itself."),
+    click.option("--account", help="Account by which it, and nothing else, sends by HTTP."),
     click.option("--description", help="Maker and model, for people."),
     click.option("--owner", help="Who has it."),
     click.option("--department", help="Where it belongs."),

@@ -33,6 +33,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "operator": ("orthanc_plugin.cli.operator", "Keep the register of who may take clinical photographs."),
     "legacy": ("orthanc_plugin.cli.legacy", "Take over the pictures from before Consentgate."),
+    "deidentify": ("orthanc_plugin.cli.deidentify", "Anonymise DICOM files and folders that are in no archive."),
+    "profile": ("orthanc_plugin.cli.profile", "Show the anonymisation profiles, and what each does in words."),
     "quarantine": ("orthanc_plugin.cli.quarantine", "Show and release what is held back."),
     "audit": ("orthanc_plugin.cli.audit", "Read and verify the audit trail."),
     "doors": ("orthanc_plugin.cli.doors", "List every exit, what passes through it, and who may use it."),

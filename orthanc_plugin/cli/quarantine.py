@@ -9,7 +9,7 @@ import click
 
 from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, show, told
 from orthanc_plugin.cli.running import filing
-from orthanc_plugin.lifecycle.filing import link
+from orthanc_plugin.lifecycle.filing import confirm, link
 from orthanc_plugin.registry import quarantine as held_objects
 
 DOOR = "consentgate quarantine"
@@ -47,16 +47,19 @@ def show_(quarantine_id: str, as_json: bool) -> None:
 @quarantine.command()
 @click.argument("quarantine_id")
 @click.option("--consent", "consent_id", help="The consent on record that covers this photograph.")
+@click.option("--patient-supplied", is_flag=True, help="It says that the patient supplied it, and that is so.")
 @by_option
 @json_option
 @told
-def release(quarantine_id: str, consent_id: str | None, by: str, as_json: bool) -> None:
+def release(quarantine_id: str, consent_id: str | None, patient_supplied: bool, by: str, as_json: bool) -> None:
     """Offer a held object to the archive again; it goes in only if nothing stands against it any more."""
     shared = services()
     with shared.database.writing() as connection:
         held = held_objects.get(connection, quarantine_id)
         if consent_id is not None:
             link(connection, shared.act(by, DOOR), quarantine_id, consent_id)
+        if patient_supplied:
+            confirm(connection, shared.act(by, DOOR), quarantine_id)
     if held.status is held_objects.Status.RELEASED:
         say({"released": True}, "It was released before.", as_json=as_json)
         return

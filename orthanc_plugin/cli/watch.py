@@ -12,14 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import click
 
 from orthanc_plugin.archive.sighting import Lookout, Sight, State
-from orthanc_plugin.clock import Clock, now
+from orthanc_plugin.clock import Ticks, elapsed
 from orthanc_plugin.config.settings import load_settings
 from orthanc_plugin.errors import ConsentgateError
 
@@ -29,25 +28,28 @@ LOOKS_TO_STOP: Final = 50
 NOT_CHECKED: Final = 2
 UNGUARDED: Final = 3
 NOTHING: Final = 4
-STATUSES: Final = {State.GUARDED: 0, State.UNGUARDED: UNGUARDED, State.NOTHING: NOTHING}
+SILENT: Final = 5
+STATUSES: Final = {State.GUARDED: 0, State.UNGUARDED: UNGUARDED, State.NOTHING: NOTHING, State.SILENT: SILENT}
 Stop = Callable[[], None]
 
 
 class Patience:
-    """Ends when Orthanc has been unguarded for some time without a break: a restart passes through such moments."""
+    """Ends when Orthanc has been unguarded for some time without a break: a restart passes through such moments.
+
+    A silent one is given longer, and has not been unguarded meanwhile.
+    """
 
     def __init__(self, seconds: float, silence: float) -> None:
-        self.most = timedelta(seconds=seconds)
-        self.silence = timedelta(seconds=max(seconds, silence))
-        self.since: datetime | None = None
+        self.most = {State.UNGUARDED: seconds, State.SILENT: max(seconds, silence)}
+        self.since: dict[State, float] = {}
 
-    def has_ended(self, sight: Sight, begun: datetime, ended: datetime) -> bool:
-        """Tell whether it has ended with this look, which lasted from ``begun`` to ``ended``."""
-        if sight.state is not State.UNGUARDED:
-            self.since = None
+    def has_ended(self, sight: Sight, begun: float, ended: float) -> bool:
+        """Tell whether it has ended with this look, which lasted from ``begun`` to ``ended``, in ticks."""
+        if sight.state not in self.most:
+            self.since.clear()
             return False
-        self.since = self.since or begun
-        return ended - self.since >= (self.silence if sight.silent else self.most)
+        self.since.setdefault(State.SILENT, begun)  # who is unguarded is no better than silent
+        return ended - self.since.setdefault(sight.state, begun) >= self.most[sight.state]
 
 
 def by_command(command: str) -> Stop:
@@ -106,7 +108,7 @@ def _say(words: str) -> None:
     click.echo(f"consentgate watch: {words}", err=True)
 
 
-def watched(lookout: Lookout, stop: Stop, patience: Patience, clock: Clock) -> None:
+def watched(lookout: Lookout, stop: Stop, patience: Patience, ticks: Ticks) -> None:
     """Look, until Orthanc had to be stopped and nothing listens any more.
 
     Raises:
@@ -114,7 +116,7 @@ def watched(lookout: Lookout, stop: Stop, patience: Patience, clock: Clock) -> N
     """
     before, stopped = "", False
     while True:
-        begun = clock()
+        begun = ticks()
         sight = lookout.look()
         if stopped and sight.state is State.NOTHING:
             _say("Orthanc was stopped; nothing listens any more")
@@ -122,7 +124,7 @@ def watched(lookout: Lookout, stop: Stop, patience: Patience, clock: Clock) -> N
         if sight.words != before:
             before = sight.words
             _say(f"NOT GUARDED: {before}" if sight.state is State.UNGUARDED else before)
-        if patience.has_ended(sight, begun, clock()):
+        if patience.has_ended(sight, begun, ticks()):
             _say(f"stopping Orthanc: {sight.words}")
             stop()
             stopped = True
@@ -130,7 +132,11 @@ def watched(lookout: Lookout, stop: Stop, patience: Patience, clock: Clock) -> N
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Look once, stop nothing: status 0 guarded, 3 not guarded, 4 nothing there.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Look once, stop nothing: status 0 guarded, 3 not guarded, 4 nothing there, 5 guarded and answers nobody.",
+)
 @click.option(
     "--patience", default=10.0, show_default=True, help="Seconds that it may be unguarded before it is stopped."
 )
@@ -174,7 +180,7 @@ def watch(
             sight = lookout.look()
             _say(sight.words)
             sys.exit(STATUSES[sight.state])
-        watched(lookout, _chosen(stop_command, pid, pid_file), Patience(patience, silence), now)
+        watched(lookout, _chosen(stop_command, pid, pid_file), Patience(patience, silence), elapsed)
     except ConsentgateError as error:
         _say(str(error))
         sys.exit(NOT_CHECKED)

@@ -11,7 +11,8 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, User
+from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, SignsIn, User
+from orthanc_plugin.config.profiles import ProfileChoice
 
 # Told by their own words below, or by nothing: the digest differs whenever anything does.
 NAMED: Final = frozenset({"dicom_nodes", "users", "profiles", "sha256"})
@@ -63,11 +64,21 @@ def _named(kind: str, old: Mapping[str, object], new: Mapping[str, object]) -> I
 def _summary(value: object) -> str:
     if isinstance(value, Binding):
         where = f"AE title {value.aet} at {value.host}, " if isinstance(value, DicomNode) else ""
-        others = f", also {told(value.also)}" if isinstance(value, User) and value.also else ""
-        return f"{where}purpose {value.purpose}, audience {value.audience}, form {value.form}{others}"
+        return f"{where}purpose {value.purpose}, audience {value.audience}, form {value.form}{_also(value)}"
     if is_dataclass(value):
-        return ", ".join(f"{field.name} {told(getattr(value, field.name))}" for field in fields(value))
+        said = {field.name: getattr(value, field.name) for field in fields(value)}
+        unsaid = isinstance(value, ProfileChoice)  # what it says nothing of is as in the profile that it extends
+        return ", ".join(f"{name} {told(each)}" for name, each in said.items() if each or not unsaid)
     return told(value)
+
+
+def _also(binding: Binding) -> str:
+    """Tell what only a user can have."""
+    if not isinstance(binding, User):
+        return ""
+    way = ", signs in at the proxy" if binding.signs_in is SignsIn.PROXY else ""
+    believed = ", believed what patients supplied" if binding.patient_supplied else ""
+    return f"{way}{believed}" + (f", also {told(binding.also)}" if binding.also else "")
 
 
 def told(value: object) -> str:
@@ -80,6 +91,8 @@ def told(value: object) -> str:
         return value.value
     if isinstance(value, frozenset | set):
         return ", ".join(sorted(told(each) for each in value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {told(each)}" for name, each in value.items())
     if isinstance(value, tuple | list):
         return ("; " if any(is_dataclass(each) for each in value) else ", ").join(told(each) for each in value)
     return _summary(value) if is_dataclass(value) else str(value)

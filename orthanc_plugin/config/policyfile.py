@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from dicomwrap.terms import FORBIDDEN_AUDIENCES, Audience, Form, Purpose
 from orthanc_plugin.config.forms import ConsentForm, form_faults
 from orthanc_plugin.config.load import read_toml, validated
+from orthanc_plugin.config.profiles import SHIPPED, ProfileChoice, Resolved, profile_faults, resolved
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.policy.devices import NEVER, DeviceClass, ImageClass
 from orthanc_plugin.policy.law import CLINICIANS
@@ -56,6 +57,14 @@ class Verb(StrEnum):
     MOVE = "move"
     RECEIVE = "receive"
     FIND = "find"
+
+
+@unique
+class SignsIn(StrEnum):
+    """How a user signs in: with a password that Orthanc verifies, or at the identity provider behind the proxy."""
+
+    ORTHANC = "orthanc"
+    PROXY = "proxy"
 
 
 @unique
@@ -135,12 +144,16 @@ class OtherUse(Use):
 class User(Binding):
     """A user of the HTTP doors; Orthanc has verified the password (RegisteredUsers), or a trusted proxy the person.
 
-    A request may choose one of the uses in ``also`` by naming its purpose; one that names none has the user's own.
+    A request may choose one of the uses in ``also`` by naming its purpose; one that names none has the user's own. Who
+    calls themselves like a system at the identity provider isn't that system: each signs in one way only.
+    ``patient_supplied``: what it sends may say that the patient supplied it (requirements 003-61).
     """
 
     __pydantic_config__ = STRICT
     roles: frozenset[Role]
     also: tuple[OtherUse, ...] = ()
+    signs_in: SignsIn = SignsIn.ORTHANC
+    patient_supplied: bool = False
 
     def uses(self) -> tuple[User, ...]:
         """Return the user as bound to each purpose, its own first."""
@@ -195,15 +208,6 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileChoice:
-    """An anonymisation profile: recipients that share a pseudonym domain can link a patient's pictures."""
-
-    __pydantic_config__ = STRICT
-    pseudonym_domain: Name
-    retain_safe_private: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The whole file, and the SHA-256 of its bytes."""
 
@@ -228,6 +232,10 @@ class Policy:
         """Return the node with this AE title; case counts."""
         return next((node for node in self.dicom_nodes if node.aet == aet.strip()), None)
 
+    def profile(self, name: str) -> Resolved | None:
+        """Return the profile of this name, with everything it extends; those that are shipped needn't be defined."""
+        return resolved(name, self.profiles)
+
     def user(self, name: str) -> User | None:
         """Return the user with this name."""
         return next((user for user in self.users if user.name == name), None)
@@ -245,8 +253,8 @@ def _binding_faults(policy: Policy) -> Iterator[str]:
             yield f"{binding.name}: audience {binding.audience} may never receive"
         if binding.form is Form.ANONYMISED and binding.profile is None:
             yield f"{binding.name}: form ANONYMISED needs a profile"
-        if binding.profile is not None and binding.profile not in policy.profiles:
-            known = ", ".join(sorted(policy.profiles)) or "none"
+        if binding.profile is not None and policy.profile(binding.profile) is None:
+            known = ", ".join(sorted({*SHIPPED, *policy.profiles}))
             yield f"{binding.name}: profile {binding.profile!r} is not defined (defined: {known})"
 
 
@@ -254,6 +262,13 @@ def _use_faults(policy: Policy) -> Iterator[str]:
     """Say where a purpose would not tell which use is meant."""
     for user in policy.users:
         yield from (f"{user.name}: {each}" for each in _repeated((use.purpose.value for use in user.uses()), "purpose"))
+
+
+def _sending_faults(policy: Policy) -> Iterator[str]:
+    """Say whose word on what they send could never count, because they may send nothing."""
+    for user in policy.users:
+        if user.patient_supplied and all(Role.STORE not in use.roles for use in user.uses()):
+            yield f"{user.name}: patient_supplied needs the role store beside it"
 
 
 def _device_faults(policy: Policy) -> Iterator[str]:
@@ -277,10 +292,12 @@ def faults(policy: Policy) -> tuple[str, ...]:
     return (
         *_repeated((node.aet for node in policy.dicom_nodes), "AE title"),
         *_repeated((binding.name for binding in (*policy.dicom_nodes, *policy.users)), "name"),
+        *profile_faults(policy.profiles),
         *_binding_faults(policy),
         *_use_faults(policy),
         *_break_glass_faults(policy),
         *_device_faults(policy),
+        *_sending_faults(policy),
         *form_faults(policy.forms),
     )
 

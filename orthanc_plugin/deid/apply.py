@@ -6,65 +6,76 @@ PS3.15 Annex E.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
 import pydicom
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.multival import MultiValue
-from pydicom.uid import UID, JPEGBaseline8Bit
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
 
-from dicomwrap.bitstream.rewrite import rewritten
-from dicomwrap.bitstream.verify import contradictions
-from dicomwrap.consenttags import read_stamp, stamp
+from dicomwrap.confidentiality import Option
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
-from orthanc_plugin.deid.closed import region, safe_half, vocabulary
-from orthanc_plugin.deid.leakcheck import leaks
+from dicomwrap.iodtables import SOP_CLASSES
+from orthanc_plugin.deid.actions import Needs
+from orthanc_plugin.deid.engine import Engine, check
+from orthanc_plugin.deid.leakcheck import leaks_in
+from orthanc_plugin.deid.privateblocks import keep_safe
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
-from orthanc_plugin.deid.table import Action, action_for
+from orthanc_plugin.deid.regions import Region, redacted
+from orthanc_plugin.deid.streams import clean_pixels, impurities, syntax_of
+from orthanc_plugin.deid.values import texts
 from orthanc_plugin.errors import DeidentificationError
 
 IMPLEMENTATION_UID: Final = UID("2.25.217380364514827196011475313512091237004")
+DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
+# Parts of the outermost data set that must be pictures or nothing.
+OTHER_PIXELS: Final = ("FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL")
+SHORTEST_HIDDEN: Final = 4  # characters
+DATES: Final = {Option.RETAIN_FULL_DATES: "UNMODIFIED", Option.RETAIN_MODIFIED_DATES: "MODIFIED"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """A copy that may leave: its bytes and its own SOP Instance UID."""
+    """A copy that may leave: its bytes, its own SOP Instance UID, and how many attributes were changed or removed."""
 
     content: bytes
     sop_instance_uid: str
+    actions: int = 0
 
 
-def _pseudonymised(keyword: str, original: Dataset, pseudonyms: Pseudonyms) -> str:
-    pseudonym = pseudonyms.patient_id(str(original.get("PatientID", "")), str(original.get("IssuerOfPatientID", "")))
-    return f"ANON^{pseudonym}" if keyword == "PatientName" else pseudonym
+def _opened(content: bytes) -> Dataset:
+    """Return the object.
+
+    Raises:
+        DeidentificationError: it is no picture that can be anonymised.
+    """
+    original = pydicom.dcmread(BytesIO(content))
+    sop_class = str(original.SOPClassUID)
+    if sop_class.startswith(DOCUMENTS) or "EncapsulatedDocument" in original:
+        raise DeidentificationError("Documents, such as signed consent forms, are never anonymised.")
+    if "PixelData" not in original or any(keyword in original for keyword in OTHER_PIXELS):
+        raise DeidentificationError("The object has no pixel data that can be anonymised.")
+    if UID(sop_class).type != "SOP Class":
+        raise DeidentificationError("SOPClassUID has a value outside its vocabulary.")
+    known = SOP_CLASSES.get(sop_class)
+    if known is not None and known.modality not in ("", original.get("Modality")):
+        raise DeidentificationError("Modality has a value outside its vocabulary.")
+    check(original)
+    return original
 
 
-def _acted(original: Dataset, pseudonyms: Pseudonyms) -> Dataset:
-    copy = Dataset()
-    for element in original:
-        match action_for(element.keyword):
-            case Action.K:
-                copy.add(vocabulary(element))
-            case Action.C if element.keyword == "AnatomicRegionSequence":
-                copy.AnatomicRegionSequence = region(list(element.value))
-            case Action.C:
-                copy.add(element)
-            case Action.Z:
-                setattr(copy, element.keyword, [] if element.VR == "SQ" else "")
-            case Action.D:
-                setattr(copy, element.keyword, _pseudonymised(element.keyword, original, pseudonyms))
-            case Action.U:
-                setattr(copy, element.keyword, pseudonyms.uid(str(element.value)))
-            case Action.X:
-                pass
-    if not copy.get("AnatomicRegionSequence"):
-        copy.pop("AnatomicRegionSequence", None)
-    return copy
+def _patient(original: Dataset) -> tuple[str, str]:
+    """Return whose picture it is; one that has no number is of nobody but its own study."""
+    number = str(original.get("PatientID") or "")
+    if number:
+        return number, str(original.get("IssuerOfPatientID") or "")
+    return str(original.StudyInstanceUID), "no patient ID"
 
 
 def _code(value: str, meaning: str) -> Dataset:
@@ -73,85 +84,130 @@ def _code(value: str, meaning: str) -> Dataset:
     return item
 
 
-def _declare(copy: Dataset, profile: Profile) -> None:
-    """Write truthfully what was done (PS3.3 C.7.1.1, C.12.1); the reviewer's finding stands for the picture."""
+def _declare(copy: Dataset, original: Dataset, profile: Profile, *, confirmed: bool) -> None:
+    """Write truthfully what was done (PS3.3 C.7.1.1, C.12.1); of the picture only what a person has confirmed."""
     copy.SpecificCharacterSet = "ISO_IR 192"
-    copy.PatientIdentityRemoved = "YES"
+    copy.PatientIdentityRemoved = "YES" if confirmed else "NO"
     copy.DeidentificationMethod = f"Consentgate profile {profile.name}"
-    copy.DeidentificationMethodCodeSequence = [_code(*method) for method in profile.methods]
-    copy.LongitudinalTemporalInformationModified = "REMOVED"
-    copy.BurnedInAnnotation = "NO"
-    copy.RecognizableVisualFeatures = "NO"
+    copy.DeidentificationMethodCodeSequence = [_code(*method) for method in profile.methods(confirmed=confirmed)]
+    kept = (words for option, words in DATES.items() if option in profile.options)
+    copy.LongitudinalTemporalInformationModified = next(kept, "REMOVED")
+    for keyword in ("BurnedInAnnotation", "RecognizableVisualFeatures"):
+        said = "NO" if confirmed else original.get(keyword)
+        if said in ("YES", "NO"):
+            setattr(copy, keyword, said)
     equipment = Dataset()
     equipment.PurposeOfReferenceCodeSequence = [_code("109104", "De-identifying Equipment")]
     equipment.Manufacturer = "Consentgate"
     copy.ContributingEquipmentSequence = [equipment]
 
 
-def _keep_safe_half(original: Dataset, copy: Dataset) -> None:
-    known = read_stamp(original)
-    safe = safe_half(known) if known is not None else None
-    if safe is not None:
-        stamp(copy, safe)
-
-
-def _earlier(copy: Dataset) -> list[str]:
-    """Return the ratios of all compressions but the last, one for each method, as numbers and nothing else."""
-    ratios, methods = copy.get("LossyImageCompressionRatio"), copy.get("LossyImageCompressionMethod")
-    if not isinstance(ratios, MultiValue) or not isinstance(methods, MultiValue) or len(ratios) != len(methods):
-        return []
-    return [f"{min(float(ratio), 9999):.2f}" for ratio in ratios[:-1]]
-
-
-def _clean_pixels(copy: Dataset) -> None:
-    frames = [rewritten(frame) for frame in generate_frames(copy.PixelData, number_of_frames=1)]
-    pixels = int(copy.Rows) * int(copy.Columns) * int(copy.SamplesPerPixel)
-    copy.LossyImageCompressionRatio = [*_earlier(copy), f"{pixels * len(frames) / sum(map(len, frames)):.2f}"]
-    copy.PixelData = encapsulate(frames)
-    copy["PixelData"].VR = "OB"
-    copy["PixelData"].is_undefined_length = True
-
-
-def _encoded(copy: Dataset) -> bytes:
+def _identified(copy: Dataset, syntax: str) -> None:
+    """Write the file meta information anew: nothing of the original's is in it."""
     copy.file_meta = FileMetaDataset()
     copy.file_meta.MediaStorageSOPClassUID = copy.SOPClassUID
     copy.file_meta.MediaStorageSOPInstanceUID = copy.SOPInstanceUID
-    copy.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    copy.file_meta.TransferSyntaxUID = UID(syntax)
     copy.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
+
+
+def _with_pixels(copy: Dataset, original: Dataset) -> None:
+    pixels = original["PixelData"]
+    copy["PixelData"] = DataElement(pixels.tag, pixels.VR, pixels.value)
+    copy["PixelData"].is_undefined_length = pixels.is_undefined_length
+
+
+def _encoded(copy: Dataset) -> bytes:
     buffer = BytesIO()
     copy.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 
-def _proven(content: bytes, original: Dataset) -> None:
+def _kept_days(original: Dataset, engine: Engine) -> tuple[str, ...]:
+    """Return the dates that the profile keeps as they are."""
+    kept = (element for element in original if element.tag in engine.retained and element.VR in ("DA", "DT"))
+    return tuple(text for element in kept for text in texts(element))
+
+
+def _secrets(original: Dataset, engine: Engine, days: tuple[str, ...]) -> Dataset:
+    """Return the original without what the profile expressly keeps, at any depth: the rest must not be in the copy.
+
+    A number that is nothing but a date that is kept, as a study's often is, says no more than the date.
+    """
+    secret = Dataset()
+    for element in original:
+        if element.VR == "SQ":
+            items = [_secrets(item, engine, days) for item in element.value]
+            secret.add(DataElement(element.tag, "SQ", items))
+        elif element.tag not in engine.retained and element.keyword != "PixelData" and not _is_said_by(element, days):
+            secret.add(element)
+    return secret
+
+
+def _is_said_by(element: DataElement, days: tuple[str, ...]) -> bool:
+    return bool(days) and all(any(text in day for day in days) for text in texts(element))
+
+
+def _hidden_in_uids(original: Dataset, again: Dataset) -> bool:
+    """Tell whether a UID that is kept as it is has the patient's number or birth date in it."""
+    said = (str(original.get(keyword) or "") for keyword in ("PatientID", "PatientBirthDate", "AccessionNumber"))
+    secrets = [text for text in said if len(text) >= SHORTEST_HIDDEN]
+    uids = (str(element.value) for element in again.iterall() if element.VR == "UI")
+    return any(secret in uid for uid in uids for secret in secrets)
+
+
+def _proven(content: bytes, original: Dataset, engine: Engine) -> None:
     """Read the encoded copy back and refuse it when anything of the patient is still in it."""
     again = pydicom.dcmread(BytesIO(content))
-    if found := leaks(original, again):
-        raise DeidentificationError(f"The copy still carries identifiers in {', '.join(sorted(set(found)))}.")
-    if found := contradictions(again):
+    if found := impurities(again, syntax_of(again)):
         raise DeidentificationError(f"The copy's stream is not clean: {'; '.join(found)}.")
+    if Option.RETAIN_UIDS in engine.profile.options and _hidden_in_uids(original, again):
+        raise DeidentificationError("A UID that is kept has an identifier of the patient in it.")
+    if found := leaks_in(_secrets(original, engine, _kept_days(original, engine)), content):
+        raise DeidentificationError(f"The copy still carries identifiers in {', '.join(sorted(set(found)))}.")
 
 
-def deidentify(content: bytes, profile: Profile, pseudonyms: Pseudonyms) -> Derived:
+def deidentify(
+    content: bytes,
+    profile: Profile,
+    pseudonyms: Pseudonyms,
+    *,
+    confirmed: bool = False,
+    regions: Sequence[Region] = (),
+) -> Derived:
     """Return the copy of ``content`` under ``profile``; the same input and key give the same copy.
 
+    Args:
+        content: the original's bytes.
+        profile: what is done.
+        pseudonyms: of the profile's domain.
+        confirmed: whether a named person has looked at exactly this picture and found nothing identifying outside
+            ``regions``.
+        regions: what is blanked.
+
     Raises:
-        DeidentificationError: the object can't be parsed, isn't a baseline JPEG photograph, or the copy could not be
-            proven clean.
+        DeidentificationError: the object can't be parsed, is no picture that can be anonymised, or the copy could not
+            be proven clean.
     """
     try:
-        original = pydicom.dcmread(BytesIO(content))
-        if original.file_meta.TransferSyntaxUID != JPEGBaseline8Bit:
-            raise DeidentificationError("Only JPEG baseline photographs can be anonymised so far.")
-        copy = _acted(original, pseudonyms)
-        if profile.retain_safe_private:
-            _keep_safe_half(original, copy)
-        _clean_pixels(copy)
-        _declare(copy, profile)
-        derived = Derived(content=_encoded(copy), sop_instance_uid=str(copy.SOPInstanceUID))
-        _proven(derived.content, original)
+        original = _opened(content)
+        syntax = syntax_of(original)
+        engine = Engine(profile, pseudonyms, _patient(original))
+        copy = engine.copy(original, Needs.of_object(str(original.SOPClassUID)))
+        _identified(copy, syntax.uid)
+        _with_pixels(copy, original)
+        if profile.retains_safe_private:
+            keep_safe(original, copy)
+        if regions:
+            redacted(copy, regions)
+        clean_pixels(copy, syntax, blanked=bool(regions))
+        _declare(copy, original, profile, confirmed=confirmed)
+        derived = Derived(content=_encoded(copy), sop_instance_uid=str(copy.SOPInstanceUID), actions=engine.changed)
+        _proven(derived.content, original, engine)
     except DeidentificationError:
         raise
+    except InvalidDicomError as error:
+        raise DeidentificationError("The bytes are no DICOM object (PS3.10).") from error
     except (DicomwrapError, *UNREADABLE) as error:
         raise DeidentificationError(f"The object can't be anonymised ({type(error).__name__}).") from error
     return derived

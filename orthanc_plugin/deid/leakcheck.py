@@ -1,70 +1,58 @@
-"""Look for the patient in a copy that is about to leave.
+"""Look for the patient in a copy that is about to leave: the last look before the wire.
 
-Knows two data sets. Finds whatever value of the original's identifying attributes still stands in the copy; the stream
-is looked at by ``dicomwrap.bitstream``. A find is a refusal, never a repair.
+Knows the original's data set and the copy's bytes as they will be sent. Finds whatever identifies the original and
+still stands anywhere in them, in whatever writing, and where the copy's header claims what isn't so. Shares nothing
+with the engine that made the copy (an import contract holds it to that), so that one's oversight isn't the other's. A
+find is a refusal, never a repair; it names the attribute and never tells the value. Source: PS3.15 E.1.1, PS3.3 C.12.1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from io import BytesIO
 
-from pydicom.dataelem import DataElement
+import pydicom
 from pydicom.dataset import Dataset
 
-from dicomwrap.consenttags import read_stamp
-
-IDENTIFYING: Final = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "AccessionNumber",
-    "StudyID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SOPInstanceUID",
-    "DeviceSerialNumber",
-    "OperatorsName",
-    "ReferringPhysicianName",
-    "AcquisitionDateTime",
-)
-SHORTEST_PART: Final = 4  # shorter values are only compared whole: "A1" is part of too much
-CODED: Final = ("CS", "DS", "IS", "UI")  # and not with these: an initial "L" is no left hand; nor is a study "1" a leak
+from orthanc_plugin.deid.leakclaims import codes_of, false_claims
+from orthanc_plugin.deid.leakforms import APART, opened, packed, written
+from orthanc_plugin.deid.leakneedles import Needles
+from orthanc_plugin.deid.leakplaces import Places, coded_words, places
+from orthanc_plugin.deid.leaksecrets import secrets
 
 
-def _texts(element: DataElement) -> Iterator[str]:
-    values = element.value if element.VM > 1 else [element.value]
-    yield from (str(value).strip() for value in values if value not in (None, ""))
+def leaks_in(original: Dataset, encoded: bytes) -> tuple[str, ...]:
+    """Return the attributes whose value in the original still stands in the copy, and those that claim what isn't so.
+
+    What a copy says it kept on purpose, by the codes of its De-identification Method Code Sequence, is no leak.
+
+    Args:
+        original: the data set that the copy was made of.
+        encoded: the finished copy, as it will be sent.
+
+    Raises:
+        UNREADABLE: one of the two can't be read as DICOM (see ``dicomwrap.hostile``).
+    """
+    copy = pydicom.dcmread(BytesIO(encoded))
+    needles = Needles(secrets(original, codes_of(copy)))
+    where = places(copy, encoded)
+    return tuple(sorted({*_in_the_header(needles, where, copy), *_in_the_picture(needles, where), *false_claims(copy)}))
 
 
-def identifiers(original: Dataset) -> frozenset[str]:
-    """Return the values that must not be in a copy."""
-    found: set[str] = set()
-    for keyword in IDENTIFYING:
-        if keyword in original:
-            for text in _texts(original[keyword]):
-                found |= {text, *text.replace("=", "^").split("^")}
-    stamp = read_stamp(original)
-    if stamp is not None and stamp.record_id:
-        found.add(stamp.record_id)
-    return frozenset(text for text in found if text)
+def _in_the_header(needles: Needles, where: Places, copy: Dataset) -> frozenset[str]:
+    found = {name for value, free in where.values for name in needles.in_value(value, free=free)}
+    rest = where.rest
+    if needles.in_bytes(rest):  # what a code of the standard says isn't the patient's, though a patient be called so
+        for word in coded_words(copy):
+            rest = rest.replace(word, b"\0")
+    return frozenset(found) | needles.in_bytes(rest)
 
 
-def _carries(text: str, vr: str, secrets: frozenset[str]) -> bool:
-    if text in secrets:
-        return len(text) >= SHORTEST_PART or not (vr in CODED or text.isdigit())
-    if vr in ("UI", "IS", "DS"):  # digits of a made UID may contain a short number by chance
-        return False
-    return any(len(secret) >= SHORTEST_PART and secret in text for secret in secrets)
-
-
-def leaks(original: Dataset, copy: Dataset) -> tuple[str, ...]:
-    """Return the keywords (or tags) of ``copy`` that still carry an identifier of ``original``."""
-    secrets = identifiers(original)
-    found: list[str] = []
-    for element in copy.iterall():
-        if element.VR in ("SQ", "OB", "OW", "US", "UL", "SS", "SL", "FL", "FD", "AT"):
-            continue
-        if any(_carries(text, element.VR, secrets) for text in _texts(element)):
-            found.append(element.keyword or str(element.tag))
-    return tuple(found)
+def _in_the_picture(needles: Needles, where: Places) -> Iterator[str]:
+    yield from where.strange_segments
+    if not where.coded:
+        yield from needles.in_samples(where.pixels)
+        return
+    yield from needles.in_bits(opened(written(where.pixels)))
+    inflated = APART.join(map(opened, packed(where.pixels)))
+    yield from needles.in_bytes(inflated)

@@ -1,4 +1,4 @@
-"""Pseudonyms and UIDs by keyed HMAC: stable for one domain, unlinkable across domains, not reversible without the key.
+"""Pseudonyms, UIDs and days by keyed HMAC: stable for one domain, unlinkable across domains, one-way without the key.
 
 Knows the key it is given. Must not know where keys are kept. Recipients in different domains can't link a patient.
 """
@@ -9,8 +9,11 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from typing import Final
 
-PSEUDONYM_CHARACTERS = 16
+PSEUDONYM_CHARACTERS: Final = 16
+FEWEST_DAYS: Final = 30
+MOST_DAYS: Final = 5 * 365
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +39,8 @@ class Pseudonyms:
     def uid(self, uid: str) -> str:
         """Return the UID that stands for ``uid`` in this domain (PS3.5 B.2, root 2.25)."""
         return f"2.25.{int.from_bytes(self._digest('uid', uid)[:16], 'big')}"
+
+    def days(self, patient_id: str, issuer: str) -> int:
+        """Return by how many whole days all dates of the patient are moved in this domain, always into the past."""
+        number = int.from_bytes(self._digest("days", issuer, patient_id)[:8], "big")
+        return -(FEWEST_DAYS + number % (MOST_DAYS - FEWEST_DAYS + 1))

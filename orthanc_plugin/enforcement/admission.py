@@ -1,4 +1,4 @@
-"""How many calls may be answered by overrides at once, so that they never take all of Orthanc's HTTP threads.
+"""How many calls of one kind may be answered by overrides at once: they never take all of Orthanc's HTTP threads.
 
 Knows that an override reads pictures over loopback HTTP, which takes a thread of the same few (``HttpThreadsCount``, 50
 unless it is set): were every thread in an override, none could ever end. Must not know what the calls do.
@@ -8,20 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
-from orthanc_plugin.enforcement.rest import UNAVAILABLE, fault, send
+from orthanc_plugin.enforcement.reply import BusyError, fault, send
 from orthanc_plugin.enforcement.sdk import RestOutput
-from orthanc_plugin.errors import ConsentgateError
 
 Hook = Callable[..., None]
-
-
-class BusyError(ConsentgateError):
-    """As many calls are being answered as may be."""
-
-    remedy = "Ask again in a moment."
-    status: Final = UNAVAILABLE
 
 
 class Door(Protocol):
@@ -46,7 +38,7 @@ class Admission:
 
         def hook(output: RestOutput, uri: str, **request: object) -> None:
             if not self.slots.acquire(blocking=False):
-                send(output, fault(BusyError("Too many archives, searches or sends at once.")))
+                send(output, fault(BusyError("Too many calls of this kind at once.")))
                 return
             try:
                 door.hook(output, uri, **request)

@@ -8,7 +8,7 @@ do the entries' names. Source: PS3.18 has no such service; the routes are Orthan
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,10 +20,13 @@ from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement import manifest
 from orthanc_plugin.enforcement.manifest import Entry
 from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal
+from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, RESOURCES, Named, body, found, listed, require_known
-from orthanc_plugin.enforcement.rest import FORBIDDEN, Call, CallError, Endpoint, Handler, Reply
+from orthanc_plugin.enforcement.rest import Call, Endpoint, Handler
 from orthanc_plugin.enforcement.route import SUBJECTS
-from orthanc_plugin.enforcement.withheld import Withheld, nothing_leaves, withheld
+from orthanc_plugin.enforcement.streaming import Stream
+from orthanc_plugin.enforcement.visible import Viewer
+from orthanc_plugin.enforcement.withheld import Withheld, kept_whole, nothing_leaves, withheld
 from orthanc_plugin.enforcement.zippieces import ZipPieces
 from orthanc_plugin.registry import ledger
 from orthanc_plugin.registry.ledger import Delivery
@@ -33,6 +36,7 @@ from orthanc_plugin.services import Services
 ZIP: Final = "application/zip"
 FILENAME: Final = "pictures.zip"
 ABOVE: Final = ("/patients/{patient}", "/studies/{study}", "/series/{series}")
+CREATE: Final = "/tools/create-archive"
 NO_MEDIA: Final = "no media with a DICOMDIR is made"
 ARGUMENTS: Final = ("filename", "purpose")  # ours is the file's name; the purpose was asked about by the filter
 FIELDS: Final = ("Filename",)
@@ -47,6 +51,7 @@ class Filling:
         packer: makes each picture ready.
         call: who asks, and by which door.
         resources: what is asked for.
+        kept: by name, what stays whole of what can be made up.
         entries: what is in it so far.
         stays: what was left out so far.
     """
@@ -55,6 +60,7 @@ class Filling:
     packer: Packer
     call: Call
     resources: tuple[Named, ...]
+    kept: Mapping[str, Refusal]
     entries: list[Entry] = field(default_factory=list)
     stays: list[Withheld] = field(default_factory=list)
 
@@ -72,16 +78,20 @@ class Filling:
             self.stays += [kept] if kept else []
 
     def _answers(self, named: Named) -> Iterator[Packed | Refusal]:
-        requester, door = self.call.requester, self.call.door
-        if named.subject is None:
-            yield self.packer.unknown(requester, door)
+        if named.resource in self.kept:
+            yield self.kept[named.resource]
+            return
         for row in named.rows:
-            yield self.packer.pack(requester, row, self.call.user, door)
+            yield self.packer.pack(self.call.requester, row, self.call.user, self.call.door)
 
-    def pieces(self, pictures: Iterator[Packed]) -> Iterator[bytes]:
-        """Give the ZIP's pieces; whether the last one was taken is noted with every disclosure in it."""
+    def pieces(self, pictures: Iterator[Packed]) -> Stream:
+        """Give the ZIP's pieces; whether the last one was taken is noted with every disclosure in it.
+
+        The first is empty: once it was taken this has begun, so it is noted too when no other is ever taken.
+        """
         whole = False
         try:
+            yield b""
             with closing(ZipPieces()) as made:
                 for packed in pictures:
                     self.entries.append(Entry.of(packed, len(self.entries) + 1))
@@ -143,12 +153,16 @@ class Archives:
         return self._archive(services, call, found(services.database, names))
 
     def _archive(self, services: Services, call: Call, resources: tuple[Named, ...]) -> Reply:
-        filling = Filling(services=services, packer=Packer(services, self.archive), call=call, resources=resources)
+        kept = kept_whole(services, Viewer(requester=call.requester, binding=call.user, door=call.door), resources)
+        packer = Packer(services, self.archive)
+        filling = Filling(services=services, packer=packer, call=call, resources=resources, kept=kept)
         pictures = filling.pictures()
         first = next(pictures, None)
         if first is None:
             return nothing_leaves(filling.stays, "Nothing that was asked for may leave.")
-        return Reply(stream=filling.pieces(chain((first,), pictures)), media=ZIP, filename=FILENAME)
+        stream = filling.pieces(chain((first,), pictures))
+        next(stream)
+        return Reply(stream=stream, media=ZIP, filename=FILENAME, held=bool(kept))
 
 
 def no_media(_services: Services, _call: Call) -> Reply:
@@ -160,7 +174,7 @@ def endpoints(archive: ImageArchive) -> tuple[Endpoint, ...]:
     """Return the endpoints for archives and media."""
     archives = Archives(archive)
     handlers: dict[str, Handler] = {f"{base}/archive": archives.of_level for base in ABOVE}
-    handlers["/tools/create-archive"] = archives.of_named
+    handlers[CREATE] = archives.of_named
     handlers |= {f"{base}/media": no_media for base in ABOVE}
     handlers |= {"/tools/create-media": no_media, "/tools/create-media-extended": no_media}
     return tuple(
@@ -172,6 +186,7 @@ def endpoints(archive: ImageArchive) -> tuple[Endpoint, ...]:
             gives=ZIP,
             handler=handler,
             most=BODY_BYTES,
+            even="{patient}" in path or path == CREATE,
         )
         for method in ("GET", "POST")
         for path, handler in handlers.items()

@@ -21,8 +21,9 @@ from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.policyfile import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.attributes import Item, Level, answered, fill, header, is_text
+from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.sdk import FindAnswers, FindQuery
-from orthanc_plugin.enforcement.searching import MOST_TOLD, Question, read_keys, search
+from orthanc_plugin.enforcement.searching import MOST_TOLD, Question, Reading, read_keys, search
 from orthanc_plugin.enforcement.visible import Viewer
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError
@@ -62,18 +63,30 @@ class FindScp:
         services: gate, registry and policy.
         core: is searched.
         worker: runs the queries.
+        pace: holds back what is asked about a person, as ``rest`` does.
     """
 
-    def __init__(self, services: Services, core: CoreApi, worker: Worker) -> None:
+    def __init__(self, services: Services, core: CoreApi, worker: Worker, pace: Pace | None = None) -> None:
         self.services = services
         self.core = core
         self.worker = worker
+        self.pace = pace or Pace(services.ticks)
 
     def hook(self, answers: FindAnswers, query: FindQuery, issuer_aet: str, called_aet: str) -> None:
         """Answer Orthanc: with every match that the caller may be told of, or raise."""
-        asked = _identifier(query)
-        for match in self.worker.run(self.find, asked, issuer_aet, called_aet):
+        came, asked = self.pace.ticks(), _identifier(query)
+        try:
+            matches = self.worker.run(self.find, asked, issuer_aet, called_aet)
+        finally:
+            self._hold(came, asked)
+        for match in matches:
             answers.FindAddAnswer(match)
+
+    def _hold(self, came: float, asked: Mapping[int, str]) -> None:
+        """Wait where the time that the answer took would say who was photographed here."""
+        question = Question(level=Level.INSTANCE, keys=_read(Level.INSTANCE, asked).keys)
+        if question.telling and not self.pace.hold(came):
+            raise FindRefusedError("Too many answers are held back at once.", remedy="Ask again in a moment.")
 
     def refuse_worklist(self, _answers: object, _query: object, issuer_aet: str, _called_aet: str) -> None:
         """Refuse a worklist query.
@@ -97,7 +110,7 @@ class FindScp:
         level = LEVELS.get(asked.get(LEVEL_TAG, "").strip().upper())
         if level is None:
             self._refuse(issuer_aet, node, "the query names no level", DOOR, rule="BAD_QUERY")
-        read = read_keys(level, {f"{tag:08x}": value for tag, value in asked.items() if tag not in ABOUT_IT})
+        read = _read(level, asked)
         viewer = Viewer(requester=requesters.of_node(issuer_aet, node), binding=node, door=DOOR)
         question = Question(level=level, keys=read.keys, classes=read.classes)
         found = search(self.services, self.core, viewer, question)
@@ -125,6 +138,10 @@ class FindScp:
 
 def _identifier(query: FindQuery) -> dict[int, str]:
     return dict(_elements(query))
+
+
+def _read(level: Level, asked: Mapping[int, str]) -> Reading:
+    return read_keys(level, {f"{tag:08x}": value for tag, value in asked.items() if tag not in ABOUT_IT})
 
 
 def _elements(query: FindQuery) -> Iterator[tuple[int, str]]:

@@ -158,7 +158,7 @@ class MoveScp:
         if not rows:
             self.services.gate.refuse(requester, DOOR, "nothing in the archive matches", rule="NOTHING_FOUND")
             raise MoveRefusedError("Nothing was delivered.")
-        return len(rows), self.courier.deliver(requester, rows, node, DOOR)
+        return len(rows), self.courier.deliver(requester, rows, node, DOOR, self.moves)
 
     def _requester(self, originator: str, node: DicomNode) -> Requester:
         asking = self.services.policy.node(originator)

@@ -132,10 +132,20 @@ class CommitmentScp:
         return int(reasons.PROCESSING_FAILURE)
 
     def is_whole(self, row: ImageRow) -> bool:
-        """Tell whether the archive has the very bytes that were accepted; what it doesn't have is on the trail."""
-        if hashlib.sha256(self.archive.read(row.orthanc_instance)).hexdigest() == row.sha256:
-            return True
-        reason = "the stored object is not the one that was accepted, so its sender may not delete it"
+        """Tell whether the archive has the very bytes that were accepted; what it doesn't have is on the trail.
+
+        Orthanc 1.13 looks at a stored file's digest itself, and gives nothing of a damaged one.
+        """
+        try:
+            same = hashlib.sha256(self.archive.read(row.orthanc_instance)).hexdigest() == row.sha256
+        except ConsentgateError:
+            self._missed(row, "UNREADABLE_OBJECT", "the stored object can't be read")
+            return False
+        if not same:
+            self._missed(row, "DIGEST_MISMATCH", "the stored object is not the one that was accepted")
+        return same
+
+    def _missed(self, row: ImageRow, rule: str, what: str) -> None:
+        reason = f"{what}, so its sender may not delete it"
         nobody = requesters.unknown("consentgate")
-        self.services.gate.refuse(nobody, DOOR, reason, rule="DIGEST_MISMATCH", subject=row.sop_instance_uid)
-        return False
+        self.services.gate.refuse(nobody, DOOR, reason, rule=rule, subject=row.sop_instance_uid)

@@ -14,8 +14,9 @@ from dicomwrap.terms import Form
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.packing import Packer, Refusal
+from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, body, found
-from orthanc_plugin.enforcement.rest import FORBIDDEN, Call, CallError, Endpoint, Handler, Reply
+from orthanc_plugin.enforcement.rest import Call, Endpoint, Handler
 from orthanc_plugin.enforcement.withheld import nothing_leaves, withheld
 from orthanc_plugin.registry.images import Subject
 from orthanc_plugin.services import Services

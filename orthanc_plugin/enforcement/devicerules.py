@@ -39,7 +39,7 @@ KINDS: Final = {
 class Arrival:
     """When and by which way a picture first came, and what it is. ``again``: it was held before.
 
-    ``recognisable``: it says that it shows who the patient is.
+    ``recognisable``: it says that it shows who the patient is. ``account``: whose upload it is, '' when unknown.
     """
 
     row: ImageRow
@@ -49,6 +49,12 @@ class Arrival:
     at: datetime
     origin: str
     again: bool
+    account: str = ""
+
+    @property
+    def nameless(self) -> bool:
+        """Tell whether it names no device."""
+        return not (self.taking.serial or self.taking.station)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +80,12 @@ class Judged:
 
 
 def judged(connection: Connection, intake: Intake, arrival: Arrival) -> Judged:
-    """Ask the register about a picture."""
-    found = devices.known_by(connection, arrival.taking.serial, arrival.taking.station)
+    """Ask the register about a picture; one that names no device is of the device whose account sends it."""
+    named = devices.known_by(connection, arrival.taking.serial, arrival.taking.station)
+    sending = devices.of_account(connection, arrival.account)
+    found = sending if arrival.nameless else named
     device = found[0] if len(found) == 1 else None
-    lost = any(_lost(each, arrival.at) for each in found)
+    lost = any(_lost(each, arrival.at) for each in (*named, *sending))
     row = replace(
         arrival.row,
         device_id=device.device_id if device else None,
@@ -91,6 +99,8 @@ def judged(connection: Connection, intake: Intake, arrival: Arrival) -> Judged:
     if theirs or row.image_type is not ImageType.CLINICAL_PHOTO or row.sop_class_uid in DOCUMENTS:
         return Judged(row=row, against=tuple(against), refused=lost)
     against += _of_device(intake, found)
+    against += _of_safeguards(found)
+    against += _of_nameless(connection, arrival, found)
     against += _of_personal_device(intake, arrival)
     against += _of_kind(intake, arrival)
     against += _of_operators(connection, intake, arrival)
@@ -124,6 +134,28 @@ def _of_device(intake: Intake, found: list[Device]) -> Iterator[Remark]:
         yield Remark(words="DEVICE_RETIRED: its device is retired")
     elif not found and intake.devices is Admission.REGISTERED:
         yield Remark(words="UNREGISTERED_DEVICE: it names no device that is on the register")
+
+
+def _of_safeguards(found: list[Device]) -> Iterator[Remark]:
+    """Say what its entry lacks (requirements 002-46, 000-31); the register takes none such, but rows are changed."""
+    if lacking := "; ".join(gap for each in found for gap in devices.gaps(each)):
+        yield Remark(words=f"DEVICE_UNSECURED: the register's entry of its device may not be like this: {lacking}")
+
+
+def _of_nameless(connection: Connection, arrival: Arrival, found: list[Device]) -> Iterator[Remark]:
+    """Hold what could be a lost device's, for all that anybody can tell, until somebody has seen to the loss.
+
+    A browser on a lost phone uploads with an account that others use too, and its pictures name no device.
+    """
+    if found or not arrival.nameless:
+        return
+    for each in devices.lost_unbound(connection):
+        if _lost(each, arrival.at) and DeviceTask.DEVICE_LOST in tasks.open_kinds(connection, each.device_id):
+            words = (
+                "DEVICE_NOT_NAMED: it names no device while one is lost whose AE title or account isn't on the register"
+            )
+            yield Remark(words=f"{words}; close the task DEVICE_LOST once that can send no more, and release it")
+            return
 
 
 def _of_personal_device(intake: Intake, arrival: Arrival) -> Iterator[Remark]:

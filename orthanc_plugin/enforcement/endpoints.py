@@ -20,7 +20,8 @@ from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.dryrun import recipient, would
 from orthanc_plugin.enforcement.health import health
 from orthanc_plugin.enforcement.openapi import description
-from orthanc_plugin.enforcement.rest import BASE, FHIR, Call, CallError, Endpoint, Reply, act, text
+from orthanc_plugin.enforcement.reply import BASE, FHIR, CallError, Reply
+from orthanc_plugin.enforcement.rest import Call, Endpoint, act, text
 from orthanc_plugin.enforcement.told import refusal
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.fhir.consent import Filing, to_fhir

@@ -1,8 +1,9 @@
 """Whether the guard itself works: ``GET /consentgate/health``, for an operator, a monitor and ``consentgate watch``.
 
-Knows the parts that a decision needs. It is answered by a thread of those that decide, so an answer at all says that
-they live. Every part is asked at once and within a time, so that one that hangs is told and hides no other. Shows no
-picture and leaves no entry in the trail, because it must answer when the trail can't.
+Knows the parts that a decision needs. It is answered by threads of its own, and asks those that decide like any other
+part: that they are busy is told, and is no death. Every part is asked at once and within a time, so that one that hangs
+is told and hides no other. Shows no picture and leaves no entry in the trail, because it must answer when the trail
+can't.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ from typing import Final
 from sqlalchemy import text
 
 from dicomwrap.version import VERSION
-from orthanc_plugin.enforcement.rest import OK, UNAVAILABLE, Call, Reply
+from orthanc_plugin.enforcement.reply import OK, UNAVAILABLE, Reply
+from orthanc_plugin.enforcement.rest import Call
+from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError, RegistryError, SpoolError
 from orthanc_plugin.services import Services
 
 SECONDS: Final = 3.0
+DECISIONS: Final = "decisions"
+# For how many seconds a part may owe an answer and count as busy. No decision is waited for so long: threads of which
+# none is free by then hang.
+PATIENCE: Final[Mapping[str, float]] = {DECISIONS: 60.0}
 LEAST_FREE: Final = 256 * 1024 * 1024  # bytes: a few photographs more can still be kept
 MEGABYTE: Final = 1024 * 1024
 
@@ -33,13 +40,15 @@ class Part:
 
     ok: bool
     detail: str = ""
+    busy: bool = False
 
 
 def heartbeat(services: Services) -> Part:
     """Tell when the heartbeat was last heard."""
     pulse = services.gate.pulse
-    last = pulse.last.isoformat() if pulse.last else "never"
-    return Part(ok=pulse.last is not None and not pulse.stopped(services.clock()), detail=f"last beat {last}")
+    if pulse.since is None:
+        return Part(ok=False, detail="never heard")
+    return Part(ok=not pulse.stopped, detail=f"last beat {pulse.since:.0f} s ago")
 
 
 def registry(services: Services) -> Part:
@@ -65,14 +74,14 @@ def spool(services: Services, least: int = LEAST_FREE) -> Part:
 
 def trail(services: Services) -> Part:
     """Tell when the trail was last found to be the one whose head was signed; the heartbeat looks at each beat."""
-    if (seen := services.heads.verified_at) is None:
+    if services.heads.verified is None:
         raise RegistryError("The trail's head has not been signed since the start.")
-    pulse = services.gate.pulse
-    late = services.clock() - seen > pulse.within
-    return Part(ok=not late, detail=f"head signed and met {seen.isoformat()}")
+    ago = services.ticks() - services.heads.verified
+    return Part(ok=ago <= services.gate.pulse.within, detail=f"head signed and met {ago:.0f} s ago")
 
 
-Parts = Mapping[str, Callable[[Services], Part]]
+Ask = Callable[[Services], Part]
+Parts = Mapping[str, Ask]
 PARTS: Final[Parts] = {
     "heartbeat": heartbeat,
     "registry": registry,
@@ -81,15 +90,31 @@ PARTS: Final[Parts] = {
 }
 
 
+def this_answer(_services: Services) -> Part:
+    """Tell what an answer tells by being one, where a thread that decides gives it."""
+    return Part(ok=True, detail="this answer")
+
+
+def free(decisions: Worker) -> Ask:
+    """Return the part that tells once one of these threads is free."""
+
+    def decisions_live(_services: Services) -> Part:
+        decisions.meet()
+        return Part(ok=True, detail="one of them was free")
+
+    return decisions_live
+
+
 class _Asked:
     """A part that is being asked, in a thread of its own: nothing can stop one that hangs."""
 
-    def __init__(self, part: Callable[[Services], Part], services: Services) -> None:
-        self.found = Part(ok=False, detail="did not answer in time")
+    def __init__(self, part: Ask, services: Services) -> None:
+        self.since = services.ticks()
+        self.found: Part | None = None
         self.thread = threading.Thread(target=self._ask, args=(part, services), daemon=True)
         self.thread.start()
 
-    def _ask(self, part: Callable[[Services], Part], services: Services) -> None:
+    def _ask(self, part: Ask, services: Services) -> None:
         try:
             self.found = part(services)
         except ConsentgateError as error:
@@ -97,29 +122,76 @@ class _Asked:
         except Exception as error:  # noqa: BLE001 - a part that fails in any way is a part that doesn't work
             self.found = Part(ok=False, detail=type(error).__name__)
 
-    def answer(self, seconds: float) -> Part:
-        self.thread.join(seconds)
-        return self.found
+
+class Asker:
+    """Asks one part again and again, but never one that still owes an answer: nothing piles up behind it.
+
+    Args:
+        part: what is asked.
+        services: what it needs.
+        patience: for how many seconds it may owe an answer and count as busy.
+    """
+
+    def __init__(self, part: Ask, services: Services, patience: float) -> None:
+        self.part = part
+        self.services = services
+        self.patience = patience
+        self.lock = threading.Lock()
+        self.asked: _Asked | None = None
+
+    def begin(self) -> _Asked:
+        """Ask, unless it is being asked."""
+        with self.lock:
+            if self.asked is None or self.asked.found is not None:
+                self.asked = _Asked(self.part, self.services)
+            return self.asked
+
+    def told(self, asked: _Asked, seconds: float) -> Part:
+        """Return the answer, or for how long it is owed, ``seconds`` after the question at the latest."""
+        owed = self.services.ticks() - asked.since
+        asked.thread.join(max(0.0, seconds - owed))
+        if asked.found is not None:
+            return asked.found
+        owed = self.services.ticks() - asked.since
+        return Part(ok=owed < self.patience, busy=owed < self.patience, detail=f"no answer for {owed:.0f} s")
+
+
+class Examiner:
+    """Says how every part is.
+
+    Args:
+        services: what the parts need.
+        known: the parts.
+        seconds: how long an answer may take.
+    """
+
+    def __init__(self, services: Services, known: Parts, seconds: float = SECONDS) -> None:
+        self.services = services
+        self.seconds = seconds
+        self.askers = {name: Asker(part, services, PATIENCE.get(name, 0.0)) for name, part in known.items()}
+
+    def health(self, _services: Services, _call: Call) -> Reply:
+        """Answer a call."""
+        return self.examined()
+
+    def examined(self) -> Reply:
+        """Return how every part is, asked all at once, and whether the doors are open."""
+        services = self.services
+        asked = {name: asker.begin() for name, asker in self.askers.items()}
+        parts = {name: asker.told(asked[name], self.seconds) for name, asker in self.askers.items()}
+        why = services.gate.closed
+        well = why is None and all(part.ok for part in parts.values())
+        payload = {
+            "ok": well,
+            "doors": {"open": why is None, "why": why or ""},
+            "parts": {name: asdict(part) for name, part in parts.items()},
+            "policy": services.policy.sha256,
+            "version": VERSION,
+            "at": services.clock().isoformat(),
+        }
+        return Reply(status=OK if well else UNAVAILABLE, payload=payload)
 
 
 def health(services: Services, _call: Call) -> Reply:
     """Say whether the policy threads, the registry, the spool and the trail work, and whether the doors are open."""
-    return examined(services, PARTS, SECONDS)
-
-
-def examined(services: Services, known: Parts, seconds: float) -> Reply:
-    """Return how each of the ``known`` parts is, asked all at once."""
-    asked = {name: _Asked(part, services) for name, part in known.items()}
-    parts = {"decisions": Part(ok=True, detail="this answer")}
-    parts |= {name: each.answer(seconds) for name, each in asked.items()}
-    why = services.gate.closed
-    well = why is None and all(part.ok for part in parts.values())
-    payload = {
-        "ok": well,
-        "doors": {"open": why is None, "why": why or ""},
-        "parts": {name: asdict(part) for name, part in parts.items()},
-        "policy": services.policy.sha256,
-        "version": VERSION,
-        "at": services.clock().isoformat(),
-    }
-    return Reply(status=OK if well else UNAVAILABLE, payload=payload)
+    return Examiner(services, {DECISIONS: this_answer, **PARTS}).examined()

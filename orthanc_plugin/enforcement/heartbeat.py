@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Final
 
 from orthanc_plugin.audit.checkpoint import CheckpointError
@@ -38,7 +37,7 @@ class Heartbeat:
 
     def pulsate(self) -> None:
         """Show that the heart beats."""
-        self.services.gate.pulse.beat(self.services.clock(), timedelta(seconds=BEATS_MISSED * self.seconds))
+        self.services.gate.pulse.beat(BEATS_MISSED * self.seconds)
 
     def stop(self) -> None:
         """Sign once more and end; what waits is left to the next start, because the archive is going down."""

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
+
+from sqlalchemy import Connection
 
 from orthanc_plugin.archive.remote import GUARD_HEADER, SECRET_HEADER, Credentials
+from orthanc_plugin.archive.sighting import HEALTH
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import User
 from orthanc_plugin.config.settings import Stow
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.exits import METHODS, Match, classify
+from orthanc_plugin.enforcement.originals import Originals
 from orthanc_plugin.enforcement.requester import Asker
 from orthanc_plugin.enforcement.route import Kind
 from orthanc_plugin.enforcement.worker import Worker
-from orthanc_plugin.errors import ReleaseRefusedError
-from orthanc_plugin.gate import AccessRequest, Answer, Requester
-from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.gate import Requester
 from orthanc_plugin.registry import images
-from orthanc_plugin.registry.images import ImageRow
-from orthanc_plugin.release import Released, unmet
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,24 @@ class Asked:
     address: str
     headers: Mapping[str, str]
     arguments: Mapping[str, str]
+
+
+class Patience:
+    """Whether a request still waits for its answer: either it ends first, or a release is kept, never both."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._first = Lock()
+
+    def end(self) -> bool:
+        """Wait no longer; False when a release was kept already."""
+        if self._first.acquire(blocking=False):
+            self.ended = True
+        return self.ended
+
+    def keep(self) -> bool:
+        """Keep a release that is on record now, so that it is let happen; False when nobody waits any more."""
+        return self._first.acquire(blocking=False)
 
 
 class HttpFilter:
@@ -66,10 +84,20 @@ class HttpFilter:
             if self._is_internal(asked):
                 match = classify(asked.method, asked.uri, asked.arguments)
                 return match is not None and match.route.internal
-            return self.worker.run(self.allow, asked) is True
+            return self._is_for_health(asked) or self._allowed(asked)
         except BaseException:
             logger.exception("an HTTP request was denied because the filter failed")
             return False
+
+    def _allowed(self, asked: Asked) -> bool:
+        """Have a worker answer; once this waits no longer, nothing is released and no release recorded."""
+        patience = Patience()
+        try:
+            return self.worker.run(self.allow, asked, patience) is True
+        except TimeoutError:
+            if patience.end():
+                raise
+            return True  # it came in that very moment
 
     def _is_internal(self, asked: Asked) -> bool:
         """Tell whether this is Consentgate itself; done on the calling thread, so that a send can't wait for itself."""
@@ -79,7 +107,16 @@ class HttpFilter:
             and requesters.account(asked.headers) == self.internal.user
         )
 
-    def allow(self, asked: Asked) -> bool:
+    def _is_for_health(self, asked: Asked) -> bool:
+        """Tell whether an operator asks for the guard's health: on the calling thread too, for the workers may hang."""
+        match = classify(asked.method, asked.uri, asked.arguments) if asked.uri == HEALTH else None
+        if match is None or self._body_objection(asked, match) is not None:
+            return False
+        services = self.services
+        asker = requesters.of_request(services.policy, services.proxy, asked.headers, asked.arguments, asked.address)
+        return self._objection(asker, match) is None
+
+    def allow(self, asked: Asked, patience: Patience) -> bool:
         """Tell whether the request may go on; the answer and its reason are in the trail."""
         services = self.services
         asker = requesters.of_request(services.policy, services.proxy, asked.headers, asked.arguments, asked.address)
@@ -94,7 +131,7 @@ class HttpFilter:
         assert user is not None  # noqa: S101 - no user is an objection
         assert match is not None  # noqa: S101 - no match is an objection
         if match.route.kind is Kind.IMAGE:
-            return self._images(requester, user, match)
+            return self._images(Originals(self.services, requester, user, match.door), match, patience)
         return self._open(requester, match) and (match.route.unrecorded or self._noted(requester, match))
 
     def _objection(self, asker: Asker, match: Match | None) -> tuple[str, str] | None:
@@ -149,59 +186,21 @@ class HttpFilter:
             )
         )
 
-    def _images(self, requester: Requester, user: User, match: Match) -> bool:
-        """Ask about every picture that the route would hand out; one refusal refuses them all."""
+    def _images(self, originals: Originals, match: Match, patience: Patience) -> bool:
+        """Ask about the picture that the route would hand out."""
+        leaves = self.services.database.write(lambda connection: self._begun(connection, originals, match, patience))
+        if leaves and not patience.keep():
+            reason = "the answer came too late, and nothing left"
+            self.services.gate.refuse(originals.requester, match.door, reason, rule="TOO_LATE")
+            return False
+        return leaves
+
+    def _begun(self, connection: Connection, originals: Originals, match: Match, patience: Patience) -> bool:
+        """Find the picture and begin its release, in the write transaction of ``connection``."""
+        if patience.ended:
+            return False  # nobody waits any more, so nothing leaves and there is nothing to record
         assert match.subject is not None  # noqa: S101 - an IMAGE row has a subject
-        with self.services.database.reading() as connection:
-            rows = images.find(connection, match.subject, match.names)
-        if not rows:
-            self.services.gate.refuse(
-                requester, match.door, "the image is not known to the registry", rule="UNKNOWN_IMAGE"
-            )
-            return False
-        answers = self.services.gate.authorize_all(
-            [AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=match.door) for row in rows]
-        )
-        may_leave = [self._may_leave(answer, user) for answer in answers]
-        if not all(may_leave):
-            return False
-        return self._disclosed(answers, rows)
-
-    def _disclosed(self, answers: Sequence[Answer], rows: Sequence[ImageRow]) -> bool:
-        """Write the disclosures that are demanded, all or none; False when a permit didn't last until then.
-
-        Without one the decision is the release's record. It was taken and written in one hold of the write lock, so a
-        withdrawal either came before it and counted, or came after a release that had begun; only checks follow it.
-        """
-        releases = [
-            (answer, Released(content=b"", sha256=row.sha256, sop_instance_uid=row.sop_instance_uid))
-            for answer, row in zip(answers, rows, strict=True)
-            if self.services.must_disclose(answer)
-        ]
-        try:
-            if releases:
-                self.services.disclose_all(releases)
-        except ReleaseRefusedError as error:
-            for answer, _ in releases:
-                self._refuse(answer, str(error.args[0]), "DECISION_CHANGED")
-            return False
-        return True
-
-    def _may_leave(self, answer: Answer, user: User) -> bool:
-        """Tell whether the original may go out by HTTP as it is: nothing is rewritten on the wire."""
-        if not answer.decision.permits:
-            return False
-        reasons = unmet(answer.decision, self.services.context(answer, user))
-        if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
-            reasons = ("only an anonymised copy may leave, and it is released by C-MOVE to a bound node, not here",)
-        if reasons:
-            self._refuse(answer, "; ".join(reasons), "OBLIGATION_UNMET")
-            return False
-        return True
-
-    def _refuse(self, answer: Answer, reason: str, rule: str) -> None:
-        request = answer.request
-        self.services.gate.refuse(request.requester, request.door, reason, rule=rule, subject=request.sop_instance_uid)
+        return originals.begin(connection, images.find(connection, match.subject, match.names)) is None
 
 
 def _texts(value: object) -> dict[str, str]:

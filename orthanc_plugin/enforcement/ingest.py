@@ -17,6 +17,7 @@ from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.intake import DOOR, Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.enforcement.sdk import Instance, Sdk
+from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import SpoolError
 from orthanc_plugin.services import Services
@@ -34,9 +35,10 @@ EXAMINATION_SECONDS: Final = 30.0  # a film is large, and every byte of it is lo
 class Received:
     """Asked about every object before it is stored."""
 
-    def __init__(self, intake: Intake, worker: Worker, sdk: Sdk) -> None:
+    def __init__(self, intake: Intake, worker: Worker, sdk: Sdk, senders: Senders) -> None:
         self.intake = intake
         self.worker = worker
+        self.senders = senders
         self.actions = sdk.ReceivedInstanceAction
         origins = sdk.InstanceOrigin
         names = ("DICOM_PROTOCOL", "REST_API", "PLUGIN", "LUA", "WEB_DAV")
@@ -46,7 +48,8 @@ class Received:
         """Answer Orthanc; never raises, because raising would store the object unasked."""
         try:
             came_by = self.origins.get(origin, "UNKNOWN")
-            verdict = self.worker.within(EXAMINATION_SECONDS, self.intake.examine, content, came_by)
+            account = self.senders.account()
+            verdict = self.worker.within(EXAMINATION_SECONDS, self.intake.examine, content, came_by, account)
             if verdict.refused:
                 return self.actions.MODIFY, b""
             if verdict.content is None:
@@ -97,11 +100,12 @@ class CStoreFilter:
             reason = "the node is not bound in policy.toml to store"
             self.services.gate.refuse(requester, "C-STORE", reason, rule="UNKNOWN_AE", subject=sop_instance_uid)
             return NOT_AUTHORIZED
-        if self.intake.is_lost(aet):
+        lost, known = self.intake.standing(aet, header)
+        if lost:
             reason = "the device that sends under this AE title is reported lost"
             self.services.gate.refuse(requester, "C-STORE", reason, rule="DEVICE_LOST", subject=sop_instance_uid)
             return NOT_AUTHORIZED
-        if not self.intake.knows(header):
+        if not known:
             reason = "intake has not accepted this object"
             self.services.gate.refuse(requester, "C-STORE", reason, rule="NOT_ACCEPTED", subject=sop_instance_uid)
             return OUT_OF_RESOURCES
@@ -119,6 +123,8 @@ class OnStored:
 
     def hook(self, instance: Instance, orthanc_instance: str) -> None:
         """Check what was stored; when that fails every door is shut, because a study could hold it unasked."""
+        if self._accepted(orthanc_instance):
+            return
         header: Mapping[str, object] = {}
         try:
             header = json.loads(instance.GetInstanceSimplifiedJson())
@@ -127,6 +133,14 @@ class OnStored:
             logger.exception("a stored instance could not be checked, so every door is shut until it is")
             self.unchecked.append((header, orthanc_instance))
             self.services.gate.close(UNCHECKED)
+
+    def _accepted(self, orthanc_instance: str) -> bool:
+        """Tell whether intake has accepted it; where that can't be asked, its elements are looked at."""
+        try:
+            return self.worker.run(self.intake.has_accepted, orthanc_instance)
+        except BaseException:
+            logger.exception("a stored instance could not be looked up")
+            return False
 
     def settle(self) -> None:
         """Try again what could not be checked; open the doors once nothing is left.

@@ -17,24 +17,24 @@ from typing import Final
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection
 
+from dicomwrap.consentstamp import ConsentStamp
 from dicomwrap.consenttags import read_stamp
-from dicomwrap.terms import SECONDARY_CODES
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.policyfile import BeforeFiling
+from orthanc_plugin.enforcement.describing import row_of
 from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged
-from orthanc_plugin.enforcement.objections import day_of, of_records, of_stream, taken_back_in_session
+from orthanc_plugin.enforcement.objections import day_of, of_claim, of_records, of_stream, taken_back_in_session
 from orthanc_plugin.enforcement.reading import (
     IDENTITY,
     IntakeRefusedError,
-    identity,
     parsed,
+    streams,
     without_hidden_metadata,
 )
-from orthanc_plugin.enforcement.sopclasses import image_type
 from orthanc_plugin.enforcement.taking import Taking, taking
 from orthanc_plugin.lifecycle import people
-from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
+from orthanc_plugin.policy.model import ImageSource, ImageType
 from orthanc_plugin.registry import captures, devices, images, patients, quarantine, tasks
 from orthanc_plugin.registry.images import ImageRow, orthanc_id, with_orthanc_ids
 from orthanc_plugin.registry.quarantine import Held, Status
@@ -66,14 +66,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coming:
-    """An object on its way in. ``arrived`` is the digest of ``content``, ``row`` what it would be filed as."""
+    """An object on its way in: the digest of ``content``, what it would be filed as, who sends it ('' when unknown)."""
 
     content: bytes
     arrived: str
     dataset: Dataset
+    stamp: ConsentStamp | None
     row: ImageRow
     taking: Taking
     origin: str
+    account: str = ""
 
 
 class Intake:
@@ -86,7 +88,7 @@ class Intake:
     def __init__(self, services: Services) -> None:
         self.services = services
 
-    def examine(self, content: bytes, origin: str) -> Verdict:
+    def examine(self, content: bytes, origin: str, account: str = "") -> Verdict:
         """Decide what becomes of ``content``, and write it down before anything is stored or dropped.
 
         Raises:
@@ -94,19 +96,23 @@ class Intake:
         """
         arrived = hashlib.sha256(content).hexdigest()
         dataset = parsed(content)
-        taken = taking(dataset)  # before what is hidden in the stream is taken out
-        kept = without_hidden_metadata(dataset, content)
-        row = self.row_of(dataset, hashlib.sha256(kept).hexdigest())
-        coming = Coming(content=content, arrived=arrived, dataset=dataset, row=row, taking=taken, origin=origin)
-        found = of_stream(dataset, row)  # the costly part, before the write lock is taken
+        frames, stamp = streams(dataset), read_stamp(dataset)
+        taken = taking(dataset, frames)  # before what is hidden in the stream is taken out
+        kept = without_hidden_metadata(dataset, content, frames)
+        row = self._row(dataset, stamp, arrived if kept is content else hashlib.sha256(kept).hexdigest())
+        coming = Coming(
+            content=content, arrived=arrived, dataset=dataset, stamp=stamp, row=row, taking=taken, origin=origin
+        )
+        found = of_stream(dataset, row, frames)  # the costly part, before the write lock is taken
         with self.services.database.writing() as connection:
             # Under one write lock, so that no withdrawal and no stop slips in between the question and the answer.
             held = self._still_wanted(connection, coming)
+            coming = replace(coming, account=account or (held.account if held else ""))
             told = self._judged(connection, coming, held)
-            coming = replace(coming, row=replace(told.row, consent_id=self._reference(dataset, held)))
-            linked = held is not None and held.consent_id is not None
+            coming = replace(coming, row=replace(told.row, consent_id=self._reference(coming, held)))
             today = hospital_day(self.services.clock())
-            known = of_records(connection, self.services.policy.intake, dataset, coming.row, linked=linked, today=today)
+            known = of_records(connection, self.services.policy.intake, dataset, coming.row, held=held, today=today)
+            known += of_claim(self.services.policy, coming.row, coming.account, held)
             reasons = (*known, *(each.words for each in told.against), *found)
             if reasons or self._must_wait(connection, coming.row, held):
                 self._ask(connection, coming, told.against)
@@ -127,12 +133,14 @@ class Intake:
                 content = self.services.spool.get(name)
                 arrived = hashlib.sha256(content).hexdigest()
                 dataset = parsed(content)
+                stamp = read_stamp(dataset)
                 coming = Coming(
                     content=content,
                     arrived=arrived,
                     dataset=dataset,
-                    row=self.row_of(dataset, arrived),
-                    taking=taking(dataset),
+                    stamp=stamp,
+                    row=self._row(dataset, stamp, arrived),
+                    taking=taking(dataset, streams(dataset)),
                     origin="SPOOL",
                 )
                 with self.services.database.writing() as connection:
@@ -149,17 +157,20 @@ class Intake:
         else:
             self._hold(connection, coming, (FOUND_IN_SPOOL,), None)
 
-    def is_lost(self, aet: str) -> bool:
-        """Tell whether a device that sends under this AE title is reported lost."""
-        with self.services.database.reading() as connection:
-            return devices.is_lost_node(connection, aet)
+    def standing(self, aet: str, header: Mapping[str, object]) -> tuple[bool, bool]:
+        """Tell whether a device that sends under this AE title is lost, and whether intake has accepted the instance.
 
-    def knows(self, header: Mapping[str, object]) -> bool:
-        """Tell whether intake has accepted the instance that Orthanc reads this header in."""
+        ``header`` is what Orthanc reads in it.
+        """
         with self.services.database.reading() as connection:
-            row = images.get(connection, str(header["SOPInstanceUID"]))
+            lost, row = devices.is_lost_node(connection, aet), images.get(connection, str(header["SOPInstanceUID"]))
         names = [str(header.get(keyword) or "") for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")]
-        return row is not None and row.orthanc_instance == orthanc_id(*names, row.sop_instance_uid)
+        return lost, row is not None and row.orthanc_instance == orthanc_id(*names, row.sop_instance_uid)
+
+    def has_accepted(self, orthanc_instance: str) -> bool:
+        """Tell whether it is on record under the name that Orthanc gives it by what it reads: patient and UIDs."""
+        with self.services.database.reading() as connection:
+            return bool(images.find(connection, images.Subject.INSTANCE, (orthanc_instance,)))
 
     def stored(self, header: Mapping[str, object], orthanc_instance: str, sha256: str = "") -> None:
         """Check, after the fact, that what Orthanc stored was accepted; if not, no door may show it.
@@ -175,7 +186,7 @@ class Intake:
         for keyword in IDENTITY:
             setattr(seen, keyword, str(header.get(keyword) or ""))
         placed = {name: str(header[name]) for name in PLACES if name in header}
-        found = {**with_orthanc_ids(self.row_of(seen, sha256), str(seen.PatientID)), **placed}
+        found = {**with_orthanc_ids(self._row(seen, None, sha256), str(seen.PatientID)), **placed}
         with self.services.database.writing() as connection:
             row = images.get(connection, uid)
             if row is not None and found["orthanc_instance"] == row.orthanc_instance == orthanc_instance:
@@ -185,41 +196,21 @@ class Intake:
             images.distrust(connection, {**found, "orthanc_instance": orthanc_instance})
             self._note(connection, "OnStored", uid, Outcome.FAILURE, ("STORED_UNASKED: refused at every door",))
 
-    def row_of(self, dataset: Dataset, sha256: str) -> ImageRow:
-        """Return the registry's row for an object whose stored bytes have this digest."""
-        stamp = read_stamp(dataset)
-        made = str(dataset.get("ContentDate") or dataset.get("AcquisitionDateTime") or dataset.get("StudyDate") or "")
-        return ImageRow(
-            sop_instance_uid=str(dataset.SOPInstanceUID),
-            sop_class_uid=str(dataset.SOPClassUID),
-            series_instance_uid=str(dataset.SeriesInstanceUID),
-            study_instance_uid=str(dataset.StudyInstanceUID),
-            patient_id=identity(dataset, "PatientID"),
-            issuer=identity(dataset, "IssuerOfPatientID") or self.services.policy.intake.default_issuer,
-            accession_number=identity(dataset, "AccessionNumber"),
-            image_type=image_type(str(dataset.SOPClassUID)),
-            made_on=day_of(made),
-            made_for=MadeFor.SECONDARY if stamp and stamp.capture_purpose in SECONDARY_CODES else MadeFor.CARE,
-            source=ImageSource.PATIENT_SUPPLIED
-            if stamp and stamp.device_class == "PATIENT"
-            else ImageSource.DEPARTMENT,
-            intimate=bool(stamp and stamp.confidentiality in ("R", "V")),
-            status=ImageStatus.ACTIVE,
-            sha256=sha256,
-            consent_id=None,
-            received_at=self.services.clock().isoformat(),
-        )
+    def _row(self, dataset: Dataset, stamp: ConsentStamp | None, sha256: str) -> ImageRow:
+        issuer, now = self.services.policy.intake.default_issuer, self.services.clock()
+        return row_of(dataset, stamp, sha256, issuer=issuer, at=now)
 
     def _judged(self, connection: Connection, coming: Coming, held: Held | None) -> Judged:
         """Ask the register of devices and operators; a picture came when its bytes first did."""
         arrival = Arrival(
             row=coming.row,
-            stamp=read_stamp(coming.dataset),
+            stamp=coming.stamp,
             taking=coming.taking,
             recognisable=str(coming.dataset.get("RecognizableVisualFeatures") or "") == "YES",
             at=datetime.fromisoformat(held.received_at) if held else self.services.clock(),
             origin=held.origin if held else coming.origin,
             again=held is not None,
+            account=coming.account,
         )
         return judged(connection, self.services.policy.intake, arrival)
 
@@ -232,12 +223,11 @@ class Intake:
                     connection, task_id=act.ids(), kind=each.task, subject=each.subject, reason=each.words, at=act.at
                 )
 
-    def _reference(self, dataset: Dataset, held: Held | None) -> str | None:
+    def _reference(self, coming: Coming, held: Held | None) -> str | None:
         """Return the consent the object brings, or the one an officer linked to it in quarantine."""
         if held is not None and held.consent_id:
             return held.consent_id
-        stamp = read_stamp(dataset)
-        return (stamp.record_id or None) if stamp else None
+        return (coming.stamp.record_id or None) if coming.stamp else None
 
     def _still_wanted(self, connection: Connection, coming: Coming) -> Held | None:
         """Return the row of this very object, when it was held before.
@@ -253,7 +243,7 @@ class Intake:
         if quarantine.taken_back(connection, coming.row.sop_instance_uid):
             raise IntakeRefusedError("The patient took this picture back before it was filed.", remedy=OBJECTED)
         today = hospital_day(self.services.clock())
-        if taken_back_in_session(connection, self._reference(coming.dataset, held), coming.row, today):
+        if taken_back_in_session(connection, self._reference(coming, held), coming.row, today):
             raise IntakeRefusedError("Its consent was withdrawn while the pictures were taken.", remedy=OBJECTED)
         return held
 
@@ -297,6 +287,7 @@ class Intake:
             device_id=row.device_id,
             device_serial=coming.taking.serial or None,
             device_station=coming.taking.station or None,
+            account=coming.account,
         )
         quarantine.hold(connection, keep)
         self._note(connection, coming.origin, row.sop_instance_uid, Outcome.REFUSED, told)

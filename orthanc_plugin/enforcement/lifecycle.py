@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from orthanc_plugin.archive.port import ArchiveControl
+from orthanc_plugin.archive.process import this_process
 from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.enforcement.effective import Standing
@@ -38,12 +39,17 @@ UNREADABLE: Final = (
 
 
 def write_boot_file(path: Path, credentials: Credentials) -> None:
-    """Leave, for Consentgate's other processes, how they show who they are; readable by this user alone."""
+    """Leave, for Consentgate's other processes, how they show who they are; readable by this user alone.
+
+    It names the process that writes it too: what a killed one has left behind speaks for nobody.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"password": credentials.password, "secret": credentials.secret}, file)
+        process = this_process()
+        by = process.fields() if process else {}
+        json.dump({"password": credentials.password, "secret": credentials.secret, **by}, file)
 
 
 class Lifecycle:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -18,8 +18,9 @@ from sqlalchemy import Connection
 from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.attributes import COMPUTED, MAIN, Item, Level, computed, header, keyword_of
-from orthanc_plugin.enforcement.rest import FORBIDDEN, Call, CallError, Endpoint, Reply
-from orthanc_plugin.enforcement.searching import MOST_TOLD, Question, items, read_keys, search, whole
+from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
+from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
+from orthanc_plugin.enforcement.searching import MOST_TOLD, UIDS, Question, items, read_keys, search, whole
 from orthanc_plugin.enforcement.visible import MOST, Viewer, visible
 from orthanc_plugin.registry.images import Subject
 from orthanc_plugin.registry.listed import Listed, listed
@@ -57,7 +58,7 @@ FIND: Final = "/tools/find"
 NAME_IT: Final = (
     "Ask for a picture, series or study by its UID; the data protection officer gives roles in policy.toml."
 )
-UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+PICTURE: Final = "SOPInstanceUID"
 UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
 ASKED: Final = ("Level", "Query", "CaseSensitive", *WITHIN)
 TOLD: Final = ("Expand", "Limit", "Since", "RequestedTags", "ResponseContent")
@@ -91,13 +92,18 @@ def find(core: CoreApi, services: Services, call: Call) -> Reply:
     question = _question(fields)
     if Role.LIST not in call.user.roles and not any(UID.fullmatch(question.keys.get(key, "")) for key in UIDS):
         raise CallError("The account does not have the role 'list'.", status=FORBIDDEN, remedy=NAME_IT)
-    return _reply(core, search(services, core, _viewer(call), question), _told(fields))
+    told = _told(fields)
+    undescribed = told.content == ("Metadata",) and bool(UID.fullmatch(question.keys.get(PICTURE, "")))
+    found = search(services, core, replace(_viewer(call), undescribed=undescribed), question)
+    return replace(_reply(core, found, told), held=question.telling)
 
 
 def count(core: CoreApi, services: Services, call: Call) -> Reply:
     """Count patients, studies, series or instances that the account may have."""
     fields = call.fields(*ASKED, *IDLE)
-    return Reply(payload={"Count": len(search(services, core, _viewer(call), _question(fields)))})
+    question = _question(fields)
+    found = search(services, core, _viewer(call), question)
+    return Reply(payload={"Count": len(found)}, held=question.telling)
 
 
 def whole_list(core: CoreApi, services: Services, call: Call, *, level: Level) -> Reply:
@@ -123,10 +129,11 @@ def lookup(core: CoreApi, services: Services, call: Call) -> Reply:
     def pictures(connection: Connection) -> Iterable[Listed]:
         return {each for level, name in named for each in listed(connection, level.subject, (name,), MOST)}
 
-    shown = visible(services, _viewer(call), pictures)
+    shown = visible(services, _viewer(call), pictures, guessed=True)
     found = [item for level, name in named for item in items(level, shown, (name,))]
     return Reply(
-        payload=[{"Type": item.level, "ID": item.id, "Path": f"/{PATHS[item.level]}/{item.id}"} for item in found]
+        payload=[{"Type": item.level, "ID": item.id, "Path": f"/{PATHS[item.level]}/{item.id}"} for item in found],
+        held=not found or any(item.level is Level.PATIENT for item in found),
     )
 
 
@@ -143,8 +150,9 @@ def bulk_content(core: CoreApi, services: Services, call: Call) -> Reply:
     def pictures(connection: Connection) -> Iterable[Listed]:
         return named(connection) if level is None else whole(connection, level, named(connection))
 
-    shown = visible(services, _viewer(call), pictures)
-    return _reply(core, _described(level, shown, names), Told(expand=True))
+    shown = visible(services, _viewer(call), pictures, guessed=True)
+    by_uids = {each.of(one.subject) for each in shown for one in PARENTS}
+    return replace(_reply(core, _described(level, shown, names), Told(expand=True)), held=not by_uids.issuperset(names))
 
 
 def _described(level: Level | None, shown: Sequence[Listed], names: Sequence[str]) -> tuple[Item, ...]:
@@ -309,6 +317,7 @@ def endpoints(core: CoreApi) -> tuple[Endpoint, ...]:
             summary=summary,
             gives="",
             handler=handler,
+            lane=Lane.FINDS if path == FIND else Lane.LISTS,
         )
         for method, path, summary, handler in (*searches, *lists)
     )

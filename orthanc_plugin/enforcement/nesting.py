@@ -9,9 +9,11 @@ same: what it can't follow is refused. No image object of PS3.3 needs more than 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from mmap import mmap
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydicom.datadict import dictionary_VR
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
@@ -35,6 +37,30 @@ SHORT: Final = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM
 Tag = tuple[int, int]
 
 
+class Place(NamedTuple):
+    """An element of the top level: its tag, and where its value begins."""
+
+    tag: int
+    start: int
+
+
+class _Numbers(NamedTuple):
+    """How numbers are read in one byte order; made once, because every element has some."""
+
+    tag: Callable[[bytes | mmap, int], tuple[int, int]]
+    short: Callable[[bytes | mmap, int], tuple[int]]
+    long: Callable[[bytes | mmap, int], tuple[int]]
+    item: bytes
+
+
+def _numbers(order: str) -> _Numbers:
+    tag, short, long = (struct.Struct(f"{order}{kind}").unpack_from for kind in ("HH", "H", "I"))
+    return _Numbers(tag=tag, short=short, long=long, item=struct.pack(f"{order}HH", *ITEM))
+
+
+LITTLE, BIG = _numbers("<"), _numbers(">")
+
+
 class StructureError(ConsentgateError):
     """The object's structure is one that is not let near a parser that recurses."""
 
@@ -50,14 +76,13 @@ class _Level:
 
     end: int
     implicit: bool
-    order: str
+    order: _Numbers
     holds_items: bool = False
     fragments: bool = False
     delimited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     tag: Tag
     vr: bytes
     length: int
@@ -70,10 +95,28 @@ def require_shallow(content: bytes | mmap, start: int = 0, end: int | None = Non
     Raises:
         StructureError: its sequences lie too deep in each other, it has too many elements, or it can't be followed.
     """
+    _walked(content, start, len(content) if end is None else end)
+
+
+def places(content: bytes) -> list[Place]:
+    """Walk through the DICOM file, and say where the elements of its top level are.
+
+    Raises:
+        StructureError: the same, or one of them is there twice or out of order (PS3.5 section 7.1).
+    """
+    found = _walked(content, 0, len(content)).top
+    if any(former.tag >= latter.tag for former, latter in pairwise(found)):
+        raise StructureError("An element is there twice or out of order.")
+    return found
+
+
+def _walked(content: bytes | mmap, start: int, end: int) -> _Walk:
+    walk = _Walk(content, start, end)
     try:
-        _Walk(content, start, len(content) if end is None else end).whole()
+        walk.whole()
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise StructureError("The object's elements can't be followed to its end.") from error
+    return walk
 
 
 class _Walk:
@@ -84,6 +127,7 @@ class _Walk:
         self.at = start
         self.end = end
         self.levels: list[_Level] = []
+        self.top: list[Place] = []
         self.depth = 0
         self.elements = 0
 
@@ -94,7 +138,7 @@ class _Walk:
             raise StructureError("The object does not begin as a DICOM file does.")
         self.at += 4
         syntax = self._meta()
-        implicit, order = syntax == ImplicitVRLittleEndian, ">" if syntax == ExplicitVRBigEndian else "<"
+        implicit, order = syntax == ImplicitVRLittleEndian, BIG if syntax == ExplicitVRBigEndian else LITTLE
         if not syntax or syntax == DeflatedExplicitVRLittleEndian:
             raise StructureError("An object that is deflated, or doesn't say how it is encoded, can't be checked.")
         self.levels = [_Level(self.end, implicit, order)]
@@ -103,13 +147,15 @@ class _Walk:
 
     def _meta(self) -> str:
         """Return the transfer syntax; the meta information must end where it says."""
-        says, syntax, level = -1, "", _Level(self.end, implicit=False, order="<")
-        while self.at + 2 <= self.end and struct.unpack_from("<H", self.content, self.at)[0] == META_LENGTH[0]:
-            header = self._header(level)
+        says, syntax, level = -1, "", _Level(self.end, implicit=False, order=LITTLE)
+        while self.at + 2 <= self.end and LITTLE.short(self.content, self.at)[0] == META_LENGTH[0]:
+            header = self._header(level, LITTLE.tag(self.content, self.at))
             if header.vr == b"SQ" or header.length == UNDEFINED:
                 raise StructureError("The file meta information has a sequence.")
             value = self._value(header, level)
             if header.tag == META_LENGTH:
+                if header.vr != b"UL":
+                    raise StructureError("The file meta information says its length in something else than a number.")
                 says = struct.unpack("<I", value)[0] + self.at
             elif header.tag == TRANSFER_SYNTAX:
                 syntax = value.rstrip(b"\0 ").decode("ascii")
@@ -127,17 +173,17 @@ class _Walk:
         self.elements += 1
         if self.elements > MOST_ELEMENTS:
             raise StructureError(f"The object has more than {MOST_ELEMENTS} elements.")
-        tag = struct.unpack_from(f"{level.order}HH", self.content, self.at)
+        tag = level.order.tag(self.content, self.at)
         if tag[0] == ITEM[0]:
             self._item(level, tag)
         elif level.holds_items or level.fragments:
             raise StructureError("A sequence holds something else than items.")
         else:
-            self._element(level)
+            self._element(level, tag)
 
     def _item(self, level: _Level, tag: Tag) -> None:
         """Go into an item, over a fragment, or out of what a delimiter ends."""
-        (length,) = struct.unpack_from(f"{level.order}I", self.content, self.at + 4)
+        (length,) = level.order.long(self.content, self.at + 4)
         self.at += 8
         if tag == ITEM and level.fragments:
             self._over(level, length)
@@ -148,14 +194,16 @@ class _Walk:
         else:
             raise StructureError("An item or a delimiter is where none can be.")
 
-    def _element(self, level: _Level) -> None:
+    def _element(self, level: _Level, tag: Tag) -> None:
         """Go into a sequence, or over a value."""
-        header = self._header(level)
+        header = self._header(level, tag)
+        if len(self.levels) == 1:
+            self.top.append(Place(tag[0] << 16 | tag[1], header.start))
         if header.length == UNDEFINED and header.tag == PIXEL_DATA and header.vr in (b"OB", b"OW", b""):
             self._enter(level, UNDEFINED, implicit=level.implicit, order=level.order, fragments=True)
         elif header.vr == b"SQ" or self._hides_a_sequence(header, level):
             unknown = header.vr == b"UN"  # PS3.5 section 6.2.2: what is in it is implicit VR little endian
-            order = "<" if unknown else level.order
+            order = LITTLE if unknown else level.order
             self._enter(level, header.length, implicit=unknown or level.implicit, order=order, holds_items=True)
         else:
             self._over(level, header.length)
@@ -166,26 +214,24 @@ class _Walk:
             return False
         if header.length == UNDEFINED:
             return True
-        order = "<" if header.vr == b"UN" else level.order
+        order = LITTLE if header.vr == b"UN" else level.order
         begins = self.content[header.start : header.start + min(4, header.length)]
-        return begins == struct.pack(f"{order}HH", *ITEM)
+        return begins == order.item
 
-    def _header(self, level: _Level) -> _Header:
+    def _header(self, level: _Level, tag: Tag) -> _Header:
         """Read an element's header, and stand at its value; an implicit one has no VR but where it is a sequence."""
-        order = level.order
-        group, element = struct.unpack_from(f"{order}HH", self.content, self.at)
-        tag = (group, element)
+        content, at, order = self.content, self.at, level.order
         if level.implicit:
-            (length,), vr, size = struct.unpack_from(f"{order}I", self.content, self.at + 4), _implicit(tag), 8
+            (length,), vr, size = order.long(content, at + 4), _implicit(tag), 8
         else:
-            vr = bytes(self.content[self.at + 4 : self.at + 6])
+            vr = content[at + 4 : at + 6]
             if vr in SHORT:
-                (length,), size = struct.unpack_from(f"{order}H", self.content, self.at + 6), 8
+                (length,), size = order.short(content, at + 6), 8
             elif vr in LONG:
-                (length,), size = struct.unpack_from(f"{order}I", self.content, self.at + 8), 12
+                (length,), size = order.long(content, at + 8), 12
             else:
                 raise StructureError("An element has a value representation that DICOM doesn't know.")
-        self.at += size
+        self.at = at + size
         return _Header(tag, vr, length, self.at)
 
     def _value(self, header: _Header, level: _Level) -> bytes:
@@ -203,7 +249,7 @@ class _Walk:
         length: int,
         *,
         implicit: bool,
-        order: str,
+        order: _Numbers,
         holds_items: bool = False,
         fragments: bool = False,
     ) -> None:

@@ -14,17 +14,19 @@ from datetime import date
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection
 
+from dicomwrap.bitstream.markers import Stream
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import denied_purposes, permitted_purposes
 from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, GiverType, Purpose, WithdrawalPhase
-from orthanc_plugin.config.policyfile import ConsentReference, Intake
+from orthanc_plugin.config.policyfile import ConsentReference, Intake, Policy
 from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.lifecycle import covered
+from orthanc_plugin.lifecycle.filing import UNCONFIRMED
 from orthanc_plugin.policy.model import ImageSource, ImageType, MadeFor
 from orthanc_plugin.registry import consents, facts, images, patients
 from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.quarantine import Held
 
 
 def day_of(text: str) -> date | None:
@@ -35,18 +37,32 @@ def day_of(text: str) -> date | None:
         return None
 
 
-def of_stream(dataset: Dataset, row: ImageRow) -> list[str]:
-    """Say what is wrong with a photograph's own bytes."""
+def of_claim(policy: Policy, row: ImageRow, account: str, held: Held | None) -> list[str]:
+    """Say whether the object claims without leave that the patient supplied it: then hardly a rule would bind it.
+
+    Believed are accounts that policy.toml says so of, and an officer who has confirmed it. By C-STORE nobody is: which
+    AE title calls isn't known when intake is asked.
+    """
+    user = policy.user(account)
+    believed = (held is not None and held.patient_supplied) or (user is not None and user.patient_supplied)
+    if row.source is not ImageSource.PATIENT_SUPPLIED or believed:
+        return []
+    told = "it says that the patient supplied it, and its sender is not one whose word that is"
+    return [f"{UNCONFIRMED}: {told}; an officer may confirm it: 'consentgate quarantine release --patient-supplied'"]
+
+
+def of_stream(dataset: Dataset, row: ImageRow, frames: tuple[Stream, ...]) -> list[str]:
+    """Say what is wrong with a photograph's own bytes; ``frames`` as far as they were taken apart."""
     if row.image_type is not ImageType.CLINICAL_PHOTO:
         return []
-    found = [f"HEADER_CONTRADICTS_BITSTREAM: {each}" for each in contradictions(dataset)]
+    found = [f"HEADER_CONTRADICTS_BITSTREAM: {each}" for each in contradictions(dataset, frames)]
     if dataset.file_meta.TransferSyntaxUID not in CHECKED_SYNTAXES:
         found.insert(0, "SYNTAX_NOT_CHECKED: metadata could hide in a stream of this transfer syntax")
     return found
 
 
 def of_records(
-    connection: Connection, intake: Intake, dataset: Dataset, row: ImageRow, *, linked: bool, today: date
+    connection: Connection, intake: Intake, dataset: Dataset, row: ImageRow, *, held: Held | None, today: date
 ) -> list[str]:
     """Say what the registry knows against the object.
 
@@ -55,7 +71,7 @@ def of_records(
         intake: what policy.toml says a photograph must bring.
         dataset: the object.
         row: what it would be filed as.
-        linked: whether an officer, not the object, says which consent it is filed under.
+        held: what quarantine has of it; an officer may have said there which consent it is filed under.
         today: the day it is at the hospital.
     """
     found = []
@@ -64,7 +80,7 @@ def of_records(
         found.append("SOP_INSTANCE_UID_REUSED: another object with this UID is in the archive")
     found += _identity(connection, dataset, row)
     if row.image_type is ImageType.CLINICAL_PHOTO:
-        found += _consent(connection, intake, row, linked=linked, today=today)
+        found += _consent(connection, intake, row, linked=held is not None and held.consent_id is not None, today=today)
     return found
 
 
@@ -110,7 +126,7 @@ def _consent(connection: Connection, intake: Intake, row: ImageRow, *, linked: b
         record = consents.current(connection, row.consent_id)
     except UnknownRecordError:
         return ["CONSENT_UNKNOWN: the consent it refers to is not on record"]
-    if (record.patient_id, record.issuer or "") not in covered.numbers(connection, (row.patient_id, row.issuer)):
+    if (record.patient_id, record.issuer or "") not in patients.numbers(connection, (row.patient_id, row.issuer)):
         return ["CONSENT_OF_ANOTHER_PATIENT: the consent it refers to was given by someone else"]
     if record.state is not ConsentState.GIVEN:
         return [f"CONSENT_NOT_IN_FORCE: the consent it refers to is {record.state}"]
@@ -127,7 +143,7 @@ def _consent_of_patient(connection: Connection, intake: Intake, row: ImageRow) -
     missing = ["CONSENT_MISSING: the photograph refers to no consent"]
     if intake.consent_reference is ConsentReference.REQUIRED:
         return missing
-    numbers = covered.numbers(connection, (row.patient_id, row.issuer))
+    numbers = patients.numbers(connection, (row.patient_id, row.issuer))
     known = [each.record for number in numbers for each in consents.listed(connection, *number)]
     return [] if any(record.state is ConsentState.GIVEN for record in known) else missing
 

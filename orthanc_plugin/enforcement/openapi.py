@@ -24,7 +24,8 @@ from dicomwrap.terms import (
     PurposeGroup,
     WithdrawalPhase,
 )
-from orthanc_plugin.enforcement.rest import FHIR, JSON, OK, Endpoint
+from orthanc_plugin.enforcement.reply import FHIR, JSON, OK
+from orthanc_plugin.enforcement.rest import Endpoint
 from orthanc_plugin.enforcement.route import PLACEHOLDERS
 from orthanc_plugin.policy.model import Effect, Obligation
 
@@ -166,7 +167,7 @@ REFUSAL: Final[dict[str, Schema]] = {
 }
 APPROVAL: Final[dict[str, Schema]] = {"approval": TEXT, "image": TEXT, "approve_by": MOMENT, "received_at": MOMENT}
 
-PART: Final = _object({"ok": FLAG, "detail": TEXT}, ("ok", "detail"))
+PART: Final = _object({"ok": FLAG, "detail": TEXT, "busy": FLAG}, ("ok", "detail", "busy"))
 DOORS: Final = _object({"open": FLAG, "why": TEXT}, ("open", "why"))
 HEALTH: Final[dict[str, Schema]] = {
     "ok": FLAG,

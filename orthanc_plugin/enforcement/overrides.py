@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from orthanc_plugin.archive.port import CoreApi, ImageArchive
-from orthanc_plugin.enforcement import archives, copies, listings, qido, sends
+from orthanc_plugin.enforcement import archives, copies, levels, listings, qido, sends, wado
 from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.exits import ROUTES
 from orthanc_plugin.enforcement.rest import Endpoint
@@ -39,6 +39,8 @@ def overrides(
         *sends.endpoints(courier, modalities),
         *archives.endpoints(archive),
         *copies.endpoints(archive),
+        *levels.endpoints(core),
+        *wado.endpoints(archive, core),
     )
 
 

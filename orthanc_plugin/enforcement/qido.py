@@ -15,7 +15,8 @@ from typing import Final
 from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.attributes import MAIN, Header, Item, Level, answered, header, keyword_of
-from orthanc_plugin.enforcement.rest import Call, CallError, Endpoint, Reply
+from orthanc_plugin.enforcement.reply import CallError, Reply
+from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
 from orthanc_plugin.enforcement.searching import CLASSES, MODALITIES, MOST_TOLD, Question, read_keys, search
 from orthanc_plugin.enforcement.visible import Viewer
 from orthanc_plugin.registry.images import Subject
@@ -61,7 +62,7 @@ ORDER: Final = (Level.STUDY, Level.SERIES, Level.INSTANCE)
 
 def qido(core: CoreApi, services: Services, call: Call, *, level: Level) -> Reply:
     """Search for studies, series or instances that the account may have."""
-    _acceptable(call.headers.get("accept", ""))
+    acceptable(call.headers.get("accept", ""))
     arguments = dict(call.arguments)
     arguments.pop("purpose", None)
     if arguments.pop("fuzzymatching", "false").lower() != "false":
@@ -69,14 +70,15 @@ def qido(core: CoreApi, services: Services, call: Call, *, level: Level) -> Repl
     since, limit = (_number(arguments.pop(name, "")) for name in ("offset", "limit"))
     fields = _fields(level, call.names, arguments.pop("includefield", ""))
     viewer = Viewer(requester=call.requester, binding=call.user, door=call.door)
-    found = search(services, core, viewer, _question(level, call.names, arguments))
+    question = _question(level, call.names, arguments)
+    found = search(services, core, viewer, question)
     page = found[since or 0 :][:limit]
     if len(page) > MOST_TOLD:
         raise CallError(f"More than {MOST_TOLD} match.", status=413, remedy="Page with limit and offset.")
-    return Reply(payload=[_match(core, item, fields) for item in page], media=DICOM_JSON)
+    return Reply(payload=[_match(core, item, fields) for item in page], media=DICOM_JSON, held=question.telling)
 
 
-def _acceptable(accept: str) -> None:
+def acceptable(accept: str) -> None:
     """Refuse who takes no DICOM JSON, as PS3.18 8.7.4 says."""
     wanted = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
     if not wanted & MEDIA:
@@ -161,6 +163,7 @@ def endpoints(core: CoreApi) -> tuple[Endpoint, ...]:
             summary=qido.__doc__ or "",
             gives="",
             handler=partial(qido, core, level=level),
+            lane=Lane.LISTS,
         )
         for path, level in PATHS.items()
     )

@@ -11,15 +11,16 @@ from io import BytesIO
 from typing import Final
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.filereader import data_element_generator
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from dicomwrap.bitstream.clean import cleaned, hidden
+from dicomwrap.bitstream.clean import carriers, without_carriers
+from dicomwrap.bitstream.markers import Stream, parse
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
-from orthanc_plugin.enforcement.nesting import StructureError, require_shallow
+from orthanc_plugin.enforcement.nesting import Place, StructureError, places
 from orthanc_plugin.errors import ConsentgateError
 
 UIDS: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -28,8 +29,6 @@ LONGEST_IDENTITY: Final = 64  # characters: LO's limit, and the registry's for t
 # Syntaxes in which a photograph's pixels either are a stream that is checked, or can hide nothing.
 CHECKED_SYNTAXES: Final = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGBaseline8Bit})
 UNKEPT: Final = "\ufffd"
-META_START: Final = 132
-GROUP_LENGTH_BYTES: Final = 12
 _UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _LONGEST_UID: Final = 64
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -49,9 +48,9 @@ def parsed(content: bytes) -> Dataset:
             objects.
     """
     try:
-        require_shallow(content)  # before anything that recurses
+        found = places(content)  # before anything that recurses
         dataset = pydicom.dcmread(BytesIO(content))
-        faults = [*_uid_faults(dataset), *_order_faults(dataset, content)]
+        faults = [*_place_faults(dataset, found), *_uid_faults(dataset)]
     except StructureError as error:
         raise IntakeRefusedError(f"The object is not well formed: {error.args[0]}") from error
     except UNREADABLE as error:
@@ -62,27 +61,23 @@ def parsed(content: bytes) -> Dataset:
 
 
 def _uid_faults(dataset: Dataset) -> list[str]:
+    said = {keyword: str(dataset.get(keyword) or "") for keyword in UIDS}
     return [
         f"{keyword} is missing or no UID"
-        for keyword in UIDS
-        if not _UID.fullmatch(str(dataset.get(keyword) or "")) or len(str(dataset.get(keyword))) > _LONGEST_UID
+        for keyword, uid in said.items()
+        if not _UID.fullmatch(uid) or len(uid) > _LONGEST_UID
     ]
 
 
-def _order_faults(dataset: Dataset, content: bytes) -> list[str]:
-    """Say whether an element of the top level is there twice or out of order (PS3.5 section 7.1)."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_deflated:
-        return ["a deflated object can't be checked"]
-    length = int(dataset.file_meta.FileMetaInformationGroupLength)
-    stream = BytesIO(content)
-    stream.seek(META_START + GROUP_LENGTH_BYTES + length)
-    last = 0
-    for element in data_element_generator(stream, syntax.is_implicit_VR, syntax.is_little_endian):
-        if int(element.tag) <= last:
-            return ["an element is there twice or out of order"]
-        last = int(element.tag)
-    return []
+def _place_faults(dataset: Dataset, found: list[Place]) -> list[str]:
+    """Say whether pydicom found other elements on the top level than the walk did, which reads as DICOM says."""
+    if not dataset.file_meta.TransferSyntaxUID.is_transfer_syntax:
+        return ["nobody knows its transfer syntax"]
+    seen = [
+        (element.tag, element.value_tell if isinstance(element, RawDataElement) else element.file_tell)
+        for element in dataset.values()
+    ]
+    return [] if seen == found else ["two parsers take it for different objects"]
 
 
 def identity(dataset: Dataset, keyword: str) -> str:
@@ -105,21 +100,31 @@ def identity_faults(dataset: Dataset) -> list[str]:
     return faults
 
 
-def without_hidden_metadata(dataset: Dataset, content: bytes) -> bytes:
-    """Return ``content``, or the same object with the stream's hidden segments taken out (coefficients untouched)."""
+def streams(dataset: Dataset) -> tuple[Stream, ...]:
+    """Take the frames of a JPEG Baseline object apart, once for all who look into them.
+
+    Nothing is returned for what can't be taken apart, as for what is none: whoever looks then says so for itself.
+    """
     if getattr(dataset.file_meta, "TransferSyntaxUID", None) != JPEGBaseline8Bit or "PixelData" not in dataset:
-        return content
+        return ()
     try:
         count = int(dataset.get("NumberOfFrames") or 1)
-        frames = list(generate_frames(dataset.PixelData, number_of_frames=count))
-        if not any(hidden(frame) for frame in frames):
-            return content
-        dataset.PixelData = encapsulate([cleaned(frame) for frame in frames])
+        return tuple(parse(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=count))
+    except (DicomwrapError, *UNREADABLE):
+        return ()
+
+
+def without_hidden_metadata(dataset: Dataset, content: bytes, frames: tuple[Stream, ...]) -> bytes:
+    """Return ``content``, or the same object with what its ``frames`` hide taken out (coefficients untouched)."""
+    if not any(carriers(frame) for frame in frames):
+        return content  # a stream that can't be parsed goes to quarantine: the contradictions say so
+    try:
+        dataset.PixelData = encapsulate([without_carriers(frame) for frame in frames])
         for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
             if keyword in dataset:
                 del dataset[keyword]
         buffer = BytesIO()
         dataset.save_as(buffer, enforce_file_format=True)
     except (DicomwrapError, *UNREADABLE):
-        return content  # the stream can't be parsed: the contradictions say so, and it goes to quarantine
+        return content
     return buffer.getvalue()

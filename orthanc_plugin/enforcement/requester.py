@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dicomwrap.terms import PURPOSE_CODES, Audience, Form, Purpose
-from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, Role, User
+from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, Role, SignsIn, User
 from orthanc_plugin.config.proxy import Proxy
 from orthanc_plugin.gate import Requester
 
@@ -33,6 +33,10 @@ NOT_THE_PROXY: Final = (
 )
 NOBODY_NAMED: Final = ("NO_IDENTITY", "the proxy named nobody, and its own account may have nothing")
 TWO_NAMED: Final = ("IDENTITY_AMBIGUOUS", "the proxy named two different people")
+OTHER_SIGN_IN: Final = (
+    "OTHER_SIGN_IN",
+    "policy.toml has the account, and it signs in the other way: with Orthanc's password, or at the proxy",
+)
 NOT_BOUND: Final = ("UNKNOWN_USER", "the account is not bound to a purpose in policy.toml")
 
 
@@ -104,6 +108,11 @@ def ourselves(name: str) -> Asker:
     return Asker(requester=bound(name, user), user=user)
 
 
+def way_of(proxy: Proxy | None, headers: Mapping[str, str]) -> SignsIn:
+    """Return how whoever asks signs in: at the proxy, when it is its account that asks."""
+    return SignsIn.PROXY if proxy is not None and account(headers) == proxy.settings.account else SignsIn.ORTHANC
+
+
 def signed_in(proxy: Proxy | None, headers: Mapping[str, str], address: str | None) -> str:
     """Return the account behind a request, '' when there is none.
 
@@ -118,28 +127,37 @@ def signed_in(proxy: Proxy | None, headers: Mapping[str, str], address: str | No
     if headers.get("authorization", "").partition(" ")[0].lower() == "bearer":
         raise _RefusedError(*BEARER)
     own = account(headers)
-    by_proxy = proxy is not None and own == proxy.settings.account
     also = {proxy.settings.user_header.lower(), proxy.settings.secret_header.lower()} if proxy else frozenset()
     claimed = (IDENTITY_HEADERS | also) & headers.keys()
-    if proxy is None or not by_proxy:
+    if proxy is None or way_of(proxy, headers) is SignsIn.ORTHANC:
         if claimed:
             raise _RefusedError(*NOT_THE_PROXY)
         return own
     return _named(proxy, headers, address)
 
 
-def vouched_for(proxy: Proxy | None, headers: Mapping[str, str], address: str) -> str:
+def _stranger(name: str) -> str:
+    """Return what the trail calls whom the proxy names in vain: the bare name may be a system's, or our own."""
+    return f"{SignsIn.PROXY}:{name}"
+
+
+def vouched_for(policy: Policy, proxy: Proxy | None, headers: Mapping[str, str], address: str) -> str:
     """Return whom the proxy names, '' for everybody else: where Orthanc hasn't verified the password, only this counts.
 
     Args:
+        policy: who may be named so.
         proxy: the proxy that may name people, if there is one.
         headers: by name in lower case.
         address: where the request comes from.
     """
+    if proxy is None or way_of(proxy, headers) is SignsIn.ORTHANC:
+        return ""
     try:
-        return "" if proxy is None or account(headers) != proxy.settings.account else _named(proxy, headers, address)
+        name = _named(proxy, headers, address)
     except _RefusedError:
         return ""
+    user = policy.user(name)
+    return name if user is not None and user.signs_in is SignsIn.PROXY else _stranger(name)
 
 
 def _named(proxy: Proxy, headers: Mapping[str, str], address: str | None) -> str:
@@ -184,11 +202,12 @@ def of_request(
     """Return who asks by HTTP; header names in lower case, ``address`` None in a REST callback, which isn't told it."""
     requester = unknown(account(headers), address or "")
     try:
-        name = signed_in(proxy, headers, address)
+        name, way = signed_in(proxy, headers, address), way_of(proxy, headers)
         user = policy.user(name)
+        if user is None or user.signs_in is not way:
+            requester = of_user(name if way is SignsIn.ORTHANC else _stranger(name), None, address or "")
+            raise _RefusedError(*(NOT_BOUND if user is None else OTHER_SIGN_IN))
         requester = of_user(name, user, address or "")
-        if user is None:
-            raise _RefusedError(*NOT_BOUND)
         use = chosen(user, headers, arguments)
     except _RefusedError as refused:
         rule, reason = refused.args

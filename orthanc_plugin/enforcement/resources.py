@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orthanc_plugin.enforcement.rest import Call, CallError
+from orthanc_plugin.enforcement.reply import CallError
+from orthanc_plugin.enforcement.rest import Call
 from orthanc_plugin.enforcement.route import PLACEHOLDERS
 from orthanc_plugin.registry import images
 from orthanc_plugin.registry.engine import Database

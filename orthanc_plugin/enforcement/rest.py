@@ -9,71 +9,44 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Final, ParamSpec, cast
 from urllib.parse import unquote_plus
 
 from dicomwrap.errors import DicomwrapError
 from orthanc_plugin.config.policyfile import Role, User
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.exits import Match, classify, normalised
+from orthanc_plugin.enforcement.pace import Pace
+from orthanc_plugin.enforcement.reply import (
+    FORBIDDEN,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    OK,
+    TOO_LARGE,
+    BusyError,
+    CallError,
+    Reply,
+    fault,
+    send,
+)
 from orthanc_plugin.enforcement.requester import Asker
 from orthanc_plugin.enforcement.route import pattern
 from orthanc_plugin.enforcement.sdk import RestOutput, StreamOutput
+from orthanc_plugin.enforcement.streaming import Pieces, collected, send_stream
 from orthanc_plugin.enforcement.worker import Worker
-from orthanc_plugin.errors import (
-    ConfigurationError,
-    ConsentgateError,
-    IllegalTransitionError,
-    RegistryError,
-    UnknownImageError,
-    UnknownRecordError,
-)
+from orthanc_plugin.errors import ConfigurationError, ConsentgateError
 from orthanc_plugin.gate import Requester
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.services import Services
 
+P = ParamSpec("P")
+
 logger = logging.getLogger(__name__)
 
-BASE: Final = "/consentgate"
-JSON: Final = "application/json"
-FHIR: Final = "application/fhir+json"
 BODY_BYTES: Final = 256 * 1024
-COLLECTED_BYTES: Final = 32 * 1024 * 1024  # of a stream, where it can't leave in pieces (``sdk.can_stream``)
-UNSURE: Final = "See Orthanc's log, and ask what is on record before the call is sent again."
-
-OK: Final = 200
-BAD_REQUEST: Final = 400
-FORBIDDEN: Final = 403
-NOT_FOUND: Final = 404
-NOT_ALLOWED: Final = 405
-CONFLICT: Final = 409
-TOO_LARGE: Final = 413
-UNPROCESSABLE: Final = 422
-FAILED: Final = 500
-UNAVAILABLE: Final = 503
-
-# The first kind that an error is of says the status.
-STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
-    (UnknownRecordError, NOT_FOUND),
-    (UnknownImageError, NOT_FOUND),
-    (IllegalTransitionError, CONFLICT),
-    (RegistryError, UNAVAILABLE),
-    (ConsentgateError, UNPROCESSABLE),
-    (DicomwrapError, UNPROCESSABLE),
-)
-
-
-class CallError(ConsentgateError):
-    """The call itself is wrong, whatever is on record."""
-
-    remedy = f"See {BASE}/openapi.json for what each call takes."
-
-    def __init__(self, message: str, *, status: int = BAD_REQUEST, remedy: str | None = None) -> None:
-        super().__init__(message, remedy=remedy)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,23 +86,17 @@ class Call:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower() == media
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What an endpoint answers: ``payload`` as JSON, or else ``content``, or else the pieces of ``stream``.
-
-    Attributes:
-        filename: what a browser shall call the content.
-    """
-
-    status: int = OK
-    payload: object = None
-    media: str = JSON
-    content: bytes | None = None
-    stream: Iterator[bytes] | None = None
-    filename: str = ""
-
-
 Handler = Callable[[Services, Call], Reply]
+
+
+@unique
+class Lane(StrEnum):
+    """What an endpoint asks of the server, so that what is slow holds up nothing that is quick."""
+
+    FINDS = "FINDS"  # quick, and DICOMweb asks it in the middle of a retrieval
+    LISTS = "LISTS"
+    ARCHIVES = "ARCHIVES"  # reads whole pictures, and waits for the client
+    SENDS = "SENDS"  # waits for other systems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +112,9 @@ class Endpoint:
         gives: name of the schema of its answer.
         handler: does it.
         most: how many bytes the body may have. Orthanc's Python plugin 4.0 never frees a body, so little is taken.
-        waits: whether it waits for other systems, and so must not hold up decisions.
+        lane: what it is answered beside.
+        even: whether it answers about names that can be made up from a patient's number, so that the time that a
+            refusal takes would say who is a patient here.
     """
 
     method: str
@@ -157,7 +126,8 @@ class Endpoint:
     gives: str
     handler: Handler = field(repr=False)
     most: int = BODY_BYTES
-    waits: bool = False
+    lane: Lane = Lane.ARCHIVES
+    even: bool = False
 
 
 def text(values: Mapping[str, object], name: str, *, needed: bool = True, most: int = 2000) -> str:
@@ -179,20 +149,6 @@ def act(services: Services, call: Call) -> Act:
     return services.act(call.user.name, call.door)
 
 
-def fault(error: Exception) -> Reply:
-    """Return the answer to a call that failed: what is wrong, every place of it, and the remedy."""
-    status = getattr(error, "status", None)
-    if not isinstance(status, int):
-        status = next((status for kind, status in STATUSES if isinstance(error, kind)), FAILED)
-    problems = getattr(error, "problems", ())
-    payload = {
-        "error": str(error.args[0]) if error.args and status != FAILED else "The call failed.",
-        "problems": [str(problem) for problem in problems] if isinstance(problems, Sequence) else [],
-        "remedy": str(getattr(error, "remedy", UNSURE)),
-    }
-    return Reply(status=status, payload=payload)
-
-
 class RestDoor:
     """Answers every call to the paths of its endpoints; a method that none of them has is refused.
 
@@ -201,62 +157,52 @@ class RestDoor:
         endpoints: the table.
         worker: runs the endpoints, because Orthanc's HTTP threads have a stack of 100 KiB.
         streams: whether what is sent piece by piece can leave so (``sdk.can_stream``).
+        pace: holds refusals back where they must be even.
     """
 
     def __init__(
-        self, services: Services, endpoints: Sequence[Endpoint], worker: Worker, *, streams: bool = False
+        self,
+        services: Services,
+        endpoints: Sequence[Endpoint],
+        worker: Worker,
+        *,
+        streams: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         self.services = services
         self.endpoints = tuple((pattern(each.path), each) for each in endpoints)
         self.worker = worker
         self.streams = streams
+        self.pace = pace or Pace(services.ticks)
+        self.even = any(each.even for each in endpoints)
 
     def hook(self, output: RestOutput, uri: str, **request: object) -> None:
         """Answer Orthanc; whatever goes wrong is told as an error."""
-        try:
-            reply = self.worker.run(self.answer, uri, request)
-            if reply.stream is not None and self.streams:
-                self._stream(cast("StreamOutput", output), reply, reply.stream)
-                return
-            reply = self._collected(reply)
-        except BaseException:
-            logger.exception("a call of the REST door failed")
-            reply = fault(RuntimeError())
+        came = self.pace.ticks()
+        reply = self._attempt(self.worker.run, self.answer, uri, request)
+        if reply.held or (self.even and reply.status != OK):
+            reply = self._held(reply, came)
+        if reply.stream is not None and self.streams:
+            send_stream(cast("StreamOutput", output), reply, reply.stream, self.worker)
+            return
+        if reply.stream is not None:
+            reply = self._attempt(collected, reply, reply.stream, self.worker)
         send(output, reply)
 
-    def _stream(self, output: StreamOutput, reply: Reply, stream: Iterator[bytes]) -> None:
-        """Send each piece when it is made. What breaks off can't be told any more, and ends the connection.
-
-        A piece is made on a thread of the worker and sent on Orthanc's, so a slow client holds up nobody else.
-        """
+    def _attempt(self, work: Callable[P, Reply], *args: P.args, **kwargs: P.kwargs) -> Reply:
         try:
-            _name(output, reply)
-            output.StartStreamAnswer(reply.media)
-            with closing(self._pieces(stream)) as pieces:
-                for piece in pieces:
-                    output.SendStreamChunk(piece)
+            return work(*args, **kwargs)
         except BaseException:
-            logger.exception("an answer broke off while it was sent")
+            logger.exception("a call of the REST door failed")
+            return fault(RuntimeError())
 
-    def _collected(self, reply: Reply) -> Reply:
-        """Return the reply with its stream as content, where Orthanc's plugin can't stream."""
-        if reply.stream is None:
+    def _held(self, reply: Reply, came: float) -> Reply:
+        """Return the reply, not before its time; another one where too many wait for theirs."""
+        if self.pace.hold(came):
             return reply
-        collected = bytearray()
-        with closing(self._pieces(reply.stream)) as pieces:
-            for piece in pieces:
-                collected += piece
-                if len(collected) > COLLECTED_BYTES:
-                    return fault(too_much())
-        return replace(reply, content=bytes(collected), stream=None)
-
-    def _pieces(self, stream: Iterator[bytes]) -> Generator[bytes, None, None]:
-        """Give the pieces, each made on a thread of the worker; the stream is closed whatever comes between."""
-        try:
-            while (piece := self.worker.run(_next, stream)) is not None:
-                yield piece
-        finally:
-            self.worker.run(_close, stream)
+        if reply.stream is not None:
+            Pieces(reply.stream, self.worker).close()
+        return fault(BusyError("Too many answers are held back at once."))
 
     def answer(self, uri: str, request: Mapping[str, object]) -> Reply:
         """Return the answer to one call."""
@@ -307,44 +253,3 @@ class RestDoor:
 
 def _texts(value: object) -> dict[str, str]:
     return {str(key): str(each) for key, each in value.items()} if isinstance(value, dict) else {}
-
-
-def _next(stream: Iterator[bytes]) -> bytes | None:
-    return next(stream, None)
-
-
-def _close(stream: Iterator[bytes]) -> None:
-    if isinstance(stream, Generator):
-        stream.close()
-
-
-def too_much() -> CallError:
-    """Return the error for an answer that is too large to be collected."""
-    return CallError(
-        f"The answer has more than {COLLECTED_BYTES} bytes, and this version of Orthanc's Python plugin can't send it"
-        " piece by piece.",
-        status=TOO_LARGE,
-        remedy="Ask for less at a time, such as one series.",
-    )
-
-
-def _name(output: RestOutput, reply: Reply) -> None:
-    if reply.filename:
-        output.SetHttpHeader("Content-Disposition", f'attachment; filename="{reply.filename}"')
-
-
-def send(output: RestOutput, reply: Reply) -> None:
-    """Hand the answer to Orthanc; the JSON is ASCII, so that its length in characters is that in bytes.
-
-    What is good has status 200, because only then can a plugin say the media type in every version of Orthanc.
-    """
-    said = json.dumps(reply.payload, ensure_ascii=True)
-    if reply.status == OK:
-        _name(output, reply)
-        output.AnswerBuffer(said if reply.content is None else reply.content, reply.media)
-        return
-    try:
-        output.SendHttpStatus(reply.status, said)
-    except TypeError:  # orthanc-python before 4.2 wants the size, and leaves the media type to us
-        output.SetHttpHeader("Content-Type", reply.media)
-        output.SendHttpStatus(reply.status, said, len(said))

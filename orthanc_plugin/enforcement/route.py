@@ -18,8 +18,9 @@ from orthanc_plugin.registry.images import Subject
 class Kind(StrEnum):
     """What passes through an exit, and so who decides on it.
 
-    The filter decides on IMAGE by the pictures that the path names. It sees no body and no answer, so it lets BODY pass
-    to an override of ours (``overrides``), which decides on each picture; Orthanc's core never answers it.
+    The filter decides on IMAGE by the one picture that the path names. It sees no body and no answer, and what a study
+    holds can change before the answer is made. So it lets BODY pass to an override of ours (``overrides``), which
+    decides on each picture; Orthanc's core never answers it.
     """
 
     ADMIN = "ADMIN"
@@ -43,7 +44,8 @@ class Route:
         method: HTTP method as the handler will see it.
         path: template; ``{name}`` stands for what ``PLACEHOLDERS`` says.
         kind: what passes.
-        subject: placeholder (or ``?argument``) that names the pictures of an IMAGE row.
+        subject: placeholder (or ``?argument``) that names the picture of an IMAGE row, or the resource whose pictures
+            a BODY row gives whole.
         internal: Consentgate's own processes may use it too.
         role: what the account must have, where the kind alone doesn't say.
         unread: what is sent is read by another plugin before Consentgate sees it; the upload guard looks into it first.
@@ -112,8 +114,13 @@ def pattern(path: str) -> re.Pattern[str]:
 
 
 def images(subject: str, base: str, *tails: str) -> tuple[Route, ...]:
-    """Return rows of GET whose pictures are all that ``subject`` names."""
+    """Return rows of GET that give one picture, which ``subject`` names."""
     return tuple(Route("GET", base + tail, Kind.IMAGE, subject=subject) for tail in tails)
+
+
+def wholes(subject: str, base: str, *tails: str) -> tuple[Route, ...]:
+    """Return rows of GET that tell of all pictures of what ``subject`` names, or of none."""
+    return tuple(Route("GET", base + tail, Kind.BODY, subject=subject, role=Role.VIEW) for tail in tails)
 
 
 def forbidden(reason: str, *routes: str) -> tuple[Route, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from orthanc_plugin.config.policyfile import Role
-from orthanc_plugin.enforcement.route import Kind, Route, forbidden, images
+from orthanc_plugin.enforcement.route import Kind, Route, forbidden, images, wholes
 
 ABOVE: Final = (("/patients/{patient}", "patient"), ("/studies/{study}", "study"), ("/series/{series}", "series"))
 LEVELS: Final = (*ABOVE, ("/instances/{instance}", "instance"))
@@ -35,14 +35,17 @@ NO_RUNTIME_CHANGE: Final = "the server's behaviour is set in orthanc.json, where
 NO_CREATION: Final = "objects are made by dicomwrap, and come in through the intake"
 NO_PROTECTION: Final = "no patient is ever recycled, so none needs protection from it"
 NO_LABELS: Final = "labels of the whole archive may name patients; ask for those of a study"
+NO_LABEL: Final = "it only repeats what /labels of the same tells"
+NO_ARRAY: Final = "pixels are decided on picture by picture; ask for /instances/{id}/numpy"
+NO_SLICES: Final = "photographs have no slices to put in order; ask for /series/{id}/instances"
 NO_EXPLORER: Final = "Orthanc Explorer shows no decision and no reason; use a DICOMweb viewer"
 NO_ECHO: Final = "any host could be named; add it to orthanc.json and echo it by its name"
 
 _INSTANCE: Final = "/instances/{instance}"
 _FRAME: Final = f"{_INSTANCE}/frames/{{frame}}"
 _DRAWN: Final = ("/preview", "/rendered", "/image-uint8", "/image-uint16", "/image-int16", "/matlab", "/numpy")
-_WHOLE: Final = ("data", "size", "md5", "compressed-data", "compressed-size", "compressed-md5")
-_FILE_PARTS: Final = (*_WHOLE, "is-compressed", "info", "uuid")
+_FILE: Final = ("data", "size", "md5", "compressed-data", "compressed-size", "compressed-md5")
+_FILE_PARTS: Final = (*_FILE, "is-compressed", "info", "uuid")
 _LOGS: Final = ("", "-dicom", "-generic", "-http", "-jobs", "-lua", "-plugins", "-sqlite")
 
 
@@ -70,12 +73,14 @@ _SEEN: Final = (
     *images("instance", _INSTANCE, "/content", "/content/{rest}"),
     *images("instance", _FRAME, "", *_DRAWN, "/raw", "/raw.gz"),
     *images("instance", f"{_INSTANCE}/attachments", "", "/dicom", *(f"/dicom/{part}" for part in _FILE_PARTS)),
-    *(row for base, name in LEVELS for row in images(name, base, "", "/module", "/statistics", "/labels")),
-    *(row for base, name in LEVELS for row in images(name, base, "/labels/{name}")),
-    *(row for base, name in ABOVE for row in images(name, base, "/shared-tags", "/instances-tags", "/instances")),
-    *images("series", "/series/{series}", "/numpy", "/ordered-slices"),
-    *images("study", "/studies/{study}", "/series", "/module-patient"),
-    *images("patient", "/patients/{patient}", "/studies", "/series", "/protected"),
+    *images("instance", _INSTANCE, "", "/module", "/statistics", "/labels", "/labels/{name}"),
+)
+
+_WHOLE: Final = (
+    *(row for base, name in ABOVE for row in wholes(name, base, "", "/instances", "/module", "/statistics", "/labels")),
+    *(row for base, name in ABOVE for row in wholes(name, base, "/shared-tags", "/instances-tags")),
+    *wholes("study", "/studies/{study}", "/series", "/module-patient"),
+    *wholes("patient", "/patients/{patient}", "/studies", "/series"),
 )
 
 _DECIDED_INSIDE: Final = (
@@ -122,7 +127,10 @@ _KEPT: Final = (
     *forbidden(NO_EXPORT, f"POST {_INSTANCE}/export"),
     *forbidden(NO_REBUILDING, *(f"POST {base}/reconstruct" for base, _ in LEVELS)),
     *forbidden(NO_REBUILDING, "POST /tools/reconstruct", "POST /tools/invalidate-tags"),
-    *forbidden(NO_PROTECTION, "PUT /patients/{patient}/protected"),
+    *forbidden(NO_PROTECTION, "GET,PUT /patients/{patient}/protected"),
+    *forbidden(NO_ARRAY, "GET /series/{series}/numpy"),
+    *forbidden(NO_SLICES, "GET /series/{series}/ordered-slices"),
+    *forbidden(NO_LABEL, *(f"GET {base}/labels/{{name}}" for base, _ in ABOVE)),
     *forbidden(NO_LABELS, "GET /tools/labels"),
     *forbidden(NO_CREATION, "POST /tools/create-dicom"),
 )
@@ -170,6 +178,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *_SERVER,
     Route("POST", "/instances", Kind.INTAKE, internal=True),
     *_SEEN,
+    *_WHOLE,
     *_DECIDED_INSIDE,
     *_KEPT,
     *_ELSEWHERE,

@@ -27,6 +27,18 @@ MOST_TOLD: Final = 1000  # resources described in one answer, for each of which 
 CLASSES: Final = ("SOPClassUID", "SOPClassesInStudy")
 MODALITIES: Final = "ModalitiesInStudy"
 UNIVERSAL: Final = ("", "*")  # match everything
+UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+# Keys that say nothing of a person, or can't be made up. By any other an answer says who was photographed here, and so
+# would the time that it takes.
+NAMELESS: Final = frozenset(
+    {
+        *UIDS,
+        *("StudyDate", "StudyTime", "SeriesDate", "SeriesTime", "InstanceCreationDate", "InstanceCreationTime"),
+        *("Modality", "Manufacturer", "StationName", "InstitutionName", "BodyPartExamined", "ProtocolName"),
+        *("SeriesNumber", "InstanceNumber", "AcquisitionNumber", "NumberOfFrames"),
+    }
+)
+SEVERAL: Final = frozenset("*?\\")  # in a value that more than one number can match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +58,17 @@ class Question:
     classes: frozenset[str] = frozenset()
     within: tuple[tuple[Subject, str], ...] = ()
     case_sensitive: bool = False
+
+    @property
+    def telling(self) -> bool:
+        """Tell whether the time that the answer takes would say who was photographed here."""
+        return not NAMELESS.issuperset(self.keys) or any(subject is Subject.PATIENT for subject, _ in self.within)
+
+    @property
+    def guessed(self) -> bool:
+        """Tell whether it asks about a single patient, by what can be made up from their number."""
+        number = self.keys.get("PatientID", "*")
+        return SEVERAL.isdisjoint(number) or any(subject is Subject.PATIENT for subject, _ in self.within)
 
     def admits(self, picture: Listed) -> bool:
         """Tell whether a picture that the core has found is meant."""
@@ -91,14 +114,14 @@ def search(services: Services, core: CoreApi, viewer: Viewer, question: Question
         ArchiveError: the core refused the query.
     """
     found = {name: place for place, name in enumerate(_found(core, question))}
-    if len(found) > MOST:
+    if len(found) > MOST and not question.guessed:
         raise too_many(services, viewer)
 
     def pictures(connection: Connection) -> Iterable[Listed]:
         meant = [each for each in listed(connection, Subject.INSTANCE, found, MOST) if question.admits(each)]
         return whole(connection, question.level, meant)
 
-    shown = visible(services, viewer, pictures)
+    shown = visible(services, viewer, pictures, guessed=question.guessed)
     hits = [each for each in shown if each.orthanc_instance in found and question.admits(each)]
     hits.sort(key=lambda each: found[each.orthanc_instance])
     return tuple(items(question.level, shown, (each.of(question.level.subject) for each in hits)))

@@ -16,9 +16,11 @@ from orthanc_plugin.config.policyfile import DicomNode, Role, Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.packing import Refusal
+from orthanc_plugin.enforcement.reply import FORBIDDEN, OK, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, RESOURCES, Named, body, found, listed
-from orthanc_plugin.enforcement.rest import FORBIDDEN, OK, Call, CallError, Endpoint, Reply
-from orthanc_plugin.enforcement.withheld import Withheld, nothing_leaves, withheld
+from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
+from orthanc_plugin.enforcement.visible import Viewer
+from orthanc_plugin.enforcement.withheld import Withheld, kept_whole, nothing_leaves, withheld
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.services import Services
 
@@ -58,6 +60,10 @@ class Sends:
         names = listed(body(call, RESOURCES).get(RESOURCES))
         node = self._destination(services, call)
         resources = found(services.database, names)
+        viewer = Viewer(requester=requesters.bound(call.user.name, node), binding=node, door=call.door)
+        if kept := kept_whole(services, viewer, resources):
+            stays = (withheld(each, (kept[each.resource],), left=0) for each in resources if each.resource in kept)
+            return nothing_leaves([each for each in stays if each], "Nothing was sent.")
         done = Round()
         for named in resources:
             self._send(call, named, node, done)
@@ -78,8 +84,6 @@ class Sends:
 
     def _answers(self, call: Call, named: Named, node: DicomNode) -> Iterator[Refusal | Delivery]:
         requester = requesters.bound(call.user.name, node)
-        if named.subject is None:
-            yield self.courier.packer.unknown(requester, call.door)
         for handover in self.courier.deliver(requester, named.rows, node, call.door):
             refusal = Refusal(decision_id=handover.decision_id, reasons=handover.reasons)
             yield refusal if handover.delivery is None else handover.delivery
@@ -131,6 +135,7 @@ def endpoints(courier: Courier, modalities: Mapping[str, str]) -> tuple[Endpoint
             gives="Sent",
             handler=Sends(courier, modalities).store,
             most=BODY_BYTES,
-            waits=True,
+            lane=Lane.SENDS,
+            even=True,
         ),
     )

@@ -8,20 +8,22 @@ Sources: PS3.3 sections C.7.3.1, C.7.5.1, C.7.6.1; requirements 000-19b, 000-31,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.multival import MultiValue
 from pydicom.uid import JPEGBaseline8Bit
 from pydicom.valuerep import DT
 
-from dicomwrap.bitstream.markers import APPLICATION_MARKERS, COM, parse_head
+from dicomwrap.bitstream.markers import APPLICATION_MARKERS, COM, Stream, parse_head
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
+from dicomwrap.plaintext import plain_texts
 from orthanc_plugin.clock import LONDON
 from orthanc_plugin.registry import devices, operators
 
@@ -57,8 +59,8 @@ class Taking:
     through: str = ""
 
 
-def taking(dataset: Dataset) -> Taking:
-    """Return what the object says, before what is hidden in its stream is taken out."""
+def taking(dataset: Dataset, frames: tuple[Stream, ...]) -> Taking:
+    """Return what the object says, and its ``frames`` before what is hidden in them is taken out."""
     return Taking(
         serial=devices.keyed(_text(dataset, "DeviceSerialNumber"))[:LONGEST_KEY],
         station=devices.keyed(_text(dataset, "StationName"))[:LONGEST_KEY],
@@ -66,16 +68,21 @@ def taking(dataset: Dataset) -> Taking:
         numbers=tuple(operators.keyed(number) for number in _numbers(dataset)),
         acquired=_moment(dataset, _text(dataset, "AcquisitionDateTime")) or _split(dataset, "Acquisition"),
         created=_split(dataset, "Content"),
-        through=_through(dataset),
+        through=_through(dataset, frames),
     )
 
 
 def _values(dataset: Dataset, keyword: str) -> list[str]:
+    tag = tag_for_keyword(keyword)
+    if tag is None or tag not in dataset:
+        return []
+    found: Iterable[object] | None = plain_texts(dataset, tag)
     try:
-        value = dataset.get(keyword)
+        if found is None:
+            value = dataset[tag].value
+            found = value if isinstance(value, MultiValue | list) else [value]
     except UNREADABLE:
         return []
-    found = value if isinstance(value, MultiValue | list) else [value]
     return [text for each in found if each is not None and (text := str(each).strip())]
 
 
@@ -114,10 +121,10 @@ def _moment(dataset: Dataset, text: str) -> datetime | None:
     return None
 
 
-def _through(dataset: Dataset) -> str:
+def _through(dataset: Dataset, frames: tuple[Stream, ...]) -> str:
     """Name the program that gives itself away in the object's elements or in its stream's segments."""
     told = " ".join(_described(dataset)).lower()
-    hidden = b" ".join(_segments(dataset)).replace(b"\0", b"").lower()  # EXIF's own text may be UTF-16
+    hidden = b" ".join(_segments(dataset, frames)).replace(b"\0", b"").lower()  # EXIF's own text may be UTF-16
     return next((word for word in SHARING if word in told or word.encode() in hidden), "")
 
 
@@ -127,13 +134,18 @@ def _described(dataset: Dataset) -> Iterator[str]:
             yield _text(each, keyword)
 
 
-def _segments(dataset: Dataset) -> Iterator[bytes]:
+def _segments(dataset: Dataset, frames: tuple[Stream, ...]) -> Iterator[bytes]:
     """Give the segments of JPEG frames that aren't the picture; a stream that can't be parsed is held for that."""
-    if dataset.file_meta.get("TransferSyntaxUID") != JPEGBaseline8Bit or "PixelData" not in dataset:
+    for known in frames:
+        yield from _beside_the_picture(known)
+    if frames or dataset.file_meta.get("TransferSyntaxUID") != JPEGBaseline8Bit or "PixelData" not in dataset:
         return
     try:
         for frame in generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1)):
-            head = parse_head(frame)
-            yield from (head.body(piece) for piece in head.pieces if piece.marker in (COM, *APPLICATION_MARKERS))
+            yield from _beside_the_picture(parse_head(frame))
     except (DicomwrapError, *UNREADABLE):
         return
+
+
+def _beside_the_picture(frame: Stream) -> Iterator[bytes]:
+    return (frame.body(piece) for piece in frame.pieces if piece.marker == COM or piece.marker in APPLICATION_MARKERS)

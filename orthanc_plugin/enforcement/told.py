@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from orthanc_plugin.audit.event import EventType, Outcome
-from orthanc_plugin.enforcement.exits import ROUTES, classify
-from orthanc_plugin.enforcement.rest import Call, Reply
+from orthanc_plugin.enforcement.exits import METHODS, ROUTES, classify
+from orthanc_plugin.enforcement.reply import Reply
+from orthanc_plugin.enforcement.rest import Call
 from orthanc_plugin.enforcement.route import Kind
 from orthanc_plugin.enforcement.withheld import NOTHING
 from orthanc_plugin.policy.explain import OBLIGATION_WORDS
@@ -45,8 +46,12 @@ REMEDIES: Final[Mapping[str, str]] = {
 }
 # Where patients can be named by what is made of their number: in these paths, and in bodies.
 GUESSABLE: Final = frozenset(
-    f"{route.method} {route.path}" for route in ROUTES if route.kind is Kind.BODY or "{patient}" in route.path
+    f"{route.method} {route.path}"
+    for route in ROUTES
+    if "{patient}" in route.path or (route.kind is Kind.BODY and not route.subject)
 )
+# Rules that say something of pictures, and name none.
+OF_PICTURES: Final = (["UNKNOWN_IMAGE"], ["TOO_MANY"])
 # A call of ours that says itself what is wrong with it, such as an option that is not honoured, is no decision.
 AS_ASKED: Final = "The request can't be met in the form in which it was made."
 NONE: Final = f"No refusal of this account is on record for the last {MINUTES} minutes."
@@ -78,7 +83,7 @@ def _newest(services: Services, actor: str, door: str) -> Iterator[Mapping[str, 
         if datetime.fromisoformat(str(entry["at"])) < since or len(told) == MOST:
             return
         refused = entry["event"] == EventType.ACCESS_CONTROL_DECISION and entry["outcome"] == Outcome.REFUSED
-        if not refused or entry["actor"] != actor or door not in ("", entry["door"]):
+        if not refused or entry["actor"] != actor or not _by_http(entry) or door not in ("", entry["door"]):
             continue
         key = str(entry["door"] if _is_kept_back(entry) else entry["id"])
         if key not in told:  # how many pictures were refused is kept back too
@@ -86,9 +91,14 @@ def _newest(services: Services, actor: str, door: str) -> Iterator[Mapping[str, 
             yield entry
 
 
+def _by_http(entry: Mapping[str, object]) -> bool:
+    """Tell whether it was refused at an HTTP door: behind any other there was no account, whatever its name."""
+    return str(entry["door"]).partition(" ")[0] in METHODS.values()
+
+
 def _is_kept_back(entry: Mapping[str, object]) -> bool:
     """Tell whether the reason would say that somebody is a patient here."""
-    about_pictures = bool(entry["subject"]) or entry["rules"] == ["UNKNOWN_IMAGE"]
+    about_pictures = bool(entry["subject"]) or entry["rules"] in OF_PICTURES
     return about_pictures and entry["door"] in GUESSABLE
 
 

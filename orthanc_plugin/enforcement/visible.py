@@ -10,7 +10,7 @@ Sources: requirements 2.6 (no door without a decision); PS3.15 A.5.3.10 (Query).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -26,6 +26,7 @@ from orthanc_plugin.release import DOCUMENTS, unmet
 from orthanc_plugin.services import Services
 
 MOST: Final = 10_000  # pictures decided on for one query
+MOST_GUESSED: Final = 1_000  # of which one may be seen, where a patient's number names them: well under ``pace.FLOOR``
 ATTEMPTS: Final = 3
 # Entries of the trail that change nothing of what was decided on; after any other the query is decided on again.
 HARMLESS: Final = frozenset(
@@ -53,20 +54,26 @@ class QueryRefusedError(ConsentgateError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who asks, as bound, and through which door."""
+    """Who asks, as bound, and through which door.
+
+    Attributes:
+        undescribed: nothing is told but how a picture is encoded that was named by its UID; so nothing is disclosed.
+    """
 
     requester: Requester
     binding: Binding
     door: str
+    undescribed: bool = False
 
 
 Pictures = Callable[[Connection], Iterable[Listed]]
 
 
-def visible(services: Services, viewer: Viewer, pictures: Pictures) -> tuple[Listed, ...]:
+def visible(services: Services, viewer: Viewer, pictures: Pictures, *, guessed: bool = False) -> tuple[Listed, ...]:
     """Return those of ``pictures`` that the viewer may be told of.
 
-    A withdrawal that is recorded before the query's own entry counts.
+    A withdrawal that is recorded before the query's own entry counts. Where they were ``guessed``, which is named in a
+    way that can be made up from one patient's number, whoever may see none is told of none, however many there are.
 
     Raises:
         QueryRefusedError: the doors are shut, there are too many, or what is on record keeps changing.
@@ -78,9 +85,12 @@ def visible(services: Services, viewer: Viewer, pictures: Pictures) -> tuple[Lis
         with services.database.reading() as connection:
             decided_at = trail.length(connection)
             considered = tuple(pictures(connection))
-            if len(considered) > MOST:
+            if guessed and not any(_may_see(services, connection, viewer, row) for row in considered[:MOST_GUESSED]):
+                shown: tuple[Listed, ...] = ()
+            elif len(considered) > MOST:
                 raise too_many(services, viewer)
-            shown = tuple(row for row in considered if _may_see(services, connection, viewer, row))
+            else:
+                shown = tuple(row for row in considered if _may_see(services, connection, viewer, row))
         with services.database.writing() as connection:
             if HARMLESS.issuperset(trail.events_after(connection, decided_at)):
                 trail.append(connection, [_event(services, viewer, len(shown), len(considered) - len(shown))])
@@ -103,13 +113,26 @@ def refused(services: Services, viewer: Viewer, reason: str, rule: str) -> Query
 
 
 def _may_see(services: Services, connection: Connection, viewer: Viewer, row: Listed) -> bool:
+    """Tell whether the original could be released, with nothing on record but this query.
+
+    It keeps counts, so it is no record of a disclosure.
+    """
     request = AccessRequest(requester=viewer.requester, sop_instance_uid=row.sop_instance_uid, door=viewer.door)
     answer = services.gate.answer(connection, request, services.clock())
     if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
         return False
     if not answer.decision.obligations and not row.sop_class_uid.startswith(DOCUMENTS):
         return True
-    return not unmet(answer.decision, services.context_in(connection, answer, viewer.binding))
+    context = services.context_in(connection, answer, viewer.binding)
+    return not unmet(answer.decision, replace(context, recordable=viewer.undescribed))
+
+
+def may_leave(services: Services, connection: Connection, viewer: Viewer, sop_instance_uid: str) -> bool:
+    """Tell whether a picture could be released in whatever form; nothing is recorded, so nothing may leave by this."""
+    request = AccessRequest(requester=viewer.requester, sop_instance_uid=sop_instance_uid, door=viewer.door)
+    answer = services.gate.answer(connection, request, services.clock())
+    permits = answer.decision.permits
+    return permits and not unmet(answer.decision, services.context_in(connection, answer, viewer.binding))
 
 
 def _event(services: Services, viewer: Viewer, shown: int, withheld: int) -> AuditEvent:

@@ -7,14 +7,20 @@ photographed here is itself confidential.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orthanc_plugin.enforcement.packing import Refusal
-from orthanc_plugin.enforcement.resources import Named
-from orthanc_plugin.enforcement.rest import FORBIDDEN, Reply
+from sqlalchemy import Connection
 
+from orthanc_plugin.enforcement.packing import Refusal
+from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
+from orthanc_plugin.enforcement.resources import Named
+from orthanc_plugin.enforcement.visible import MOST_GUESSED, Viewer, may_leave
+from orthanc_plugin.gate import AccessRequest
+from orthanc_plugin.services import Services
+
+MOST_NAMES: Final = 100
 NOTHING: Final = "nothing of it is known here, or nothing of it may leave for this purpose"
 REMEDY: Final = "Ask for what the patient has consented to; the decisions are explained by 'consentgate explain'."
 
@@ -37,6 +43,47 @@ class Withheld:
     def told_by_name(self) -> dict[str, object]:
         """Return it by the resource's name: for whoever named it, not for what travels on with the pictures."""
         return {"resource": self.named.resource, **self.told()}
+
+
+def kept_whole(services: Services, viewer: Viewer, resources: Iterable[Named]) -> dict[str, Refusal]:
+    """Return, by name, a refusal for each that can be made up from a patient's number and of which nothing may leave.
+
+    Each is on record by one decision, on the first of its pictures if it has any, so that it takes no longer for many.
+
+    Raises:
+        CallError: too many such names to answer them in the same time whoever is a patient.
+        RegistryError: nothing can be decided now.
+    """
+    guessable = [named for named in resources if named.guessable and (named.rows or named.subject is None)]
+    if len(guessable) > MOST_NAMES:
+        raise CallError(
+            f"More than {MOST_NAMES} patients, or unknown resources, are named.", remedy="Name their studies."
+        )
+    with services.database.reading() as connection:
+        staying = list(_staying(services, connection, viewer, guessable))
+    refusals = _on_record(services, viewer, [each.rows[0].sop_instance_uid if each.rows else "" for each in staying])
+    return dict(zip((named.resource for named in staying), refusals, strict=True))
+
+
+def _staying(services: Services, connection: Connection, viewer: Viewer, guessable: Iterable[Named]) -> Iterator[Named]:
+    left = MOST_GUESSED
+    for named in guessable:
+        rows, left = named.rows[:left], max(left - len(named.rows), 0)
+        if not any(may_leave(services, connection, viewer, row.sop_instance_uid) for row in rows):
+            yield named
+
+
+def _on_record(services: Services, viewer: Viewer, names: Sequence[str]) -> Iterator[Refusal]:
+    """Record the decision on each picture; '' is one that the registry doesn't know.
+
+    A permit can be among them, whose obligations can't be met.
+    """
+    requester, door, gate = viewer.requester, viewer.door, services.gate
+    requests = [AccessRequest(requester=requester, sop_instance_uid=name, door=door) for name in names]
+    for answer in gate.authorize_all(requests) if requests else ():
+        if answer.decision.permits:
+            gate.refuse(requester, door, NOTHING, rule="OBLIGATION_UNMET", subject=answer.request.sop_instance_uid)
+        yield Refusal(decision_id=answer.decision_id, reasons=(NOTHING,))
 
 
 def withheld(named: Named, refusals: Sequence[Refusal], *, left: int) -> Withheld | None:

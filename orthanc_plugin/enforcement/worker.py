@@ -65,6 +65,23 @@ class Worker:
                 self._hang(future)
             raise
 
+    def ahead(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+        """Begin ``work`` on a thread that is free; return what gives its result, and does it itself if none was."""
+        future = self.pool.submit(work, *args, **kwargs)
+        return lambda: work(*args, **kwargs) if future.cancel() else future.result()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done when a thread is free; nobody waits for it."""
+        self.pool.submit(work)
+
+    def meet(self) -> None:
+        """Return once a thread is free, however long that takes; it waits its turn like any work.
+
+        Raises:
+            RuntimeError: no thread takes work any more.
+        """
+        self.pool.submit(int).result()
+
     def _hang(self, future: Future[T]) -> None:
         """Count ``future`` as hanging until it ends, which may be now."""
         hanging = cast("Future[object]", future)

@@ -10,8 +10,10 @@ Sources: requirements 003-98c (shown to the patient for final approval), 002-26b
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from itertools import takewhile
 
 from sqlalchemy import Connection
 
@@ -94,8 +96,11 @@ def end_windows(connection: Connection, act: Act) -> None:
         append(connection, [event])
 
 
-def sweep(filing: Filing, act: Act) -> Swept:
-    """End the windows that are over, and file what may be filed; what fails is tried again by the next sweep."""
+def sweep(filing: Filing, act: Act, stopping: Callable[[], bool] = lambda: False) -> Swept:
+    """End the windows that are over, and file what may be filed until it is time for ``stopping``.
+
+    What fails is tried again by the next sweep.
+    """
     with filing.database.reading() as connection:
         overdue = bool(quarantine.overdue(connection, act.at))
     if overdue:  # the write lock is not taken for nothing
@@ -103,7 +108,7 @@ def sweep(filing: Filing, act: Act) -> Swept:
             end_windows(connection, act)
     with filing.database.reading() as connection:
         ready = quarantine.to_file(connection)
-    outcome = {held.quarantine_id: _filed(filing, held, act) for held in ready}
+    outcome = {held.quarantine_id: _filed(filing, held, act) for held in takewhile(lambda _: not stopping(), ready)}
     filing.sweep()
     return Swept(filed=_those(outcome, filed=True), still=_those(outcome, filed=False))
 

@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ConsentgateError, IllegalTransitionError
-from orthanc_plugin.lifecycle import covered, refusal
+from orthanc_plugin.lifecycle import refusal
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.policy.model import Obligation
-from orthanc_plugin.registry import captures, images, quarantine, tasks
+from orthanc_plugin.registry import captures, images, patients, quarantine, tasks
 from orthanc_plugin.registry.captures import Stop, StopKind
 from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.quarantine import Held
@@ -106,7 +106,7 @@ def _patient(
     """Return whose study it is: as all its objects say in one voice, or as was ``told``, if none contradicts."""
     named = _named(filed) or _named(unfiled)
     if told is not None:
-        if named and named.isdisjoint(covered.numbers(connection, told)):
+        if named and named.isdisjoint(patients.numbers(connection, told)):
             raise UnknownPatientError(
                 "The objects of this study are another patient's.", remedy="Give the number that they bear."
             )

@@ -8,22 +8,13 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from dicomwrap.consentrecord import ConsentRecord
-from orthanc_plugin.registry import facts, images, merging, patients
+from orthanc_plugin.registry import facts, images, patients
 from orthanc_plugin.registry.images import ImageRow, Subject
-from orthanc_plugin.registry.patients import Key
-
-
-def numbers(connection: Connection, who: Key) -> tuple[Key, ...]:
-    """Return every number (with issuer) of the patient behind this one."""
-    if patients.find(connection, *who) is None:
-        return (who,)
-    kept = merging.survivor(connection, who) or who
-    return (kept, *patients.merged_into(connection, kept))
 
 
 def pictures(connection: Connection, record: ConsentRecord) -> tuple[ImageRow, ...]:
     """Return the patient's pictures that the consent covers."""
     found = []
-    for patient_id, issuer in numbers(connection, (record.patient_id or "", record.issuer or "")):
+    for patient_id, issuer in patients.numbers(connection, (record.patient_id or "", record.issuer or "")):
         found += images.find(connection, Subject.PATIENT_ID, (patient_id,), issuer=issuer)
     return tuple(row for row in found if facts.covers(record, row))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,8 @@ from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.spool import Spool
 from orthanc_plugin.registry.trail import append
+
+UNCONFIRMED: Final = "PATIENT_SUPPLIED_UNCONFIRMED"
 
 
 def link(connection: Connection, act: Act, quarantine_id: str, consent_id: str) -> None:
@@ -41,6 +44,24 @@ def link(connection: Connection, act: Act, quarantine_id: str, consent_id: str) 
         EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED, "LINKED", subject=held.sop_instance_uid, consents=(consent_id,)
     )
     append(connection, [linked])
+
+
+def confirm(connection: Connection, act: Act, quarantine_id: str) -> None:
+    """Record that the patient supplied a held object, as it says itself, on the word of whoever acts.
+
+    Raises:
+        UnknownRecordError: there is no such object.
+        IllegalTransitionError: it isn't held for that.
+    """
+    held = quarantine.get(connection, quarantine_id)
+    if held.status is not Status.HELD or not any(reason.startswith(UNCONFIRMED) for reason in held.reasons):
+        raise IllegalTransitionError(
+            "Only what is held because it says that the patient supplied it can be confirmed so.",
+            remedy="Leave --patient-supplied out, or see 'consentgate quarantine show'.",
+        )
+    quarantine.confirm(connection, quarantine_id)
+    kind, effect = EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED, "CONFIRMED_PATIENT_SUPPLIED"
+    append(connection, [act.event(kind, effect, subject=held.sop_instance_uid)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,18 +7,49 @@ policy reads is no part of a case, so ``parse_case(case_as_mapping(case)) == cas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from orthanc_plugin.policy.model import Case, Giver, Tests
+from orthanc_plugin.policy.model import (
+    Authority,
+    BreakGlass,
+    Case,
+    Consent,
+    Giver,
+    Image,
+    Patient,
+    Recipient,
+    Request,
+    Switches,
+    Tests,
+    WithdrawnPurpose,
+)
 
 FACTS: Final = ("patient", "image", "consents", "authorities")
 NOT_READ: Final[Mapping[type, frozenset[str]]] = {
     Giver: frozenset({"relationship", "authority_document", "competence_assessor"}),
     Tests: frozenset({"consulted"}),
 }
+PARTS: Final = (
+    Authority,
+    BreakGlass,
+    Consent,
+    Giver,
+    Image,
+    Patient,
+    Recipient,
+    Request,
+    Switches,
+    Tests,
+    WithdrawnPurpose,
+)
+# What the policy reads of each part of a case.
+NAMES: Final[Mapping[type, tuple[str, ...]]] = {
+    part: tuple(field.name for field in fields(part) if field.name not in NOT_READ.get(part, ())) for part in PARTS
+}
+AS_IT_IS: Final = frozenset({str, bool, int})
 # Not in every case file: left out where nothing is known.
 LATER: Final = frozenset({"has_pr"})
 
@@ -40,19 +71,17 @@ def question_as_mapping(case: Case) -> dict[str, object]:
 
 def plain(value: object) -> object:
     """Return a part of a case, such as its request, as JSON has it."""
+    if value is None or type(value) in AS_IT_IS:
+        return value
     if isinstance(value, StrEnum):
-        return value.value
+        return str(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple):
         return [plain(each) for each in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return _object(value)
-    return value
+    return _object(value)
 
 
 def _object(value: object) -> dict[str, object]:
-    passed_over = NOT_READ.get(type(value), frozenset())
-    names = (field.name for field in fields(value) if field.name not in passed_over)  # type: ignore[arg-type]
-    known = {name: getattr(value, name) for name in names}
-    return {name: plain(each) for name, each in known.items() if each is not None or name not in LATER}
+    known = [(name, getattr(value, name)) for name in NAMES[type(value)]]
+    return {name: plain(each) for name, each in known if each is not None or name not in LATER}

@@ -2,6 +2,7 @@
 
 Knows the rows of pictures, quarantine and disclosures. A picture is a device's when intake found it to be, or when it
 bears the device's number and no other device was found, such as one that came before the device was on the register.
+What is in quarantine is also the device's whose account sent it, whatever number it bears.
 
 Sources: requirements 001-10a (the list of a lost device), 001-16a (the share of each class, each month).
 """
@@ -56,7 +57,8 @@ def by_device(connection: Connection, device: Device) -> Iterator[Captured]:
 def _of(table: Table, device: Device) -> ColumnElement[bool]:
     keys = {"device_serial": device.serial_number, "device_station": device.station_name}
     bears = or_(*(table.c[name] == key for name, key in keys.items() if key))
-    return or_(table.c.device_id == device.device_id, and_(table.c.device_id.is_(None), bears))
+    sent = [table.c.account == device.account] if device.account and table is quarantine else []
+    return or_(table.c.device_id == device.device_id, and_(table.c.device_id.is_(None), bears), *sent)
 
 
 def _captured(row: Row[tuple[object, ...]], quarantine_id: str, disclosures: tuple[Told, ...]) -> Captured:

@@ -11,13 +11,22 @@ from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, literal_column, select
 
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
 from orthanc_plugin.registry.tables import capture_stops
 
 SEAL: Final = "capture stop record "
+COLUMNS: Final = tuple(column.name for column in capture_stops.c)
+# Asked about every picture that comes in.
+OF_STUDY: Final = prepared(
+    select(*capture_stops.c)
+    .where(capture_stops.c.study_instance_uid == bindparam("study_instance_uid"))
+    .order_by(capture_stops.c.stopped_at)
+    .limit(literal_column("1"))
+)
 
 
 @unique
@@ -63,14 +72,9 @@ def was_stopped_for(connection: Connection, study_instance_uid: str, kind: StopK
 
 def of_study(connection: Connection, study_instance_uid: str) -> Stop | None:
     """Return the first stop of this study, None when its capture was never stopped."""
-    row = connection.execute(
-        select(capture_stops)
-        .where(capture_stops.c.study_instance_uid == study_instance_uid)
-        .order_by(capture_stops.c.stopped_at)
-        .limit(1)
-    ).first()
-    if row is None:
+    rows = OF_STUDY.rows(connection, study_instance_uid=study_instance_uid)
+    if not rows:
         return None
-    values = dict(row._mapping)
-    stopped_at = datetime.fromisoformat(values["stopped_at"])
-    return Stop(**{**values, "kind": StopKind(values["kind"]), "stopped_at": stopped_at})
+    values = {name: str(value) for name, value in zip(COLUMNS, rows[0], strict=True)}
+    stopped_at = datetime.fromisoformat(values.pop("stopped_at"))
+    return Stop(kind=StopKind(values.pop("kind")), stopped_at=stopped_at, **values)

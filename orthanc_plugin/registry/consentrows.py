@@ -10,8 +10,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, literal_column, select
 from sqlalchemy.exc import IntegrityError
 
 from dicomwrap.consentfile import consent_json, read_consent
@@ -20,10 +22,20 @@ from dicomwrap.errors import ConsentFileError
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry import consentfacts
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import unreadable
 from orthanc_plugin.registry.tables import consents
 
 SEAL = "consent record "
+# Asked about every picture that comes in.
+CURRENT: Final = prepared(
+    select(*consents.c)
+    .where(consents.c.consent_id == bindparam("consent_id"))
+    .order_by(consents.c.version.desc())
+    .limit(literal_column("1"))
+)
+# Reading it takes longer than finding it, and the same text always reads the same.
+read_text = lru_cache(maxsize=256)(read_consent)
 
 
 class IncompleteConsentError(ConfigurationError):
@@ -37,6 +49,16 @@ class Recorded:
     """A consent's version as it stands in the registry."""
 
     record: ConsentRecord
+    recorded_at: str
+    recorded_by: str
+
+
+class _Version(NamedTuple):
+    consent_id: str
+    version: int
+    patient_id: str
+    issuer: str
+    record: str
     recorded_at: str
     recorded_by: str
 
@@ -71,7 +93,7 @@ def _own(row: Row[tuple[object, ...]]) -> bool:
         return False
 
 
-def _columns(row: Row[tuple[object, ...]]) -> consentfacts.Columns:
+def _columns(row: Row[tuple[object, ...]] | _Version) -> consentfacts.Columns:
     return consentfacts.Columns(row.consent_id, row.version, row.patient_id, row.issuer)
 
 
@@ -79,9 +101,9 @@ def _seal(consent_id: str, version: int, text: str) -> str:
     return f"{SEAL}{consent_id} version {version} sha256 {hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _read(row: Row[tuple[object, ...]]) -> Recorded:
+def _read(row: Row[tuple[object, ...]] | _Version) -> Recorded:
     try:
-        record = read_consent(row.record)
+        record = read_text(row.record)
     except ConsentFileError:
         raise consentfacts.faulty(row.record) from None
     if consentfacts.columns(record) != _columns(row):
@@ -144,11 +166,10 @@ def current(connection: Connection, consent_id: str) -> ConsentRecord:
     Raises:
         UnknownRecordError: there is no such consent.
     """
-    query = select(consents).where(consents.c.consent_id == consent_id).order_by(consents.c.version.desc()).limit(1)
-    row = connection.execute(query).first()
-    if row is None:
+    rows = CURRENT.rows(connection, consent_id=consent_id)
+    if not rows:
         raise _unknown()
-    return _read(row).record
+    return _read(_Version._make(rows[0])).record
 
 
 def versions(connection: Connection, consent_id: str) -> list[Recorded]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Never, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.devices import DeviceClass, DeviceStatus, Safeguard
@@ -26,7 +26,15 @@ from orthanc_plugin.registry.stored import flag, sealed, unreadable, word
 from orthanc_plugin.registry.tables import devices
 
 SEAL: Final = "device record "
-LONGEST: Final = {"serial_number": 64, "station_name": 64, "aet": 16, "description": 128, "owner": 64, "department": 64}
+LONGEST: Final = {
+    "serial_number": 64,
+    "station_name": 64,
+    "aet": 16,
+    "account": 64,
+    "description": 128,
+    "owner": 64,
+    "department": 64,
+}
 FLAGS: Final = (*Safeguard, "remote_wipe", "cloud_sync")
 NAMES: Final = (*LONGEST, *FLAGS, "device_class")
 TOLD: Final = ("version", "reason", "recorded_at", "recorded_by")
@@ -58,6 +66,7 @@ class Device:
         serial_number: as its pictures have it in DeviceSerialNumber; see ``keyed``.
         station_name: as they have it in StationName.
         aet: AE title under which it sends by itself.
+        account: account with which it, and nothing else, sends by HTTP.
         description: maker and model, for people.
         owner: who has it.
         department: where it belongs.
@@ -82,6 +91,7 @@ class Device:
     waived: tuple[Waiver, ...] = ()
     status: DeviceStatus = DeviceStatus.IN_USE
     since: str
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +134,7 @@ def append(connection: Connection, device: Device, *, reason: str, by: str, at: 
 
     Raises:
         IncompleteDeviceError: with everything that is missing.
-        IllegalTransitionError: another device that isn't retired is known by the same serial number or station name.
+        IllegalTransitionError: another device that isn't retired has the same serial number, station name or account.
     """
     if problems := tuple(gaps(device)):
         raise IncompleteDeviceError("The device can't be on the register like this.", problems=problems)
@@ -141,13 +151,14 @@ def append(connection: Connection, device: Device, *, reason: str, by: str, at: 
         "recorded_by": by,
     }
     connection.execute(devices.insert().values(row))
-    return sealed(SEAL, f"{device.device_id} version {row['version']}", row)
+    return _seal(row)
 
 
 def _must_be_told_apart(connection: Connection, device: Device) -> None:
     if device.status is DeviceStatus.RETIRED:
         return
     keys = {name: keyed(getattr(device, name)) for name in ("serial_number", "station_name")}
+    keys["account"] = device.account.strip()
     for other in listed(connection):
         same = [name for name, key in keys.items() if key and key == getattr(other, name)]
         if same and other.device_id != device.device_id and other.status is not DeviceStatus.RETIRED:
@@ -206,11 +217,18 @@ def _newest(*columns: ColumnElement[str]) -> Select[tuple[object, ...]]:
     return select(*(columns or (devices,))).where(~newer.exists())
 
 
+COLUMNS: Final = tuple(column.name for column in devices.c)
 _SERIAL, _STATION, _AET = (
     (devices.c[name] == bindparam(name)) & (devices.c[name] != "") for name in ("serial_number", "station_name", "aet")
 )
 # Asked about every picture that comes in.
-KNOWN_BY: Final = prepared(_newest(devices.c.device_id).where(_SERIAL | _STATION).order_by(devices.c.device_id))
+KNOWN_BY: Final = prepared(_newest(*devices.c).where(_SERIAL | _STATION).order_by(devices.c.device_id))
+OF_ACCOUNT: Final = prepared(
+    _newest(*devices.c).where(devices.c.account == bindparam("account"), devices.c.account != "")
+)
+LOST_UNBOUND: Final = prepared(
+    _newest(*devices.c).where(devices.c.status == DeviceStatus.LOST.value, devices.c.aet == "", devices.c.account == "")
+)
 LOST_NODE: Final = prepared(_newest(devices.c.device_id).where(_AET, devices.c.status == DeviceStatus.LOST.value))
 
 
@@ -220,9 +238,20 @@ def known_by(connection: Connection, serial: str, station: str) -> list[Device]:
     One whose serial number is another than the picture's isn't meant, whatever the station.
     """
     rows = KNOWN_BY.rows(connection, serial_number=serial, station_name=station)
-    found = [current(connection, str(device_id)) for (device_id,) in rows]
+    found = [_recorded(row).device for row in rows]
     meant = [each for each in found if not (serial and each.serial_number and each.serial_number != serial)]
     return [each for each in meant if each.status is not DeviceStatus.RETIRED] or meant
+
+
+def of_account(connection: Connection, account: str) -> list[Device]:
+    """Return the device that sends with this account of HTTP; retired ones only where there is no other."""
+    found = [_recorded(row).device for row in OF_ACCOUNT.rows(connection, account=account)] if account else []
+    return [each for each in found if each.status is not DeviceStatus.RETIRED] or found
+
+
+def lost_unbound(connection: Connection) -> list[Device]:
+    """Return the lost devices of which the register has neither AE title nor account: nothing tells their uploads."""
+    return [_recorded(row).device for row in LOST_UNBOUND.rows(connection)]
 
 
 def is_lost_node(connection: Connection, aet: str) -> bool:
@@ -233,18 +262,24 @@ def is_lost_node(connection: Connection, aet: str) -> bool:
 def seals(connection: Connection) -> Iterator[str]:
     """Give the seal of every version on record."""
     for row in connection.execute(select(devices), execution_options=IN_PARTS):
-        yield sealed(SEAL, f"{row.device_id} version {row.version}", dict(row._mapping))
+        yield _seal(dict(row._mapping))
 
 
-def _recorded(row: Row[tuple[object, ...]]) -> Recorded:
-    values = dict(row._mapping)
+def _seal(row: Mapping[str, object]) -> str:
+    """Return the seal of a version; one without an account has the seal that it had before there were any."""
+    content = {name: value for name, value in row.items() if name != "account" or value}
+    return sealed(SEAL, f"{row['device_id']} version {row['version']}", content)
+
+
+def _recorded(row: Sequence[object]) -> Recorded:
+    values: dict[str, object] = dict(zip(COLUMNS, row, strict=True))
     told = {name: values.pop(name) for name in TOLD}
     values["device_class"] = word(DeviceClass, values["device_class"], "devices.device_class")
     values["status"] = word(DeviceStatus, values["status"], "devices.status")
     values["waived"] = _waived(values["waived"])
     for name in FLAGS:
         values[name] = flag(values[name], f"devices.{name}")
-    return Recorded(device=Device(**values), **told)
+    return Recorded(device=Device(**cast("dict[str, Never]", values)), **cast("dict[str, Never]", told))
 
 
 def _waived(text: object) -> tuple[Waiver, ...]:

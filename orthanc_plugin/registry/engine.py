@@ -8,22 +8,25 @@ and an error is a closed door.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SQLiteConnection
 from time import sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from orthanc_plugin.errors import RegistryError
+from orthanc_plugin.registry.turns import Together, Turns
 
 if TYPE_CHECKING:
     from psycopg import Connection as PostgreSQLConnection
+
+T = TypeVar("T")
 
 PATIENCE_MS: Final = 10_000
 PAUSE_MS: Final = 20
@@ -92,7 +95,7 @@ def _failure(what: str, error: Exception) -> RegistryError:
 
 
 class Database:
-    """The registry's database; ``reading`` and ``writing`` give transactions."""
+    """The registry's database; ``reading`` and ``writing`` give transactions, ``write`` shares one with others."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -102,6 +105,8 @@ class Database:
         self._reader = engine.execution_options(**snapshot)
         self._writer = engine.execution_options(**{WRITE: True})
         self._failures = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        self._turns = Turns(PATIENCE_MS / 1000)
+        self._together = Together(self.writing)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -124,12 +129,22 @@ class Database:
             RegistryError: the database failed.
         """
         try:
-            with self._writer.begin() as connection:
+            with self._turns, self._writer.begin() as connection:
                 if self._postgresql:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TRAIL_LOCK})
                 yield connection
         except self._failures as error:
             raise _failure("written", error) from None
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work`` in a transaction that holds the write lock, with what other threads want written at that time.
+
+        It does nothing but read and write the registry, for it may be done again; see ``Together``.
+
+        Raises:
+            RegistryError: nothing of it was written.
+        """
+        return self._together.write(work)
 
     def close(self) -> None:
         """Close every connection."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,7 +27,8 @@ class Heads:
     def __init__(self, path: Path, seed: bytes) -> None:
         self.path = path
         self.key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.verified_at: datetime | None = None  # when the trail was last found to be the signed one
+        self._held: tuple[list[str], dict[int, str]] = ([], {})
+        self.verified: float | None = None  # when, in ticks, the trail was last found to be the signed one
 
     def _lines(self, copy: Path | None = None) -> list[str]:
         path = copy or self.path
@@ -43,7 +43,21 @@ class Heads:
         Raises:
             CheckpointError: a signature doesn't hold.
         """
-        return heads(self._lines(copy), self.key.public_key())
+        lines = self._lines(copy)
+        return self._holding(lines) if copy is None else heads(lines, self.key.public_key())
+
+    def _holding(self, lines: list[str]) -> dict[int, str]:
+        """Return what the lines say; those that were found to hold before, and still stand there, aren't tried again.
+
+        Raises:
+            CheckpointError: a signature doesn't hold.
+        """
+        held, known = self._held
+        if lines[: len(held)] != held:
+            held, known = [], {}
+        found = known | heads(lines[len(held) :], self.key.public_key(), held)
+        self._held = lines, found
+        return dict(found)
 
     def sign(self, seq: int, digest: str, at: str) -> None:
         """Append a head, unless this entry is signed already.
@@ -57,7 +71,7 @@ class Heads:
             with os.fdopen(descriptor, "r+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # the plugin and the command line sign the same file
                 lines = whole_lines(file.read())
-                if seq in heads(lines, self.key.public_key()):
+                if seq in self._holding(lines):
                     return
                 line = to_line(sign(seq, digest, at, self.key, last_signature(lines)))
                 file.seek(0)

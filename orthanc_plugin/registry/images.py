@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
 from typing import Final, Never, cast
@@ -94,7 +94,7 @@ def with_orthanc_ids(row: ImageRow, archive_patient_id: str) -> dict[str, object
     """Return the columns of ``row`` with the identifiers Orthanc will give (from the PatientID it will see)."""
     names = (archive_patient_id, row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
     return {
-        **stored(asdict(row)),
+        **{name: _stored(getattr(row, name)) for name in COLUMNS},
         "orthanc_patient": orthanc_id(*names[:1]),
         "orthanc_study": orthanc_id(*names[:2]),
         "orthanc_series": orthanc_id(*names[:3]),
@@ -138,6 +138,13 @@ NAMED: Final = {
 }
 
 
+NEW: Final = prepared(images.insert())
+
+STORED_AS: Final = prepared(
+    select(images.c.sop_class_uid, images.c.sha256).where(images.c.sop_instance_uid == bindparam("uid"))
+)
+
+
 def find(connection: Connection, subject: Subject, names: tuple[str, ...], **also: str) -> list[ImageRow]:
     """Return the instances that one of ``names`` names, in UID order; ``also`` narrows by further columns."""
     if len(names) == 1 and not also:
@@ -153,6 +160,11 @@ def get(connection: Connection, sop_instance_uid: str) -> ImageRow | None:
     return next(iter(find(connection, Subject.SOP_INSTANCE_UID, (sop_instance_uid,))), None)
 
 
+def stored_as(connection: Connection, sop_instance_uid: str) -> tuple[str, str] | None:
+    """Return the SOP Class UID of an instance and the SHA-256 of its stored bytes, or None."""
+    return next(((str(kind), str(sha256)) for kind, sha256 in STORED_AS.rows(connection, uid=sop_instance_uid)), None)
+
+
 def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> None:
     """Record an instance that Orthanc is about to store; the same one again changes nothing.
 
@@ -160,7 +172,7 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> No
     """
     known = get(connection, row.sop_instance_uid)
     if known is None:
-        connection.execute(images.insert().values(with_orthanc_ids(row, archive_patient_id)))
+        NEW.run(connection, **with_orthanc_ids(row, archive_patient_id))
     elif known.status is ImageStatus.QUARANTINED and known.sha256 == row.sha256:
         resources = _resources(with_orthanc_ids(row, archive_patient_id))
         accepted = {"status": row.status, "consent_id": row.consent_id, **resources}

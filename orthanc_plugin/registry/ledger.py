@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from dicomwrap.terms import Form, Purpose
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.policy.eventmodel import PUBLISHED, Copy, Recall
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.tables import disclosures
 
 Row = dict[str, object]
@@ -69,10 +70,18 @@ class Disclosure:
     outcome: Delivery = Delivery.BEGUN
 
 
+BEGUN: Final = prepared(disclosures.insert().values(dict.fromkeys((*SEALED, "outcome"))))
+ENDED: Final = prepared(
+    update(disclosures)
+    .where(disclosures.c.disclosure_id == bindparam("which"))
+    .values({disclosures.c.outcome: bindparam("ended")})
+)
+
+
 def disclose(connection: Connection, disclosure: Disclosure) -> str:
     """Write down a release that is about to begin; return the words that tie the row to its entry in the trail."""
     row = {**asdict(disclosure), "consents": json.dumps(disclosure.consents)}
-    connection.execute(disclosures.insert().values(row))
+    BEGUN.run(connection, **row)
     return _seal(row)
 
 
@@ -89,7 +98,7 @@ def _seal(row: Mapping[str, object]) -> str:
 
 def deliver(connection: Connection, disclosure_id: str, outcome: Delivery) -> None:
     """Write down how it ended."""
-    _change(connection, disclosure_id, outcome=outcome)
+    ENDED.run(connection, ended=outcome, which=disclosure_id)
 
 
 def disclosed(connection: Connection, sop_instance_uid: str | None = None) -> list[Row]:

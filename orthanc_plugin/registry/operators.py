@@ -9,21 +9,23 @@ Source: requirements 000-19b (only clinical photographers are permitted to take 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from orthanc_plugin.errors import ConfigurationError, UnknownRecordError
 from orthanc_plugin.policy.persons import folded
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, sealed, unreadable
 from orthanc_plugin.registry.tables import operators
 
 SEAL: Final = "operator record "
 LONGEST: Final = {"name": 128, "role": 64}
+COLUMNS: Final = tuple(column.name for column in operators.c)
 _ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
@@ -126,11 +128,8 @@ def listed(connection: Connection) -> list[Operator]:
 
 def known_by(connection: Connection, keys: Iterable[str]) -> list[Operator]:
     """Return those who go by one of these names or numbers."""
-    names = [key for key in keys if key]
-    if not names:
-        return []
-    either = or_(operators.c.known_as.in_(names), func.upper(operators.c.operator_id).in_(names))
-    return [_operator(row) for row in connection.execute(_newest().where(either))]
+    found = [_operator(row) for key in keys if key for row in KNOWN_BY.rows(connection, key=key)]
+    return list(dict.fromkeys(found))
 
 
 def seals(connection: Connection) -> Iterator[str]:
@@ -144,17 +143,26 @@ def _newest() -> Select[tuple[object, ...]]:
     newer = select(later.c.version).where(
         later.c.operator_id == operators.c.operator_id, later.c.version > operators.c.version
     )
-    return select(operators).where(~newer.exists())
+    return select(*operators.c).where(~newer.exists())
 
 
-def _operator(row: Row[tuple[object, ...]]) -> Operator:
-    active_from = day(row.active_from, "operators.active_from")
+# Asked about every picture that comes in where operators must be on the register.
+KNOWN_BY: Final = prepared(
+    _newest().where(
+        or_(operators.c.known_as == bindparam("key"), func.upper(operators.c.operator_id) == bindparam("key"))
+    )
+)
+
+
+def _operator(row: Sequence[object]) -> Operator:
+    values = dict(zip(COLUMNS, row, strict=True))
+    active_from = day(values["active_from"], "operators.active_from")
     if active_from is None:
         raise unreadable("operators.active_from")
     return Operator(
-        operator_id=row.operator_id,
-        name=row.name,
-        role=row.role,
+        operator_id=str(values["operator_id"]),
+        name=str(values["name"]),
+        role=str(values["role"]),
         active_from=active_from,
-        active_until=day(row.active_until, "operators.active_until"),
+        active_until=day(values["active_until"], "operators.active_until"),
     )

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, select, update
 
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.model import Capacity, Gillick, Patient
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, unreadable, word
 from orthanc_plugin.registry.tables import patient_changes, patients
 
@@ -30,6 +31,33 @@ FACTS: Final[dict[str, tuple[type, ...]]] = {
     "gillick": (Gillick,),
     "national_data_opt_out": (bool,),
 }
+
+
+class _Known(NamedTuple):
+    """A patient's row; ``others``: whether somebody was merged into this number."""
+
+    patient_id: str
+    issuer: str
+    birth_date: str | None
+    death_date: str | None
+    capacity: object
+    gillick: object
+    national_data_opt_out: object
+    merged_into_id: str | None
+    merged_into_issuer: str | None
+    fed_at: str | None
+    others: object
+
+
+_merged = patients.alias("merged")
+_OTHERS = exists().where(
+    _merged.c.merged_into_id == patients.c.patient_id, _merged.c.merged_into_issuer == patients.c.issuer
+)
+_COLUMNS: Final = (*(patients.c[name] for name in _Known._fields[:-1]), _OTHERS)
+# Asked about every picture that comes in.
+_ONE: Final = prepared(
+    select(*_COLUMNS).where(patients.c.patient_id == bindparam("patient_id"), patients.c.issuer == bindparam("issuer"))
+)
 
 
 def key(patient_id: str, issuer: str | None, default_issuer: str) -> Key:
@@ -45,11 +73,11 @@ def _of(who: Key) -> ColumnElement[bool]:
     return and_(patients.c.merged_into_id == who[0], patients.c.merged_into_issuer == who[1])
 
 
-def _row(connection: Connection, who: Key) -> Row[tuple[object, ...]] | None:
-    return connection.execute(select(patients).where(_is(who))).first()
+def _row(connection: Connection, who: Key) -> _Known | None:
+    return next(map(_Known._make, _ONE.rows(connection, patient_id=who[0], issuer=who[1])), None)
 
 
-def _expected(connection: Connection, who: Key) -> Row[tuple[object, ...]]:
+def _expected(connection: Connection, who: Key) -> _Known:
     row = _row(connection, who)
     if row is None:
         raise UnknownRecordError(
@@ -58,9 +86,9 @@ def _expected(connection: Connection, who: Key) -> Row[tuple[object, ...]]:
     return row
 
 
-def _survivor(row: Row[tuple[object, ...]]) -> Key | None:
+def _survivor(row: _Known) -> Key | None:
     """Return whom the patient was merged into, None when nobody."""
-    return (row.merged_into_id, row.merged_into_issuer) if row.merged_into_id is not None else None
+    return (row.merged_into_id, row.merged_into_issuer or "") if row.merged_into_id is not None else None
 
 
 def read(
@@ -81,14 +109,15 @@ def read(
     )
 
 
-def _patient(row: Row[tuple[object, ...]]) -> Patient:
+def _patient(row: _Known) -> Patient:
     return read(row.patient_id, row.birth_date, row.death_date, row.capacity, row.gillick, row.national_data_opt_out)
 
 
 def merged_into(connection: Connection, survivor: Key) -> dict[Key, Patient]:
     """Return everybody who was merged into ``survivor``, by key, in the order of the keys."""
-    query = select(patients).where(_of(survivor)).order_by(patients.c.patient_id, patients.c.issuer)
-    return {(row.patient_id, row.issuer): _patient(row) for row in connection.execute(query)}
+    query = select(*_COLUMNS).where(_of(survivor)).order_by(patients.c.patient_id, patients.c.issuer)
+    rows = map(_Known._make, connection.execute(query))
+    return {(row.patient_id, row.issuer): _patient(row) for row in rows}
 
 
 def combined(survivor: Patient, others: Sequence[Patient]) -> Patient:
@@ -115,12 +144,17 @@ def person(connection: Connection, who: Key) -> tuple[Patient, tuple[Key, ...]]:
         UnknownRecordError: no such patient.
         UnreadableRowError: a row can't be read, or whom the patient was merged into is missing.
     """
-    survivor = _survivor(_expected(connection, who)) or who
-    kept = _row(connection, survivor)
+    return _behind(connection, _expected(connection, who))
+
+
+def _behind(connection: Connection, row: _Known) -> tuple[Patient, tuple[Key, ...]]:
+    survivor = _survivor(row)
+    kept = row if survivor is None else _row(connection, survivor)
     if kept is None:
         raise unreadable("patients.merged_into_id")
-    others = merged_into(connection, survivor)
-    return combined(_patient(kept), tuple(others.values())), (survivor, *others)
+    who = (kept.patient_id, kept.issuer)
+    others = merged_into(connection, who) if kept.others else {}
+    return combined(_patient(kept), tuple(others.values())), (who, *others)
 
 
 def find(connection: Connection, patient_id: str, issuer: str) -> Patient | None:
@@ -129,8 +163,18 @@ def find(connection: Connection, patient_id: str, issuer: str) -> Patient | None
     Raises:
         UnreadableRowError: a row can't be read, or whom the patient was merged into is missing.
     """
-    who = (patient_id, issuer)
-    return None if _row(connection, who) is None else person(connection, who)[0]
+    row = _row(connection, (patient_id, issuer))
+    return None if row is None else _behind(connection, row)[0]
+
+
+def numbers(connection: Connection, who: Key) -> tuple[Key, ...]:
+    """Return every number of the person behind this one, the one that is kept first; ``who`` when it isn't on record.
+
+    Raises:
+        UnreadableRowError: a row can't be read, or whom the patient was merged into is missing.
+    """
+    row = _row(connection, who)
+    return (who,) if row is None else _behind(connection, row)[1]
 
 
 def ensure(connection: Connection, patient_id: str, issuer: str, birth_date: date | None) -> Patient:
@@ -186,7 +230,7 @@ def correct(
 
 def _set(
     connection: Connection,
-    row: Row[tuple[object, ...]],
+    row: _Known,
     fact: str,
     value: Value,
     *,
@@ -201,7 +245,7 @@ def _set(
         )
     if (problem := _problem(row, fact, value, at)) is not None:
         raise IllegalTransitionError(f"{fact}: {problem}.", remedy="Correct the value; nothing was recorded.")
-    who, old, new = (row.patient_id, row.issuer), row._mapping[fact], _stored(value)
+    who, old, new = (row.patient_id, row.issuer), getattr(row, fact), _stored(value)
     if old == new:
         return False
     note(connection, who, fact, old, new, reason=reason, by=by, at=at, change_id=change_id)
@@ -253,7 +297,7 @@ def _stored(value: Value) -> str | int | None:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _problem(row: Row[tuple[object, ...]], fact: str, value: Value, at: datetime) -> str | None:
+def _problem(row: _Known, fact: str, value: Value, at: datetime) -> str | None:
     """Tell why the value can't be, None when it can."""
     kinds = FACTS.get(fact)
     if kinds is None:

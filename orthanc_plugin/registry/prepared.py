@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from sqlalchemy import Connection, Dialect, Insert, Select
+from sqlalchemy import Connection, Dialect, Insert, Select, Update
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
@@ -22,7 +22,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 }
 
 Row = tuple[object, ...]
-Statement = Select[tuple[object, ...]] | Insert
+Statement = Select[tuple[object, ...]] | Insert | Update
 
 
 class Cursor(Protocol):

@@ -6,14 +6,17 @@ Knows rows. The bytes are in ``registry.spool``.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import Final
+from typing import Final, Never, cast
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.registry.prepared import prepared
+from orthanc_plugin.registry.stored import flag
 from orthanc_plugin.registry.tables import quarantine
 
 
@@ -49,6 +52,8 @@ class Held:
         consent_id: a consent that an officer linked to it.
         approve_by: until when the patient's approval is waited for.
         refers_to: the consent that the object itself names.
+        account: who sent it, by HTTP; '' when that isn't known.
+        patient_supplied: an officer has confirmed that the patient supplied it.
     """
 
     quarantine_id: str
@@ -72,25 +77,41 @@ class Held:
     device_id: str | None = None
     device_serial: str | None = None
     device_station: str | None = None
+    account: str = ""
+    patient_supplied: bool = False
 
 
-def _held(row: object) -> Held:
-    values = dict(row._mapping)  # type: ignore[attr-defined]
-    return Held(**{**values, "reasons": tuple(json.loads(values["reasons"])), "status": Status(values["status"])})
+COLUMNS: Final = tuple(column.name for column in quarantine.c)
+# Asked about every picture that comes in.
+SAME: Final = prepared(
+    select(*quarantine.c).where(
+        quarantine.c.sop_instance_uid == bindparam("sop_instance_uid"), quarantine.c.sha256 == bindparam("sha256")
+    )
+)
+TAKEN_BACK: Final = prepared(
+    select(quarantine.c.quarantine_id).where(
+        quarantine.c.sop_instance_uid == bindparam("sop_instance_uid"), quarantine.c.status == Status.DELETED.value
+    )
+)
+
+
+def _held(row: Sequence[object]) -> Held:
+    values: dict[str, object] = dict(zip(COLUMNS, row, strict=True))
+    values["reasons"] = tuple(json.loads(str(values["reasons"])))
+    values["status"] = Status(str(values["status"]))
+    values["patient_supplied"] = flag(values["patient_supplied"], "quarantine.patient_supplied")
+    return Held(**cast("dict[str, Never]", values))
 
 
 def same(connection: Connection, sop_instance_uid: str, sha256: str) -> Held | None:
     """Return the row of exactly this object, so that a sender's retry makes no second one."""
-    row = connection.execute(
-        select(quarantine).where(quarantine.c.sop_instance_uid == sop_instance_uid, quarantine.c.sha256 == sha256)
-    ).first()
-    return _held(row) if row else None
+    rows = SAME.rows(connection, sop_instance_uid=sop_instance_uid, sha256=sha256)
+    return _held(rows[0]) if rows else None
 
 
 def taken_back(connection: Connection, sop_instance_uid: str) -> bool:
     """Tell whether the patient took this picture back, whatever bytes it had when it came."""
-    taken = quarantine.c.status == Status.DELETED
-    return bool(_among(connection, quarantine.c.sop_instance_uid == sop_instance_uid, taken))
+    return bool(TAKEN_BACK.rows(connection, sop_instance_uid=sop_instance_uid))
 
 
 def unfiled_of(connection: Connection, held: Held) -> list[Held]:
@@ -109,11 +130,14 @@ def hold(connection: Connection, held: Held) -> None:
         connection.execute(quarantine.insert().values(values))
     else:
         del values["quarantine_id"]
-        _change(connection, known.quarantine_id, **{**values, "consent_id": known.consent_id})
+        kept = {"consent_id": known.consent_id, "patient_supplied": int(known.patient_supplied)}
+        _change(connection, known.quarantine_id, **{**values, **kept})
 
 
 def _fitting(name: str, value: object) -> object:
     """Cut text to what its column has room for: what it says is held, and is whole in the spool."""
+    if isinstance(value, bool):
+        return int(value)
     room = getattr(quarantine.c[name].type, "length", None)
     return value[:room] if isinstance(value, str) else value
 
@@ -171,6 +195,11 @@ def settled_names(connection: Connection) -> frozenset[str]:
 def link(connection: Connection, quarantine_id: str, consent_id: str) -> None:
     """Record the consent that an officer says covers the object."""
     _change(connection, quarantine_id, consent_id=consent_id)
+
+
+def confirm(connection: Connection, quarantine_id: str) -> None:
+    """Record that an officer says that the patient supplied the object."""
+    _change(connection, quarantine_id, patient_supplied=1)
 
 
 def approve(connection: Connection, held: Held, reason: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from orthanc_plugin.audit.event import canonical
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.policy.casefile import facts_as_mapping
 from orthanc_plugin.policy.model import Case
@@ -29,7 +30,7 @@ KEPT: Final = prepared(
 
 def keep(connection: Connection, case: Case) -> str:
     """Keep the facts of ``case`` (not what was asked, nor the policy) and return their digest."""
-    body = json.dumps(facts_as_mapping(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    body = canonical(facts_as_mapping(case))
     digest = _digest(body)
     KEPT.run(connection, digest=digest, body=body)
     return digest

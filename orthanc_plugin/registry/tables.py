@@ -174,9 +174,11 @@ devices = Table(
     Column("reason", Text, nullable=False),
     Column("recorded_at", String(40), nullable=False),
     Column("recorded_by", String(64), nullable=False),
+    Column("account", String(64), nullable=False, server_default=""),
     Index("devices_by_serial_number", "serial_number"),
     Index("devices_by_station_name", "station_name"),
     Index("devices_by_aet", "aet"),
+    Index("devices_by_account", "account"),
 )
 
 operators = Table(
@@ -233,6 +235,8 @@ quarantine = Table(
     Column("device_id", String(64)),
     Column("device_serial", String(64)),
     Column("device_station", String(64)),
+    Column("account", String(64), nullable=False, server_default=""),
+    Column("patient_supplied", Integer, nullable=False, server_default="0"),
     UniqueConstraint("sha256", "sop_instance_uid", name="quarantine_same_object"),
     Index("quarantine_by_study", "study_instance_uid"),
     Index("quarantine_by_status", "status"),

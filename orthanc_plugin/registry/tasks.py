@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.devices import DeviceTask
 from orthanc_plugin.policy.eventmodel import TaskKind
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.policy.persons import same_person
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.tables import tasks
 
 Row = dict[str, object]
@@ -76,9 +77,37 @@ KINDS: Final[dict[str, Duty]] = {
     DeviceTask.LATE_TRANSFER: Duty(Owner.PHOTOGRAPHY, WEEK),
 }
 
+# Obligations that put work on somebody's list when a decision names them.
+DEMANDED: Final = frozenset(
+    {
+        Obligation.VERIFY_RESIDUAL_ID,
+        Obligation.SEEK_CONSENT,
+        Obligation.SEEK_RECONSENT,
+        Obligation.ASSESS_COMPETENCE,
+        Obligation.NOTIFY_IG,
+        Obligation.IG_REVIEW,
+        Obligation.LEGAL_REVIEW,
+        Obligation.CALDICOTT_REVIEW,
+        Obligation.SAFEGUARDING_REVIEW,
+        Obligation.CONSULT_FAMILY,
+        Obligation.CONSIDER_FAMILY,
+        Obligation.RECONCILE_IDENTITY,
+        Obligation.RETROSPECTIVE_REVIEW,
+        Obligation.NOTIFY_PATIENT,
+    }
+)
+
 
 def _same(kind: str, subject: str) -> ColumnElement[bool]:
     return (tasks.c.kind == kind) & (tasks.c.subject == subject)
+
+
+# Asked about every picture that comes in with a remark on it.
+OPEN: Final = prepared(
+    select(tasks.c.task_id).where(
+        tasks.c.kind == bindparam("kind"), tasks.c.subject == bindparam("subject"), tasks.c.closed_at.is_(None)
+    )
+)
 
 
 def open_task(
@@ -106,7 +135,7 @@ def open_task(
         due_at: by when.
         not_by: who may not close it, because somebody else must look.
     """
-    if connection.execute(select(tasks.c.task_id).where(_same(kind, subject), tasks.c.closed_at.is_(None))).first():
+    if OPEN.rows(connection, kind=kind, subject=subject):
         return
     duty = KINDS[kind]
     due = due_at or at + timedelta(hours=duty.hours)

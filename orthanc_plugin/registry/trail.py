@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from typing import Final
 
 from sqlalchemy import Connection, func, select
@@ -28,7 +27,14 @@ def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
     seq, head = next(((int(str(seq)), str(digest)) for seq, digest in HEAD.rows(connection)), (0, GENESIS))
     for event in events:
         entry = link(seq + 1, event.id, head, event.body())
-        ENTRY.run(connection, **asdict(entry))
+        ENTRY.run(
+            connection,
+            seq=entry.seq,
+            event_id=entry.event_id,
+            previous=entry.previous,
+            body=entry.body,
+            digest=entry.digest,
+        )
         seq, head = entry.seq, entry.digest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import deciding, doors, wrapping
+from benchmarks import deciding, doors, redaction, wrapping
 
 
 def test_the_benchmark_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
@@ -42,3 +42,12 @@ def test_the_benchmark_of_doors_has_the_doors_and_the_limits_that_are_told_of() 
         "| C-STORE | without | 100.0 | 1.00 | 200.0 | 200.0 | 1.00 | 1 |  |",
         "| C-STORE | with | 300.0 | 3.00 | 600.0 | 600.0 | 3.00 | 1.10 | 1.25 |",
     ]
+
+
+def test_the_benchmark_of_redaction_measures_each_arm_it_tells_of() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    section = documented.split("## Redaction")[1]
+    lines = [*redaction.redaction(1, (400, 300)), *redaction.checking(1, {"0.6 MB": (160, 120, 75)})]
+    arms = [line.split("|")[1].strip() for line in lines if line.count("|") == 6 and "---" not in line]
+    assert len(arms) == 13
+    assert all(f"| {arm} |" in section for arm in arms if not arm.startswith("12 MP"))

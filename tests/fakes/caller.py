@@ -11,6 +11,7 @@ from pathlib import Path
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
 from orthanc_plugin.enforcement.rest import Endpoint, RestDoor
 from tests.fakes.orthanc import RestOutput
+from tests.fakes.waiting import Waiting
 from tests.fakes.world import POLICY, World, make_world
 
 PATIENT_RECORD = """
@@ -53,10 +54,11 @@ class Caller:
 
     world: World
     endpoints: Sequence[Endpoint] = ENDPOINTS
+    waiting: Waiting = field(default_factory=Waiting)
 
     def call(self, method: str, path: str, account: str = "epr", body: object = None, **headers: str) -> Said:
         """Call as ``account``; a body that is no text is sent as JSON."""
-        door = RestDoor(self.world.services, self.endpoints, self.world.worker())
+        door = RestDoor(self.world.services, self.endpoints, self.world.worker(), pace=self.waiting.pace())
         sent = {"authorization": "Basic " + base64.b64encode(f"{account}:x".encode()).decode()}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         request: dict[str, object] = {"method": method, "headers": sent, "groups": ()}

@@ -58,7 +58,15 @@ class CoreSimulator:
             return json.dumps(tags(self._dataset(path.split("/")[2]))).encode()
         if "/metadata/" in path:
             return self._metadata(*path.split("/")[2::2]).encode()
+        if path.startswith(("/patients/", "/studies/", "/series/")):
+            return json.dumps(self._within(path.split("/")[2].partition("?")[0])).encode()
         raise ArchiveError("The archive could not answer.")
+
+    def _within(self, resource: str) -> list[str]:
+        """Return the UIDs of whatever a patient, study or series holds."""
+        everything = [self._dataset(name) for name in self.archive.objects]
+        holding = {str(each.SOPInstanceUID): {identifier(each, level) for level in LEVELS} for each in everything}
+        return sorted(uid for uid, names in holding.items() if resource in names)
 
     def _metadata(self, instance: str, name: str) -> str:
         dataset = self._dataset(instance)
@@ -76,14 +84,19 @@ class CoreSimulator:
             if all(_matches(dataset, keyword, value) for keyword, value in query.items()):
                 yield name
 
-    def _looked_up(self, identifier: str) -> list[dict[str, str]]:
+    def _looked_up(self, named: str) -> list[dict[str, str]]:
         found: dict[str, str] = {}
         for name in self.archive.objects:
             dataset = self._dataset(name)
             for keyword, level in LOOKED_UP.items():
-                if str(dataset.get(keyword, "")) == identifier:
-                    found[orthanc_id(*(str(dataset[each].value) for each in LEVELS[level]))] = level
+                if str(dataset.get(keyword, "")) == named:
+                    found[identifier(dataset, level)] = level
         return [{"ID": name, "Type": level, "Path": "/"} for name, level in found.items()]
+
+
+def identifier(dataset: Dataset, level: str) -> str:
+    """Return the core's identifier of what a picture is in."""
+    return orthanc_id(*(str(dataset[keyword].value) for keyword in LEVELS[level]))
 
 
 def _matches(dataset: Dataset, keyword: str, value: str) -> bool:

@@ -12,10 +12,12 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from orthanc_plugin.archive.embedded import EmbeddedCore
+from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.enforcement.overrides import by_path, overrides
 from orthanc_plugin.enforcement.rest import Endpoint, RestDoor
 from tests.fakes.orthanc import RestOutput, StreamOutput
 from tests.fakes.pictures import CARE, TEACHING, UID, consent
+from tests.fakes.waiting import Waiting
 from tests.fakes.world import MODALITIES, POLICY, World, make_world
 
 SENDERS = """
@@ -77,26 +79,29 @@ class Given:
         return value
 
 
-def endpoints_of(world: World, path: str) -> tuple[Endpoint, ...]:
+def endpoints_of(world: World, path: str, core: CoreApi | None = None) -> tuple[Endpoint, ...]:
     """Return the endpoints that Orthanc would have answer at ``path``."""
-    every = overrides(world.services, world.archive, EmbeddedCore(), MODALITIES)
+    every = overrides(world.services, world.archive, core or EmbeddedCore(), MODALITIES)
     (found,) = (endpoints for regex, endpoints in by_path(every) if re.fullmatch(regex, path))
     return found
 
 
 @dataclass(kw_only=True)
 class Asking:
-    """Calls the routes of a world; ``streams`` says which of Orthanc's plugins is between."""
+    """Calls the routes of a world; ``streams`` says which of Orthanc's plugins is between, ``core`` what is behind."""
 
     world: World
     streams: bool = True
+    core: CoreApi | None = None
     output: RestOutput = field(default_factory=RestOutput)
+    waiting: Waiting = field(default_factory=Waiting)
 
     def call(self, method: str, uri: str, account: str = "sender", body: object = None, **headers: str) -> Given:
         """Call as ``account``; a body that is no text is sent as JSON."""
         path, _, query = uri.partition("?")
         world = self.world
-        door = RestDoor(world.services, endpoints_of(world, path), world.worker(), streams=self.streams)
+        found, pace = endpoints_of(world, path, self.core), self.waiting.pace()
+        door = RestDoor(world.services, found, world.worker(), streams=self.streams, pace=pace)
         sent = {"authorization": "Basic " + base64.b64encode(f"{account}:x".encode()).decode(), **headers}
         request: dict[str, object] = {"method": method, "headers": sent, "groups": ()}
         if method == "GET":

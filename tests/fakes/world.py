@@ -91,6 +91,12 @@ roles = ["store"]
 purpose = "DIRECT_CARE"
 audience = "CARE_TEAM"
 [[users]]
+name = "portal"
+patient_supplied = true
+roles = ["store"]
+purpose = "DIRECT_CARE"
+audience = "CARE_TEAM"
+[[users]]
 name = "teacher"
 roles = ["view"]
 purpose = "TEACHING"
@@ -127,6 +133,16 @@ class HandClock:
         self.at += timedelta(**amount)
 
 
+@dataclass(kw_only=True)
+class HandTicks:
+    """Seconds that pass only when a test lets them; no setting of the clock changes them."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 def counted_ids(prefix: str = "id") -> Callable[[], str]:
     """Return a source of ids that are known beforehand."""
     numbers = count(1)
@@ -151,6 +167,7 @@ class World:
     folder: Path
     services: Services
     clock: HandClock
+    ticks: HandTicks = field(default_factory=HandTicks)
     archive: ArchiveSimulator = field(default_factory=ArchiveSimulator)
     workers: list[Worker] = field(default_factory=list)
 
@@ -193,9 +210,10 @@ class World:
             on = self.clock().date()
             return consents.withdraw(connection, consent_id, purposes or None, on=on, by="nurse", at=self.clock())
 
-    def receive(self, content: bytes | None = None) -> Verdict:
-        """Have intake examine an object, and let the archive keep what is kept."""
-        verdict = Intake(self.services).examine(photograph_bytes() if content is None else content, "DICOM_PROTOCOL")
+    def receive(self, content: bytes | None = None, account: str = "") -> Verdict:
+        """Have intake examine an object, and let the archive keep what is kept; with an account it comes by HTTP."""
+        sent, way = photograph_bytes() if content is None else content, "REST_API" if account else "DICOM_PROTOCOL"
+        verdict = Intake(self.services).examine(sent, way, account)
         if verdict.content is not None:
             for row in self.rows():
                 if row.orthanc_instance not in self.archive.objects:
@@ -308,8 +326,9 @@ def make_world(folder: Path, *, policy: str = POLICY, settings: str = SETTINGS, 
     (folder / "policy.toml").write_text(policy)
     if database == SQLITE:
         (folder / "registry.db").write_bytes(empty_registry())
-    clock = HandClock()
-    return World(folder=folder, services=build(folder / "settings.toml", {}, clock, counted_ids()), clock=clock)
+    clock, ticks = HandClock(), HandTicks()
+    services = build(folder / "settings.toml", {}, clock, counted_ids(), ticks)
+    return World(folder=folder, services=services, clock=clock, ticks=ticks)
 
 
 def with_policy(world: World, **changes: object) -> World:

@@ -1,4 +1,4 @@
-"""A PythonScript for tests: guards Orthanc as in production, then shuts the doors, stops the heart, or adds a node."""
+"""A PythonScript for tests: guards Orthanc as in production, and then does what its environment says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 import os
 import threading
 import time
-from datetime import timedelta
 
 import orthanc
 
-from orthanc_plugin.clock import now
 from orthanc_plugin.install import Parts, install
 
 
@@ -20,7 +18,13 @@ def shut(parts: Parts) -> None:
 
 def dead(parts: Parts) -> None:
     parts.heartbeat.stopping.set()
-    parts.services.gate.pulse.beat(now(), timedelta())
+    parts.services.gate.pulse.beat(0)
+
+
+def busy(parts: Parts) -> None:
+    """Give every thread that decides work that never ends."""
+    for _ in range(parts.decisions.threads):
+        threading.Thread(target=parts.decisions.within, args=(None, threading.Event().wait), daemon=True).start()
 
 
 def changed(parts: Parts) -> None:
@@ -32,5 +36,5 @@ def changed(parts: Parts) -> None:
     parts.heartbeat.beat()
 
 
-chosen = {"shut": shut, "dead": dead, "changed": changed}[os.environ["CONSENTGATE_TEST_GUARD"]]
+chosen = {"shut": shut, "dead": dead, "busy": busy, "changed": changed}[os.environ["CONSENTGATE_TEST_GUARD"]]
 threading.Thread(target=chosen, args=(install(orthanc),), daemon=True).start()

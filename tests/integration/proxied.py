@@ -35,9 +35,26 @@ PASSWORD = "a long password of the proxy's own"
 PEOPLE = """
 [[users]]
 name = "photographer"
+signs_in = "proxy"
 roles = ["store"]
 purpose = "DIRECT_CARE"
 audience = "CARE_TEAM"
+
+[[users]]
+name = "dr-field"
+signs_in = "proxy"
+roles = ["view", "list"]
+purpose = "DIRECT_CARE"
+audience = "CARE_TEAM"
+
+[[users]]
+name = "student"
+signs_in = "proxy"
+roles = ["view"]
+purpose = "TEACHING"
+audience = "TRUST_STUDENTS"
+form = "ANONYMISED"
+profile = "teaching"
 """
 SECTION = """
 [proxy]
@@ -114,7 +131,7 @@ def prepare(folder: Path, at: Ports) -> str:
     with_account = f'"RegisteredUsers": {{\n    "proxy": {json.dumps(PASSWORD)},'
     configuration.write_text(configuration.read_text().replace('"RegisteredUsers": {', with_account))
     settings.write_text(settings.read_text().replace('stow = "direct"', 'stow = "guarded"') + SECTION)
-    policy.write_text(policy.read_text() + PEOPLE + LECTURER)
+    policy.write_text(policy.read_text() + PEOPLE + LECTURER.replace('"lecturer"', '"lecturer"\nsigns_in = "proxy"'))
     return (folder / "keys" / "proxy.key").read_text().strip()
 
 

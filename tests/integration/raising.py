@@ -24,7 +24,7 @@ class RaisingWorker:
 def start(chosen: str) -> install.Parts:
     logging.getLogger("orthanc_plugin").addHandler(install.OrthancLog(orthanc))
     parts = install.parts_for(orthanc, os.environ)
-    workers = ("decisions", "moves", "exits", "sends")
+    workers = ("decisions", "moves", "exits", "finds", "lists", "sends")
     broken = replace(parts, **dict.fromkeys(workers, RaisingWorker()))
     for register in install.HOOKS:
         register(orthanc, broken if register.__name__ == chosen else parts)

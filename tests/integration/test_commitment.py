@@ -12,6 +12,8 @@ from dicomwrap.cli.sending import send
 from tests.integration.archive import Archive
 from tests.integration.test_dicom_peers import counts_each
 
+DAMAGED = ("DIGEST_MISMATCH", "UNREADABLE_OBJECT")  # Orthanc 1.13 finds a damaged file before we do
+
 
 def sent(archive: Archive, file: Path) -> tuple[str, bool]:
     """Send a copy and ask for it to be committed; return how it ended, and whether the sender has it still."""
@@ -48,5 +50,5 @@ def test_a_picture_that_the_disk_has_damaged_is_not_vouched_for(own_archive: Arc
     before = archive.last_entry()
     kept = copied(archive, "B", tmp_path)
     assert sent(archive, kept) == (("not committed", True) if asked_of_us else ("committed", False))
-    said = [(entry["door"], entry["rules"]) for entry in archive.entries_since(before) if entry["door"] == "N-ACTION"]
-    assert said == ([("N-ACTION", []), ("N-ACTION", ["DIGEST_MISMATCH"])] if asked_of_us else [])
+    said = [tuple(entry["rules"]) for entry in archive.entries_since(before) if entry["door"] == "N-ACTION"]
+    assert said in ([[(), (rule,)] for rule in DAMAGED] if asked_of_us else [[]])

@@ -189,12 +189,15 @@ def test_an_anonymised_account_gets_an_archive_without_any_identifier(ward: Arch
 def test_a_picture_is_sent_and_arrives_and_the_answer_counts_it(ward: Archive) -> None:
     said = stored(ward, "B")
     names = ids(said)
-    body = {"Resources": [names["studies"], names["instances"], UNKNOWN], "Synchronous": True}
+    resources = [names["studies"], names["instances"]]
+    guessing = ward.server.ask("POST", SEND, "sender", content=json.dumps([*resources, UNKNOWN]).encode())
+    assert (guessing.status_code, [each["resource"] for each in guessing.json()["refused"]]) == (403, [UNKNOWN])
+    body = {"Resources": resources, "Synchronous": True}
     answer = ward.server.ask("POST", SEND, "sender", content=json.dumps(body).encode())
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert (told["InstancesCount"], told["FailedInstancesCount"], told["RemoteAet"]) == (1, 0, "DERMWS")
-    assert [each["resource"] for each in told["Refused"]] == [UNKNOWN]
+    assert told["Refused"] == []
     assert [each.SOPInstanceUID for each in ward.journey.at_workstation.take()] == [said.SOPInstanceUID]
     assert outcomes(ward, "POST /modalities/{modality}/store") == ["DELIVERED"]
 

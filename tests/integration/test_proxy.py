@@ -71,9 +71,9 @@ def recorded(proxied: Proxied, decision: str) -> dict[str, object]:
 
 def test_a_person_who_has_signed_in_sees_what_was_consented_to_in_their_own_name(proxied: Proxied) -> None:
     last = last_entry(proxied)
-    answer = proxied.ask("GET", file_of(proxied), "derm")
+    answer = proxied.ask("GET", file_of(proxied), "dr-field")
     assert (answer.status_code, answer.content[128:132]) == (200, b"DICM")
-    assert {entry["actor"] for entry in proxied.entries(last)} == {"derm"}
+    assert {entry["actor"] for entry in proxied.entries(last)} == {"dr-field"}
     assert answer.headers["cache-control"] == "no-store"
 
 
@@ -85,9 +85,9 @@ def test_who_has_not_signed_in_gets_nothing(proxied: Proxied) -> None:
 
 @pytest.mark.parametrize("path", ["/system", "/consentgate/tasks"])
 def test_what_a_client_claims_is_not_passed_on(path: str, proxied: Proxied) -> None:
-    answer = proxied.ask("GET", path, "derm", headers={**CLAIMS, "Authorization": "Digest guessed"})
+    answer = proxied.ask("GET", path, "dr-field", headers={**CLAIMS, "Authorization": "Digest guessed"})
     entry = recorded(proxied, told(answer)["decision"])
-    assert (entry["actor"], entry["rules"]) == ("derm", ["ROLE_MISSING"])
+    assert (entry["actor"], entry["rules"]) == ("dr-field", ["ROLE_MISSING"])
     assert proxied.ask("GET", path, headers=CLAIMS).status_code == 401
 
 
@@ -105,6 +105,17 @@ def test_the_proxy_s_own_account_has_nothing_by_itself(proxied: Proxied) -> None
         assert told(answer)["decision"] == ""
 
 
+@pytest.mark.parametrize("system", ["derm", "uploader", "epr", "admin", "consentgate"])
+def test_who_signs_in_by_the_name_of_a_system_isn_t_that_system(system: str, proxied: Proxied) -> None:
+    last = last_entry(proxied)
+    for method, path in (("GET", file_of(proxied)), ("POST", "/instances"), ("POST", "/consentgate/consents")):
+        assert (
+            proxied.ask(method, path, system, content=proxied.archive.wrapped("A").file.read_bytes()).status_code == 403
+        )
+    rules = "UNKNOWN_USER" if system == "consentgate" else "OTHER_SIGN_IN"
+    assert {(entry["actor"], *entry["rules"]) for entry in proxied.entries(last)} == {(f"proxy:{system}", rules)}  # type: ignore[misc]
+
+
 def direct(proxied: Proxied, account: tuple[str, str], **headers: str) -> int:
     """Ask Orthanc past the proxy, and return the status."""
     url = proxied.archive.server.url + file_of(proxied)
@@ -115,11 +126,11 @@ def direct(proxied: Proxied, account: tuple[str, str], **headers: str) -> int:
 def test_past_the_proxy_only_who_has_its_account_and_its_secret_is_believed(proxied: Proxied) -> None:
     derm, proxy = ("derm", proxied.archive.server.passwords["derm"]), ("proxy", PASSWORD)
     assert direct(proxied, derm) == 200
-    assert direct(proxied, proxy, X_Forwarded_User="derm", X_Consentgate_Proxy=proxied.secret) == 200
+    assert direct(proxied, proxy, X_Forwarded_User="dr-field", X_Consentgate_Proxy=proxied.secret) == 200
     last = last_entry(proxied)
-    assert direct(proxied, proxy, X_Forwarded_User="derm") == 403
-    assert direct(proxied, proxy, X_Forwarded_User="derm", X_Consentgate_Proxy="0" * 64) == 403
-    assert direct(proxied, derm, X_Forwarded_User="derm", X_Consentgate_Proxy=proxied.secret) == 403
+    assert direct(proxied, proxy, X_Forwarded_User="dr-field") == 403
+    assert direct(proxied, proxy, X_Forwarded_User="dr-field", X_Consentgate_Proxy="0" * 64) == 403
+    assert direct(proxied, derm, X_Forwarded_User="dr-field", X_Consentgate_Proxy=proxied.secret) == 403
     assert direct(proxied, derm, X_Auth_Request_User="admin") == 403
     assert direct(proxied, proxy, X_Consentgate_Proxy=proxied.secret) == 403
     rules = [entry["rules"] for entry in proxied.entries(last)]
@@ -127,24 +138,24 @@ def test_past_the_proxy_only_who_has_its_account_and_its_secret_is_believed(prox
 
 
 def test_a_refusal_says_why_and_names_the_decision(proxied: Proxied) -> None:
-    said = told(proxied.ask("GET", file_of(proxied, "A"), "teacher"))
+    said = told(proxied.ask("GET", file_of(proxied, "A"), "student"))
     entry = recorded(proxied, said["decision"])
     assert (entry["actor"], entry["subject"], entry["purpose"]) == (
-        "teacher",
+        "student",
         proxied.archive.wrapped("A").sop_instance_uid,
         "TEACHING",
     )
     assert proxied.archive.wrapped("A").sop_instance_uid not in json.dumps(said)
-    assert proxied.ask("HEAD", file_of(proxied, "A"), "teacher").status_code == 403
+    assert proxied.ask("HEAD", file_of(proxied, "A"), "student").status_code == 403
 
 
 def test_a_call_with_a_body_is_refused_with_a_decision_too(proxied: Proxied) -> None:
     body = json.dumps([proxied.archive.wrapped("A").orthanc_instance]).encode()
-    for person, status in (("lecturer", 200), ("teacher", 403)):
+    for person, status in (("lecturer", 200), ("student", 403)):
         answer = proxied.ask("POST", "/tools/create-archive", person, content=body)
         assert answer.status_code == status
     entry = recorded(proxied, told(answer)["decision"])
-    assert (entry["actor"], entry["purpose"], entry["door"]) == ("teacher", "TEACHING", "POST /tools/create-archive")
+    assert (entry["actor"], entry["purpose"], entry["door"]) == ("student", "TEACHING", "POST /tools/create-archive")
 
 
 def test_who_is_bound_to_nothing_is_told_so(proxied: Proxied) -> None:
@@ -194,14 +205,14 @@ def test_what_could_be_read_in_two_ways_never_gets_through(
     method: str, path: str, headers: dict[str, str], status: int, proxied: Proxied
 ) -> None:
     last = last_entry(proxied)
-    for person in ("derm", "photographer"):
+    for person in ("dr-field", "photographer"):
         assert proxied.raw(method, path.format(file=file_of(proxied)), person, headers) == status
     assert proxied.entries(last) == []
 
 
 def test_only_uploads_may_be_large(proxied: Proxied) -> None:
     large = b"\0" * (MIB + 1)
-    assert proxied.ask("POST", "/consentgate/consents", "derm", content=large).status_code == 413
+    assert proxied.ask("POST", "/consentgate/consents", "dr-field", content=large).status_code == 413
     assert proxied.ask("POST", "/instances", "photographer", content=large).status_code == 422
 
 
@@ -217,13 +228,13 @@ def test_a_photograph_is_uploaded_through_the_guard(proxied: Proxied) -> None:
     content = another(proxied, "posted")
     answer = proxied.ask("POST", "/instances", "photographer", content=content)
     assert (answer.status_code, answer.json()["Status"]) == (200, "Success")
-    assert proxied.ask("GET", f"/instances/{answer.json()['ID']}/file", "derm").status_code == 200
+    assert proxied.ask("GET", f"/instances/{answer.json()['ID']}/file", "dr-field").status_code == 200
     answer = proxied.ask(
         "POST", "/dicom-web/studies", "photographer", headers=STOW, content=stow(another(proxied, "stow"))
     )
     assert answer.status_code == 200
     assert [entry["effect"] for entry in proxied.entries() if entry["door"] == "intake"][-2:] == ["ACCEPTED"] * 2
-    said = told(proxied.ask("POST", "/instances", "derm", content=content))
+    said = told(proxied.ask("POST", "/instances", "dr-field", content=content))
     assert recorded(proxied, said["decision"])["rules"] == ["ROLE_MISSING"]
 
 
@@ -236,7 +247,7 @@ def test_eighty_nested_sequences_do_not_end_orthanc(proxied: Proxied) -> None:
         assert (entry["actor"], entry["rules"]) == ("photographer", ["UPLOAD_REFUSED"])
     password = proxied.archive.server.passwords["uploader"]
     assert proxied.ask("POST", "/instances", auth=("uploader", password), content=DEEP).status_code == 422
-    assert proxied.ask("GET", file_of(proxied), "derm").status_code == 200
+    assert proxied.ask("GET", file_of(proxied), "dr-field").status_code == 200
 
 
 def test_past_the_guard_orthanc_lives_too(proxied: Proxied) -> None:
@@ -254,10 +265,10 @@ def test_past_the_guard_orthanc_lives_too(proxied: Proxied) -> None:
 
 def test_no_log_of_the_proxy_names_a_person_or_a_picture(proxied: Proxied) -> None:
     uid = proxied.archive.wrapped("A").sop_instance_uid
-    proxied.ask("GET", f"/wado?requestType=WADO&objectUID={uid}", "derm")
+    proxied.ask("GET", f"/wado?requestType=WADO&objectUID={uid}", "dr-field")
     folder = proxied.archive.server.folder.parent
     logged = "".join((folder / name).read_text() for name in ("access.log", "nginx.out", "guard.out"))
     assert " GET 200 " in logged
     account = base64.b64encode(f"proxy:{PASSWORD}".encode()).decode()
-    for secret in (uid, file_of(proxied), "derm", account, proxied.secret):
+    for secret in (uid, file_of(proxied), "dr-field", account, proxied.secret):
         assert secret not in logged

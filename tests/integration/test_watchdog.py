@@ -112,6 +112,7 @@ def test_a_guarded_orthanc_is_left_alone_until_it_hangs(folder: Path, tmp_path: 
             it_is_left_alone(folder, said)
             assert (process.poll(), watchdog.poll()) == (None, None)
         os.kill(process.pid, signal.SIGSTOP)
+        assert look(folder)[0] == 5
         with watch(folder, said, "--pid", str(process.pid), "--silence", PATIENCE) as watchdog:
             assert watchdog.wait(60) == 3
         assert "gives no answer" in said.read_text()
@@ -143,9 +144,12 @@ def health_is_told_to_operators_only(folder: Path) -> None:
 
 def a_secret_that_is_left_over_guards_nothing(folder: Path) -> None:
     assert (folder / "run" / "boot.secret").exists()
-    with orthanc(folder, Plugins=[], PythonScript=""):
+    with orthanc(folder, Plugins=[], PythonScript="") as process:
         status, said = look(folder)
         assert (status, "the plugin doesn't answer for it (404)" in said) == (3, True)
+        os.kill(process.pid, signal.SIGSTOP)
+        status, said = look(folder)
+        assert (status, "gives no answer" in said) == (3, True)
 
 
 @pytest.mark.parametrize(("guard", "why"), [("shut", "a test"), ("changed", CHANGED)])
@@ -155,6 +159,17 @@ def test_shut_doors_are_no_reason_to_stop(guard: str, why: str, folder: Path, tm
         assert wait_until(lambda: f"the doors are shut: {why}" in said.read_text(), 60)
         assert wait_until(lambda: look(folder)[0] == 0, 60)
         assert (process.poll(), watchdog.poll()) == (None, None)
+
+
+def test_threads_that_decide_and_are_all_busy_are_told_and_no_reason_to_stop(folder: Path) -> None:
+    passwords = read_configuration(folder / "orthanc.json", {})["RegisteredUsers"]
+    assert isinstance(passwords, dict)
+    with orthanc(folder, "busy"), httpx.Client(base_url=url(folder), trust_env=False, timeout=60) as client:
+        status, said = look(folder)
+        assert (status, "busy: decisions" in said) == (0, True)
+        told = client.get("/consentgate/health", auth=("admin", passwords["admin"])).json()
+        assert told["parts"]["decisions"]["busy"] is True
+        assert client.get("/studies", auth=("derm", passwords["derm"])).status_code == 403
 
 
 UNGUARDED: tuple[tuple[str, dict[str, object], str], ...] = (

@@ -38,6 +38,7 @@ class Plugin:
             for clear_up in parts.at_stop:
                 clear_up()
             parts.decisions.stop()
+            parts.health.stop()
             parts.moves.stop()
             parts.exits.stop()
             parts.sends.stop()

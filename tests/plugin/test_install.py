@@ -11,6 +11,8 @@ import pytest
 
 from orthanc_plugin.archive.embedded import EmbeddedControl
 from orthanc_plugin.archive.port import ArchiveControl
+from orthanc_plugin.archive.process import this_process
+from orthanc_plugin.archive.sighting import HEALTH
 from orthanc_plugin.enforcement.overrides import by_path, overrides
 from orthanc_plugin.errors import ConfigurationError, ConsentgateError, OpenExitError, RegistryError
 from orthanc_plugin.install import HOOKS, OrthancLog, Parts, install, modalities_by_aet
@@ -19,8 +21,20 @@ from tests.fakes.configuration import PASSWORD, modalities
 from tests.fakes.orthanc import ChangeType, InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import ct, encoded, photograph_bytes
 from tests.plugin.conftest import Plugin
+from tests.unit.enforcement.test_http import basic
 
-NINE = {"http", "rest /consentgate/(.*)", "move", "find", "worklist", "received", "cstore", "stored", "change"}
+ALWAYS = {
+    "http",
+    "rest /consentgate/health",
+    "rest /consentgate/(.*)",
+    "move",
+    "find",
+    "worklist",
+    "received",
+    "cstore",
+    "stored",
+    "change",
+}
 
 
 def answered(parts: Parts) -> set[str]:
@@ -31,13 +45,13 @@ def answered(parts: Parts) -> set[str]:
 
 def test_every_entry_registers_hooks_of_its_own_and_together_all_there_are(plugin: Plugin) -> None:
     parts = plugin.install()
-    assert set(orthanc.hooks) == NINE | answered(parts)
+    assert set(orthanc.hooks) == ALWAYS | answered(parts)
     registered = []
     for register in HOOKS:
         orthanc.hooks.clear()
         register(orthanc, parts)
         registered += list(orthanc.hooks)
-    assert sorted(registered) == sorted(NINE | answered(parts))
+    assert sorted(registered) == sorted(ALWAYS | answered(parts))
 
 
 def test_until_the_start_up_checks_have_passed_the_gate_is_shut(plugin: Plugin) -> None:
@@ -70,10 +84,23 @@ def test_at_the_stop_the_boot_file_is_gone_and_the_head_is_signed(plugin: Plugin
     parts = plugin.install()
     boot = plugin.world.folder / "run" / "boot.secret"
     assert boot.stat().st_mode & 0o777 == 0o600
-    assert json.loads(boot.read_text()) == {"password": PASSWORD, "secret": parts.internal.secret}
+    process = this_process()
+    assert process is not None
+    assert json.loads(boot.read_text()) == {"password": PASSWORD, "secret": parts.internal.secret, **process.fields()}
     orthanc.hooks["change"](ChangeType.ORTHANC_STOPPED, 0, "")
     assert not boot.exists()
     assert list(parts.services.heads.signed()) == [1]
+
+
+def test_the_health_of_threads_that_decide_is_told_by_others(plugin: Plugin) -> None:
+    parts = plugin.install()
+    asked = [name for name in orthanc.hooks if name.startswith("rest /consentgate/")]
+    assert asked == ["rest /consentgate/health", "rest /consentgate/(.*)"]  # the first that fits is asked
+    for well in (True, False):
+        output = orthanc.RestOutput()
+        orthanc.hooks[asked[0]](output, HEALTH, method="GET", headers={"authorization": basic("admin")})
+        assert json.loads(output.body)["parts"]["decisions"]["ok"] is well
+        parts.decisions.stop()
 
 
 def test_each_start_has_a_secret_of_its_own(plugin: Plugin) -> None:
@@ -197,7 +224,7 @@ def test_orthanc_does_not_start_half_guarded(
 def test_the_environment_says_where_the_settings_are_before_orthanc_json_does(plugin: Plugin) -> None:
     orthanc.configuration["Consentgate"] = {"Settings": "/nowhere/settings.toml"}
     parts = plugin.install(CONSENTGATE_SETTINGS=str(plugin.settings))
-    assert set(orthanc.hooks) == NINE | answered(parts)
+    assert set(orthanc.hooks) == ALWAYS | answered(parts)
 
 
 def test_the_log_s_witness_is_there_when_the_log_s_place_is_known(plugin: Plugin) -> None:

@@ -19,6 +19,7 @@ from tests.fakes.configuration import modalities
 from tests.fakes.instances import instance
 from tests.fakes.orthanc import ChangeType, InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import CARE, UID, consent, photograph, photograph_bytes
+from tests.fakes.waiting import Waiting
 from tests.fakes.world import MODALITIES, World
 from tests.unit.enforcement.test_http import basic
 
@@ -54,9 +55,13 @@ def install_hooks(world: World, fault: str) -> Parts:
         internal=Credentials(user="consentgate", password="p", secret="s"),
         modalities=MODALITIES,
         decisions=world.worker(),
+        health=world.worker(),
         moves=world.worker(),
         exits=world.worker(),
+        finds=world.worker(),
+        lists=world.worker(),
         sends=world.worker(),
+        pace=Waiting().pace(),
         streams=False,
         heartbeat=Heartbeat(world.services),
         sdk=orthanc,
@@ -70,6 +75,8 @@ def install_hooks(world: World, fault: str) -> Parts:
         parts.decisions.stop()
         parts.moves.stop()
         parts.exits.stop()
+        parts.finds.stop()
+        parts.lists.stop()
         parts.sends.stop()
     return parts
 

@@ -23,7 +23,7 @@ from tests.fakes.world import World
 from tests.plugin.test_shut_doors import install_hooks
 from tests.unit.enforcement.test_http import basic
 
-LARGE = ("decision", "move", "exit", "send")
+LARGE = ("decision", "health", "move", "exit", "find", "list", "send")
 REST = "rest /consentgate/(.*)"
 
 
@@ -34,8 +34,11 @@ def worked_on(world: World, call: Callable[[], object]) -> set[str]:
         install_hooks(world, "nothing"),
         sdk=cast("Sdk", newer),
         decisions=workers["decision"],
+        health=workers["health"],
         moves=workers["move"],
         exits=workers["exit"],
+        finds=workers["find"],
+        lists=workers["list"],
         sends=workers["send"],
     )
     orthanc.reset()

@@ -16,6 +16,7 @@ from dicomwrap.bitstream.clean import cleaned
 from dicomwrap.bitstream.verify import contradictions
 from orthanc_plugin.enforcement.ingest import Received
 from orthanc_plugin.enforcement.intake import Intake
+from orthanc_plugin.enforcement.senders import Senders
 from tests.fakes import orthanc
 from tests.fakes.orthanc import InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import consent, encoded, photograph, photograph_bytes
@@ -51,7 +52,7 @@ def took(content: bytes) -> None:
 
 
 def _check(world: World, content: bytes) -> None:
-    hook = Received(Intake(world.services), world.worker(), orthanc).hook
+    hook = Received(Intake(world.services), world.worker(), orthanc, Senders()).hook
     action, instead = hook(content, InstanceOrigin.DICOM_PROTOCOL)
     rows, held = world.rows(), world.held()
     match action:

@@ -8,7 +8,7 @@ import pytest
 
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.devices import DeviceClass, DeviceStatus, Safeguard
-from orthanc_plugin.registry import devices
+from orthanc_plugin.registry import devices, stored, tables
 from orthanc_plugin.registry.devices import Device, IncompleteDeviceError, Waiver
 from orthanc_plugin.registry.stored import UnreadableRowError
 from tests.fakes.register import CAMERA
@@ -41,6 +41,7 @@ def known_by(world: World, serial: str = "", station: str = "") -> list[str]:
         ({"device_id": ""}, "device_id: must be"),
         ({"device_id": "CAM 1"}, "device_id: must be"),
         ({"aet": "A" * 17}, "aet: is longer"),
+        ({"account": "a" * 65}, "account: is longer"),
     ],
 )
 def test_what_a_device_lacks_is_told_and_nothing_is_recorded(
@@ -149,3 +150,59 @@ def test_a_device_that_isn_t_there_is_told_with_the_remedy(world: World) -> None
     with world.services.database.reading() as connection, pytest.raises(UnknownRecordError) as caught:
         devices.current(connection, "cam-01")
     assert "consentgate device list" in str(caught.value)
+
+
+def sealed(world: World) -> list[str]:
+    with world.services.database.reading() as connection:
+        return list(devices.seals(connection))
+
+
+def test_a_device_without_an_account_has_the_seal_that_it_had_before_there_were_any(world: World) -> None:
+    seal = recorded(world)
+    (row,) = world.sql("SELECT * FROM devices")
+    names = [column.name for column in tables.devices.c]
+    before = {name: value for name, value in zip(names, row, strict=True) if name != "account"}
+    assert sealed(world) == [seal] == [stored.sealed(devices.SEAL, "CAM-01 version 1", before)]
+
+
+def test_an_account_is_under_the_seal(world: World) -> None:
+    seal = recorded(world, replace(CAMERA, account="phone-1"))
+    assert sealed(world) == [seal]
+    for statement in ("UPDATE devices SET account = 'phone-2'", "UPDATE devices SET account = ''"):
+        world.sql(statement)
+        assert sealed(world) != [seal]
+
+
+def test_a_device_is_known_by_its_account_and_a_retired_one_only_where_there_is_no_other(world: World) -> None:
+    def known() -> dict[str, list[str]]:
+        with world.services.database.reading() as connection:
+            names = ("phone-1", "PHONE-1", "")
+            return {name: [each.device_id for each in devices.of_account(connection, name)] for name in names}
+
+    recorded(world, replace(CAMERA, account=" phone-1 "))
+    recorded(world, TABLET)
+    assert known() == {"phone-1": ["CAM-01"], "PHONE-1": [], "": []}
+    recorded(world, replace(CAMERA, account="phone-1", status=DeviceStatus.RETIRED))
+    assert known()["phone-1"] == ["CAM-01"]
+    recorded(world, replace(TABLET, account="phone-1"))
+    assert known()["phone-1"] == ["TAB-1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "listed"),
+    [
+        ({}, []),
+        ({"status": DeviceStatus.LOST}, ["CAM-01"]),
+        ({"status": DeviceStatus.RETIRED}, []),
+        ({"status": DeviceStatus.LOST, "aet": "CAM1"}, []),
+        ({"status": DeviceStatus.LOST, "account": "phone-1"}, []),
+    ],
+)
+def test_a_lost_device_that_is_tied_to_nothing_is_listed(
+    changes: dict[str, object], listed: list[str], world: World
+) -> None:
+    recorded(world)
+    recorded(world, TABLET)
+    recorded(world, replace(CAMERA, **changes))  # type: ignore[arg-type]
+    with world.services.database.reading() as connection:
+        assert [each.device_id for each in devices.lost_unbound(connection)] == listed

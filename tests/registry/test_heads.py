@@ -55,3 +55,38 @@ def test_the_heads_are_their_owner_s_alone(tmp_path: Path) -> None:
     heads = Heads(tmp_path / "heads", SEED)
     heads.sign(1, "a" * 64, AT)
     assert heads.path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_a_line_that_held_before_is_tried_again_once_it_is_another(broken: int, tmp_path: Path) -> None:
+    heads = Heads(tmp_path / "heads", SEED)
+    for seq in (1, 2, 3):
+        heads.sign(seq, f"{seq:064x}", AT)
+    assert set(heads.signed()) == {1, 2, 3}
+    lines = heads.path.read_text().splitlines()
+    lines[broken] = lines[broken].replace(f"{broken + 1:064x}", "f" * 64)
+    heads.path.write_text("".join(f"{line}\n" for line in lines))
+    for ask in (heads.signed, heads.signed, lambda: heads.sign(4, "d" * 64, AT)):
+        with pytest.raises(CheckpointError, match=f"Line {broken + 1} "):
+            ask()
+
+
+def test_a_line_that_comes_after_those_that_held_is_tried_too(tmp_path: Path) -> None:
+    heads = Heads(tmp_path / "heads", SEED)
+    heads.sign(1, "a" * 64, AT)
+    assert set(heads.signed()) == {1}
+    stranger = Heads(tmp_path / "others", bytes(32))
+    stranger.sign(2, "b" * 64, AT)
+    with heads.path.open("a") as file:
+        file.write(stranger.path.read_text())
+    with pytest.raises(CheckpointError, match="Line 2 "):
+        heads.signed()
+
+
+def test_a_file_cut_short_says_less(tmp_path: Path) -> None:
+    heads = Heads(tmp_path / "heads", SEED)
+    for seq in (1, 2):
+        heads.sign(seq, f"{seq:064x}", AT)
+    assert set(heads.signed()) == {1, 2}
+    heads.path.write_text(heads.path.read_text().splitlines(keepends=True)[0])
+    assert set(heads.signed()) == {1}

@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
-from orthanc_plugin.gate import TASKS
 from orthanc_plugin.policy.eventmodel import TaskKind
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.registry import tasks
-from orthanc_plugin.registry.tasks import KINDS, Owner
+from orthanc_plugin.registry.tasks import DEMANDED, KINDS, Owner
 from tests.fakes.world import World
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -36,7 +35,7 @@ def ids(world: World, **which: object) -> list[object]:
 
 
 def test_every_kind_that_a_decision_or_an_event_opens_has_an_owner() -> None:
-    assert TASKS | set(TaskKind) <= set(KINDS)
+    assert DEMANDED | set(TaskKind) <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

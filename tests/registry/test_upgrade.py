@@ -44,7 +44,7 @@ def contents(database: Database, table: Table) -> Rows:
         return [dict(row._mapping) for row in found]
 
 
-@pytest.mark.parametrize("version", ["0001", "0002"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
 def test_an_upgrade_from_an_earlier_version_loses_nothing(version: str, bare: str) -> None:
     database = open_database(bare)
     upgraded_to(database, version)
@@ -61,7 +61,7 @@ def test_an_upgrade_from_an_earlier_version_loses_nothing(version: str, bare: st
     database.close()
 
 
-@pytest.mark.parametrize("version", ["0001", "0002"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
 def test_the_columns_that_an_upgrade_adds_have_a_value_where_one_is_needed(version: str, bare: str) -> None:
     database = open_database(bare)
     upgraded_to(database, version)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
-from datetime import timedelta
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orthanc_plugin.archive.process import Process, running, this_process
 from orthanc_plugin.archive.sighting import HEALTH, UNLISTED, Lookout, Sight, State
 from orthanc_plugin.cli.watch import Patience, by_command
 from orthanc_plugin.errors import ArchiveError
 from tests.fakes.guarded import health, orthanc
-from tests.fakes.world import START
+
+SECRET = {"password": "p", "secret": "s"}
 
 
-def lookout(folder: Path, port: int, *, secret: bool = True, dicom_port: int | None = None) -> Lookout:
+def lookout(folder: Path, port: int, *, secret: bool = True, dicom_port: int | None = None, **by: int) -> Lookout:
     boot = folder / "boot.secret"
     if secret:
-        boot.write_text(json.dumps({"password": "p", "secret": "s"}))
+        boot.write_text(json.dumps({**SECRET, **by}))
     address = f"http://127.0.0.1:{port}"
     return Lookout(url=address, boot_file=boot, user="consentgate", seconds=2, dicom_port=dicom_port)
 
@@ -77,14 +84,67 @@ def test_one_that_left_no_secret_is_not(tmp_path: Path) -> None:
     assert (sight.state, "secret" in sight.words) == (State.UNGUARDED, True)
 
 
-def test_one_that_never_answers_is_not(tmp_path: Path) -> None:
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen()
-        sight = lookout(tmp_path, deaf.getsockname()[1]).look()
-        assert (sight.state, "gives no answer" in sight.words, sight.silent) == (State.UNGUARDED, True, True)
-        alone = lookout(tmp_path / "other", deaf.getsockname()[1], secret=False).look()
-        assert (alone.state, alone.silent) == (State.UNGUARDED, False)
+@contextmanager
+def deaf(waiting: int = 0) -> Iterator[int]:
+    """Give a port that listens and answers nobody; behind so many who ``wait``, nobody is let in any more."""
+    with socket.socket() as listening, ExitStack() as kept:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(waiting):
+            client = kept.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+def ended() -> Process:
+    """Return a process that has ended, and whose number nobody has been given since."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        found = running(child.pid)
+        assert found is not None
+    return found
+
+
+def another(ours: Process) -> Process:
+    """Return the process that had our number before us."""
+    return Process(pid=ours.pid, started=ours.started - 1)
+
+
+@pytest.mark.parametrize("waiting", [0, 8], ids=["no answer", "not let in"])
+def test_one_that_never_answers_is_silent_only_while_the_process_lives_that_left_the_secret(
+    waiting: int, tmp_path: Path
+) -> None:
+    ours = this_process()
+    assert ours is not None
+    writers: Mapping[State, tuple[dict[str, int], ...]] = {
+        State.SILENT: (ours.fields(),),
+        State.UNGUARDED: (ended().fields(), another(ours).fields(), {}),
+    }
+    with deaf(waiting) as port:
+        for state, fields in writers.items():
+            for by in fields:
+                sight = replace(lookout(tmp_path, port, **by), seconds=0.2).look()
+                assert (sight.state, "gives no answer" in sight.words) == (state, True)
+        alone = replace(lookout(tmp_path / "other", port, secret=False), seconds=0.2)
+        assert alone.look().state is State.UNGUARDED
+
+
+def test_a_process_that_has_ended_does_not_run_even_before_its_parent_has_asked(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        found = running(child.pid)
+        assert found is not None
+        assert found.runs()
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not found.runs()
+    assert running(0) is None
+
+
+def test_threads_that_are_busy_are_told_and_no_reason(tmp_path: Path) -> None:
+    said = health()
+    said["parts"]["decisions"]["busy"] = True  # type: ignore[index]
+    sight = look(tmp_path, (200, said))
+    assert sight == Sight(state=State.GUARDED, words="guarded; the doors are open; busy: decisions")
 
 
 def test_where_nothing_listens_only_the_dicom_port_can_be_open(tmp_path: Path) -> None:
@@ -111,8 +171,9 @@ def test_a_secret_that_is_not_ours_to_read_is_an_error_and_no_sight(tmp_path: Pa
             where.look()
 
 
-GOOD, BAD = Sight(state=State.GUARDED, words=""), Sight(state=State.UNGUARDED, words="")
-NONE, DEAF = Sight(state=State.NOTHING, words=""), Sight(state=State.UNGUARDED, words="", silent=True)
+GOOD, BAD, NONE, DEAF = (
+    Sight(state=each, words="") for each in (State.GUARDED, State.UNGUARDED, State.NOTHING, State.SILENT)
+)
 
 
 @pytest.mark.parametrize(
@@ -123,17 +184,20 @@ NONE, DEAF = Sight(state=State.NOTHING, words=""), Sight(state=State.UNGUARDED, 
         ([BAD, NONE, BAD], [False, False, False]),
         ([GOOD] * 9, [False] * 9),
         ([DEAF] * 5, [False, False, False, False, True]),
-        ([DEAF, DEAF, BAD], [False, False, True]),
+        ([DEAF, DEAF, DEAF, BAD, DEAF], [False, False, False, False, True]),
+        ([DEAF, BAD, BAD, BAD], [False, False, False, True]),
+        ([DEAF, BAD, DEAF, BAD], [False, False, False, True]),
+        ([BAD, DEAF, DEAF, DEAF, DEAF], [False, False, False, False, True]),
+        ([DEAF, DEAF, GOOD, DEAF, DEAF, DEAF], [False] * 6),
     ],
 )
 def test_patience_ends_only_without_a_break(sights: list[Sight], ended: list[bool]) -> None:
     patience = Patience(2, 4)
-    times = [START + timedelta(seconds=number) for number in range(len(sights))]
-    assert [patience.has_ended(sight, at, at) for sight, at in zip(sights, times, strict=True)] == ended
+    assert [patience.has_ended(sight, at, at) for at, sight in enumerate(sights)] == ended
 
 
 def test_a_look_that_took_too_long_counts_from_where_it_began() -> None:
-    assert Patience(2, 4).has_ended(BAD, START, START + timedelta(seconds=2))
+    assert Patience(2, 4).has_ended(BAD, 0, 2)
 
 
 @pytest.mark.parametrize("command", ["no-such-command-anywhere --now", "false", "'unfinished", ""])

@@ -21,14 +21,15 @@ def test_a_device_is_added_shown_changed_waived_retired_and_taken_back(shell: Sh
     assert (added["serial_number"], added["cloud_sync"], added["status"]) == ("SN4711", False, "IN_USE")
     changed = shell.json("device", "change", "CAM-01", "--station", "Studio 2", "--no-remote-wipe", *WHY)
     assert (changed["station_name"], changed["remote_wipe"]) == ("STUDIO2", False)
+    assert shell.json("device", "change", "CAM-01", "--account", "phone-1", *WHY)["account"] == "phone-1"
     waived = shell.json("device", "waive", "CAM-01", "auto_lock", *WHY)
     assert (waived["auto_lock"], waived["waived"][0]["by"]) == (False, "illustration")
     assert shell("device", "retire", "CAM-01", *WHY).stdout == "CAM-01 is retired.\n"
     assert shell.json("device", "list", "--status", "IN_USE") == []
     assert shell.json("device", "found", "CAM-01", *WHY)["status"] == "IN_USE"
     shown = shell.json("device", "show", "CAM-01")
-    assert [each["version"] for each in shown["versions"]] == [1, 2, 3, 4, 5]
-    assert "version 5 by illustration: bought" in shell("device", "show", "CAM-01").stdout
+    assert [each["version"] for each in shown["versions"]] == [1, 2, 3, 4, 5, 6]
+    assert "version 6 by illustration: bought" in shell("device", "show", "CAM-01").stdout
     assert "CAM-01\tIN_USE\tDEDICATED\tSN4711" in shell("device", "list").stdout
     assert shell("audit", "verify").exit_code == 0
 

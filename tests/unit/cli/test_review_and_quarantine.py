@@ -9,6 +9,7 @@ import pytest
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.registry.reviews import CHECKLIST
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, photograph_bytes
+from tests.fakes.register import taken
 from tests.unit.cli.conftest import Shell
 
 
@@ -90,6 +91,24 @@ def test_without_a_running_orthanc_nothing_is_released_and_the_link_is_kept(shel
     entry = shell.world.trail()[-1]
     assert (entry["effect"], entry["actor"], entry["consents"]) == ("LINKED", "officer", [filed.id])
     assert shell.world.services.spool.get(still.spool_name) == photograph_bytes()
+
+
+def test_an_officer_s_word_that_the_patient_supplied_it_is_kept_until_orthanc_runs(shell: Shell) -> None:
+    shell.world.receive(taken(device_class="PATIENT"), "uploader")
+    (held,) = shell.world.held()
+    assert shell.json("quarantine", "show", held.quarantine_id)["account"] == "uploader"
+    shell.fails("quarantine", "release", held.quarantine_id, "--patient-supplied", "--by", "officer")
+    assert shell.world.held()[0].patient_supplied
+    entry = shell.world.trail()[-1]
+    assert (entry["effect"], entry["actor"], entry["subject"]) == ("CONFIRMED_PATIENT_SUPPLIED", "officer", UID)
+
+
+def test_what_doesn_t_say_that_the_patient_supplied_it_isn_t_confirmed(shell: Shell) -> None:
+    shell.world.receive()
+    (held,) = shell.world.held()
+    said = shell.fails("quarantine", "release", held.quarantine_id, "--patient-supplied", "--by", "officer")
+    assert "Leave --patient-supplied out" in said
+    assert not shell.world.held()[0].patient_supplied
 
 
 def test_only_what_is_held_is_linked_to_a_consent(shell: Shell) -> None:

@@ -51,6 +51,8 @@ def test_an_account_has_its_own_use_first_and_each_other_with_its_own_terms(tmp_
     ("old", "new", "words"),
     [
         ('"LOCAL_AUDIT"', '"TEACHING"', "lecturer: purpose 'TEACHING' is there 2 times"),
+        ('name = "lecturer"', 'name = "lecturer"\nsigns_in = "both"', "signs_in"),
+        ('name = "lecturer"', 'name = "lecturer"\npatient_supplied = true', "patient_supplied needs the role store"),
         ('"LOCAL_AUDIT"', '"DIRECT_CARE"', "lecturer: purpose 'DIRECT_CARE' is there 2 times"),
         ('"LOCAL_AUDIT"', '"CURIOSITY"', "also.1.purpose"),
         ('profile = "teaching"\n', "", "lecturer: form ANONYMISED needs a profile"),
@@ -93,6 +95,11 @@ def test_a_node_has_one_use(tmp_path: Path) -> None:
                 f"user lecturer, also: was {TEACHING_TOLD}, becomes "
                 f"{TEACHING_TOLD.replace('TRUST_STUDENTS', 'TRUST_CLINICIAN')}."
             ),
+        ),
+        (
+            LECTURER,
+            LECTURER.replace('"lecturer"\n', '"lecturer"\nsigns_in = "proxy"\n'),
+            "user lecturer, signs_in: was orthanc, becomes proxy.",
         ),
         (
             "",
@@ -161,6 +168,12 @@ def test_half_a_proxy_is_none_and_is_told(old: str, new: str, words: str, world:
 
 def test_a_secret_that_others_may_read_is_not_used(world: World) -> None:
     assert "chmod 600" in with_proxy(world, PROXY, mode=0o640)
+
+
+def test_consentgate_s_own_account_is_bound_to_nothing(world: World) -> None:
+    bound = '[[users]]\nname = "consentgate"\nroles = ["view"]\npurpose = "DIRECT_CARE"\naudience = "CARE_TEAM"\n'
+    (world.folder / "policy.toml").write_text(POLICY + bound)
+    assert "Consentgate's own account 'consentgate' is bound" in with_proxy(world, "")
 
 
 def test_the_environment_makes_nobody_the_proxy(world: World) -> None:

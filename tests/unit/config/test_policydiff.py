@@ -66,12 +66,19 @@ def test_each_change_is_one_sentence(old: str, new: str, told: tuple[str, ...], 
     assert differences(before, load(tmp_path, (POLICY + "# c\n").replace(old, new, 1))) == told
 
 
+def test_a_new_account_s_sentence_says_how_it_signs_in_and_that_it_is_believed(tmp_path: Path) -> None:
+    new = '[[users]]\nname = "inbox"\nsigns_in = "proxy"\npatient_supplied = true\nroles = ["store"]\n'
+    added = load(tmp_path, POLICY + new + 'purpose = "DIRECT_CARE"\naudience = "CARE_TEAM"\n')
+    assert differences(load(tmp_path, POLICY), added) == (
+        (
+            "user inbox: is new; it has purpose DIRECT_CARE, audience CARE_TEAM, form IDENTIFIABLE, signs in at the "
+            "proxy, believed what patients supplied."
+        ),
+    )
+
+
 def test_the_other_way_round_takes_away_what_was_added(tmp_path: Path) -> None:
     extra = '[profiles.research]\npseudonym_domain = "research"\n'
     small, large = load(tmp_path, POLICY), load(tmp_path, POLICY + extra)
-    assert differences(small, large) == (
-        "profile research: is new; it has pseudonym_domain research, retain_safe_private no.",
-    )
-    assert differences(large, small) == (
-        "profile research: is taken away; it had pseudonym_domain research, retain_safe_private no.",
-    )
+    assert differences(small, large) == ("profile research: is new; it has pseudonym_domain research.",)
+    assert differences(large, small) == ("profile research: is taken away; it had pseudonym_domain research.",)

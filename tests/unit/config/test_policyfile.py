@@ -126,7 +126,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         (node() + node(name="other"), "AE title 'WS' is there 2 times"),
         (node() + node(aet="WS2"), "name 'ws' is there 2 times"),
         (node() + 'form = "ANONYMISED"\n', "form ANONYMISED needs a profile"),
-        (node() + 'profile = "p"\n', "profile 'p' is not defined (defined: none)"),
+        (node() + 'profile = "p"\n', "profile 'p' is not defined (defined: minimum, publication, "),
         (INTIMATE, "INTIMATE may never be taken with a PERSONAL device"),
         *((node(audience=audience), f"audience {audience} may never receive") for audience in FORBIDDEN_AUDIENCES),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from tests.fakes.caller import Caller, Said
 from tests.fakes.clinic import intimate
 from tests.fakes.core import CoreSimulator
 from tests.fakes.pictures import CARE, TEACHING, consent, encoded, photograph
+from tests.fakes.waiting import Waiting
 from tests.fakes.world import POLICY, World, make_world
 
 STUDENT = """
@@ -61,10 +62,12 @@ class Ward:
 
     world: World
     core: CoreSimulator
+    waiting: Waiting = field(default_factory=Waiting)
 
     def call(self, method: str, path: str, body: object = None, account: str = "derm", **headers: str) -> Said:
         endpoints = (*listings.endpoints(self.core), *qido.endpoints(self.core))
-        return Caller(world=self.world, endpoints=endpoints).call(method, path, account, body, **headers)
+        caller = Caller(world=self.world, endpoints=endpoints, waiting=self.waiting)
+        return caller.call(method, path, account, body, **headers)
 
     def find(self, level: str, query: Mapping[str, str] | None = None, account: str = "derm", **also: object) -> Said:
         return self.call("POST", "/tools/find", {"Level": level, "Query": query or {}, **also}, account)

@@ -14,9 +14,10 @@ from pydicom import dcmread
 
 from orthanc_plugin.audit.event import Outcome
 from orthanc_plugin.enforcement import rest
+from orthanc_plugin.enforcement import streaming as streams
 from orthanc_plugin.registry.images import orthanc_id
 from tests.fakes.exits import NOBODY, OTHER, THIRD, Asking, endpoints_of, refuse, world_with_senders
-from tests.fakes.orthanc import RestOutput, StreamOutput
+from tests.fakes.orthanc import RestOutput, StreamOutput, Unwilling
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID
 from tests.fakes.world import World
 from tests.unit.dicomwrap.objects import PATIENT
@@ -286,10 +287,17 @@ def test_a_client_that_goes_away_ends_the_archive_and_what_had_begun_stays_on_re
     assert (last["outcome"], "broke off" in str(last["reasons"])) == (Outcome.FAILURE, True)
 
 
+def test_an_archive_that_can_t_even_begin_is_noted_like_one_that_breaks_off(world: World) -> None:
+    ask(world, Unwilling())
+    assert [each["outcome"] for each in world.disclosures()] == ["BEGUN"]
+    last = world.trail()[-1]
+    assert (last["outcome"], "broke off" in str(last["reasons"])) == (Outcome.FAILURE, True)
+
+
 def test_what_can_t_be_streamed_and_is_too_large_is_refused_with_a_remedy(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rest, "COLLECTED_BYTES", 1000)
+    monkeypatch.setattr(streams, "COLLECTED_BYTES", 1000)
     given = Asking(world=world, streams=False).get(f"/studies/{world.row().orthanc_study}/archive")
     assert (given.status, "less at a time" in str(given.json["remedy"])) == (413, True)
     assert {each["outcome"] for each in world.disclosures()} == {"BEGUN"}

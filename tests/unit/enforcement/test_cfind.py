@@ -13,9 +13,11 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from orthanc_plugin.enforcement.cfind import FindRefusedError, FindScp
+from orthanc_plugin.enforcement.pace import FLOOR
 from orthanc_plugin.enforcement.searching import MOST_TOLD
 from orthanc_plugin.enforcement.visible import QueryRefusedError
 from tests.fakes.orthanc import FindAnswers, FindQuery
+from tests.fakes.waiting import Waiting
 from tests.unit.enforcement.listing import (
     HIDDEN,
     HIDDEN_SERIES,
@@ -53,6 +55,7 @@ class Scu:
     ward: Ward
     aet: str = "READING"
     answers: FindAnswers = field(default_factory=FindAnswers)
+    waiting: Waiting = field(default_factory=Waiting)
 
     def find(self, level: str, **keys: str) -> list[Dataset]:
         asked = {"QueryRetrieveLevel": level, "SpecificCharacterSet": "ISO_IR 100", **keys}
@@ -63,7 +66,7 @@ class Scu:
     @property
     def scp(self) -> FindScp:
         world = self.ward.world
-        return FindScp(world.services, self.ward.core, world.worker())
+        return FindScp(world.services, self.ward.core, world.worker(), self.waiting.pace())
 
 
 COUNTS = {"NumberOfStudyRelatedSeries": "", "NumberOfStudyRelatedInstances": "", "ModalitiesInStudy": ""}
@@ -100,6 +103,32 @@ def test_every_level_is_answered_with_what_may_be_seen(
     found = Scu(ward=ward).find(level, **keys)
     assert [str(match[unique].value) for match in found] == expected
     assert leaks([str(match) for match in found]) == []
+
+
+HELD = (
+    ({"PatientID": "P1"}, True),
+    ({"PatientID": "nobody"}, True),
+    ({"PatientName": "DOE*", "StudyInstanceUID": ""}, True),
+    ({"PatientID": "", "StudyDate": "20250301"}, False),
+    ({"StudyInstanceUID": STUDY}, False),
+)
+
+
+@pytest.mark.parametrize(("keys", "held"), HELD)
+def test_what_is_asked_about_a_person_is_answered_in_the_same_time_whoever_is_there(
+    ward: Ward, keys: dict[str, str], held: bool
+) -> None:
+    for aet in ("READING", "LECTURE"):
+        scu = Scu(ward=ward, aet=aet)
+        scu.find("STUDY", **keys)
+        assert scu.waiting.waited == [FLOOR] * held
+
+
+def test_a_refusal_is_held_back_too(ward: Ward) -> None:
+    scu = Scu(ward=ward, aet="STRANGER")
+    with pytest.raises(FindRefusedError):
+        scu.find("STUDY", PatientID="P1")
+    assert scu.waiting.waited == [FLOOR]
 
 
 def test_the_number_of_rows_is_told_as_a_number(ward: Ward) -> None:

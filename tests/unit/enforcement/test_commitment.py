@@ -57,10 +57,11 @@ def test_other_bytes_under_the_same_uid_are_not_committed_and_the_trail_says_so(
     assert world.last_rules() == ["DIGEST_MISMATCH"]
 
 
-def test_what_the_archive_has_lost_is_not_committed(world: World) -> None:
+def test_what_the_archive_has_lost_is_not_committed_and_the_trail_says_so(world: World) -> None:
     world.file(CARE)
     world.archive.objects.clear()
     assert answer(world) == Reason.PROCESSING_FAILURE
+    assert world.last_rules() == ["UNREADABLE_OBJECT"]
 
 
 @pytest.mark.parametrize("aet", ["DERMWS", "TEACHING", "STRANGER", "dermcam", ""])

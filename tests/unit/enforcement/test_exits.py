@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from orthanc_plugin.config.policyfile import Role
-from orthanc_plugin.enforcement.dicomwebroutes import NO_BULK, NO_SERVERS, NO_WORKITEMS
+from orthanc_plugin.enforcement.dicomwebroutes import NO_BULK, NO_DRAWING, NO_SERVERS, NO_WORKITEMS
 from orthanc_plugin.enforcement.exits import METHODS, ROUTES, classify
 from orthanc_plugin.enforcement.route import PLACEHOLDERS, SUBJECTS, Kind, Route
 from orthanc_plugin.enforcement.routes import (
+    NO_ARRAY,
     NO_CHANGES,
     NO_DELETE,
     NO_DESTINATION,
@@ -17,10 +18,12 @@ from orthanc_plugin.enforcement.routes import (
     NO_METADATA,
     NO_PARENT,
     NO_PEER,
+    NO_PROTECTION,
     NO_QUERY,
     NO_SCRIPT,
     NO_SHUTDOWN,
     NO_SIDE_FILE,
+    NO_SLICES,
     NO_TAMPERING,
     NO_WEBDAV,
 )
@@ -66,9 +69,16 @@ def test_no_two_rows_are_the_same_and_every_placeholder_is_known() -> None:
     assert {route.method for route in ROUTES} <= set(METHODS.values())
 
 
-def test_every_image_row_says_by_what_it_names_pictures_and_every_forbidden_row_why() -> None:
+def test_every_image_row_names_one_picture_because_nobody_else_would_decide_on_a_second() -> None:
     for route in ROUTES:
-        assert (route.subject in SUBJECTS) is (route.kind is Kind.IMAGE)
+        if route.kind is Kind.IMAGE:
+            assert SUBJECTS[route.subject] in (Subject.INSTANCE, Subject.SOP_INSTANCE_UID)
+
+
+def test_every_row_that_has_pictures_says_by_what_it_names_them_and_every_forbidden_row_why() -> None:
+    for route in ROUTES:
+        assert route.subject in SUBJECTS or not route.subject
+        assert route.kind is Kind.BODY or bool(route.subject) is (route.kind is Kind.IMAGE)
         assert bool(route.reason) is (route.kind is Kind.FORBIDDEN)
         assert route.internal or route.kind is not Kind.INTERNAL
         assert (route.role is not None or route.anybody) is (route.kind in (Kind.BODY, Kind.OWN))
@@ -87,13 +97,13 @@ def test_every_image_row_says_by_what_it_names_pictures_and_every_forbidden_row_
         ("GET", f"/instances/{ID}/frames/3/raw", Kind.IMAGE, Subject.INSTANCE, (ID,)),
         ("GET", f"/instances/{ID}/content/0040-a730/0/7fe0-0010", Kind.IMAGE, Subject.INSTANCE, (ID,)),
         ("GET", f"/instances/{ID}/attachments/dicom/compressed-data", Kind.IMAGE, Subject.INSTANCE, (ID,)),
-        ("GET", f"/series/{ID}/numpy", Kind.IMAGE, Subject.SERIES, (ID,)),
-        ("GET", f"/studies/{ID}/shared-tags", Kind.IMAGE, Subject.STUDY, (ID,)),
-        ("GET", f"/patients/{ID}/instances-tags", Kind.IMAGE, Subject.PATIENT, (ID,)),
+        ("GET", f"/series/{ID}/instances", Kind.BODY, Subject.SERIES, (ID,)),
+        ("GET", f"/studies/{ID}/shared-tags", Kind.BODY, Subject.STUDY, (ID,)),
+        ("GET", f"/patients/{ID}/instances-tags", Kind.BODY, Subject.PATIENT, (ID,)),
         ("GET", f"/patients/{ID}/archive", Kind.BODY, None, ()),
         ("POST", "/tools/create-media", Kind.BODY, None, ()),
-        ("GET", "/dicom-web/studies/1.2", Kind.IMAGE, Subject.STUDY_INSTANCE_UID, ("1.2",)),
-        ("GET", "/dicom-web/studies/1.2/series/1.3", Kind.IMAGE, Subject.SERIES_INSTANCE_UID, ("1.3",)),
+        ("GET", "/dicom-web/studies/1.2", Kind.BODY, Subject.STUDY_INSTANCE_UID, ("1.2",)),
+        ("GET", "/dicom-web/studies/1.2/series/1.3/metadata", Kind.BODY, Subject.SERIES_INSTANCE_UID, ("1.3",)),
         (
             "GET",
             "/dicom-web/studies/1.2/series/1.3/instances/1.4/frames/1",
@@ -137,6 +147,11 @@ def test_a_row_says_what_passes_and_whose(
         ("POST", "/dicom-web/servers/x/stow", NO_SERVERS),
         ("POST", "/dicom-web/workitems", NO_WORKITEMS),
         ("GET", "/dicom-web/studies/1.2/bulkdata", NO_BULK),
+        ("GET", "/dicom-web/studies/1.2/rendered", NO_DRAWING),
+        ("GET", "/dicom-web/studies/1.2/series/1.3/thumbnail", NO_DRAWING),
+        ("GET", f"/series/{ID}/numpy", NO_ARRAY),
+        ("GET", f"/series/{ID}/ordered-slices", NO_SLICES),
+        ("GET", f"/patients/{ID}/protected", NO_PROTECTION),
         ("POST", "/tools/bulk-delete", NO_DELETE),
         ("POST", "/tools/reset", NO_SHUTDOWN),
         ("POST", "/tools/execute-script", NO_SCRIPT),

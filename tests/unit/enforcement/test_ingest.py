@@ -14,7 +14,9 @@ from orthanc_plugin.enforcement.ingest import (
     Received,
 )
 from orthanc_plugin.enforcement.intake import Intake
+from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry.images import orthanc_id
 from tests.fakes import orthanc
 from tests.fakes.instances import StoredInstance, instance
 from tests.fakes.orthanc import InstanceOrigin, ReceivedInstanceAction
@@ -27,7 +29,7 @@ from tests.unit.dicomwrap import photos
 def received(
     world: World, content: bytes, origin: object = InstanceOrigin.DICOM_PROTOCOL
 ) -> tuple[object, bytes | None]:
-    return Received(Intake(world.services), world.worker(), orthanc).hook(content, origin)
+    return Received(Intake(world.services), world.worker(), orthanc, Senders()).hook(content, origin)
 
 
 def status(world: World, stored: object) -> int:
@@ -141,6 +143,28 @@ def test_what_was_accepted_is_left_alone(world: World) -> None:
     row = world.file(CARE)
     on_stored(world, instance(photograph()), row.orthanc_instance)
     assert world.row() == row
+
+
+def test_what_was_accepted_is_known_by_the_archive_s_name_for_it_without_another_look(world: World) -> None:
+    row = world.file(CARE)
+    on_stored(world, StoredInstance(aet="", header="never read"), row.orthanc_instance)
+    assert (world.row(), world.services.gate.closed) == (row, None)
+
+
+def test_another_patient_s_object_under_an_accepted_uid_is_quarantined(world: World) -> None:
+    """Orthanc names it otherwise, because the patient is part of the name."""
+    row = world.file(CARE)
+    names = ("P-other", row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
+    on_stored(world, instance(photograph(PatientID="P-other")), orthanc_id(*names))
+    assert (world.row().status, world.row().orthanc_instance) == (ImageStatus.QUARANTINED, orthanc_id(*names))
+    assert world.row().patient_id == row.patient_id
+
+
+def test_what_can_t_be_looked_up_shuts_every_door_until_it_is_checked(world: World) -> None:
+    row = world.file(CARE)
+    world.lose_the_database()
+    on_stored(world, instance(photograph()), row.orthanc_instance)
+    assert world.services.gate.closed == "a stored instance could not be checked"
 
 
 class RefusingWorker:

@@ -14,15 +14,17 @@ from pydicom.encaps import encapsulate
 from dicomwrap.bitstream.clean import cleaned, entropy_coded
 from dicomwrap.bitstream.verify import frames
 from dicomwrap.consentstamp import ConsentStamp, stamp_without_consent
+from dicomwrap.consenttags import read_stamp
 from dicomwrap.terms import SECONDARY_USE, Purpose
+from orthanc_plugin.enforcement.describing import row_of
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.errors import SpoolError
 from orthanc_plugin.policy.model import Effect, ImageStatus, MadeFor
 from orthanc_plugin.registry import quarantine
-from orthanc_plugin.registry.images import orthanc_id
+from orthanc_plugin.registry.images import ImageRow, orthanc_id
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent, ct, encoded, photograph, photograph_bytes
-from tests.fakes.world import POLICY, World, make_world
+from tests.fakes.world import POLICY, START, World, make_world
 from tests.unit.dicomwrap import photos
 
 HIDDEN = photos.with_segments(cleaned(photos.jpeg()), photos.segment(0xE1, b"Exif\0\0somewhere"))
@@ -220,6 +222,10 @@ def test_where_a_patient_s_consent_is_enough_the_photograph_needs_no_reference(t
     world.close()
 
 
+def described(dataset: Dataset) -> ImageRow:
+    return row_of(dataset, read_stamp(dataset), "", issuer="HOSP", at=START)
+
+
 @pytest.mark.parametrize(
     ("stamp", "intimate", "made_for"),
     [
@@ -231,8 +237,8 @@ def test_where_a_patient_s_consent_is_enough_the_photograph_needs_no_reference(t
         (ConsentStamp(capture_purpose=SECONDARY_USE), False, MadeFor.SECONDARY),
     ],
 )
-def test_the_row_says_what_the_stamp_says(stamp: ConsentStamp, intimate: bool, made_for: MadeFor, world: World) -> None:
-    row = Intake(world.services).row_of(photograph(stamp=stamp), "")
+def test_the_row_says_what_the_stamp_says(stamp: ConsentStamp, intimate: bool, made_for: MadeFor) -> None:
+    row = described(photograph(stamp=stamp))
     assert (row.intimate, row.made_for) == (intimate, made_for)
 
 
@@ -246,10 +252,8 @@ def test_the_row_says_what_the_stamp_says(stamp: ConsentStamp, intimate: bool, m
         ({"ContentDate": None, "AcquisitionDateTime": "2024", "StudyDate": "20230102"}, None),
     ],
 )
-def test_the_day_of_the_picture_is_the_camera_s_or_none(
-    elements: dict[str, object], made_on: date | None, world: World
-) -> None:
-    assert Intake(world.services).row_of(photograph(**elements), "").made_on == made_on
+def test_the_day_of_the_picture_is_the_camera_s_or_none(elements: dict[str, object], made_on: date | None) -> None:
+    assert described(photograph(**elements)).made_on == made_on
 
 
 def header(dataset: Dataset) -> dict[str, object]:

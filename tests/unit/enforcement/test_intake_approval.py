@@ -13,6 +13,7 @@ from dicomwrap.terms import Purpose
 from orthanc_plugin.enforcement.ingest import Received
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
+from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.lifecycle import capture
 from orthanc_plugin.lifecycle.approval import sweep
 from orthanc_plugin.policy.model import Effect, ImageSource
@@ -82,7 +83,7 @@ def test_what_waits_is_kept_in_the_spool_until_its_window_ends(world: World) -> 
 
 def test_the_sender_is_told_success_and_a_retry_does_not_prolong_the_window(world: World) -> None:
     world.record(consent())
-    received = Received(Intake(world.services), world.worker(), orthanc)  # type: ignore[arg-type]
+    received = Received(Intake(world.services), world.worker(), orthanc, Senders())  # type: ignore[arg-type]
     for _ in range(2):
         answer = received.hook(photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL)
         assert answer == (ReceivedInstanceAction.DISCARD, None)
@@ -131,7 +132,7 @@ def stopped(world: World, kind: StopKind = StopKind.DISTRESS) -> capture.Stopped
 def test_after_a_stop_nothing_more_of_the_study_is_taken_and_the_sender_is_told(world: World) -> None:
     world.record(consent())
     stopped(world)
-    received = Received(Intake(world.services), world.worker(), orthanc)  # type: ignore[arg-type]
+    received = Received(Intake(world.services), world.worker(), orthanc, Senders())  # type: ignore[arg-type]
     answer = received.hook(photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL)
     assert answer == (ReceivedInstanceAction.MODIFY, b"")
     assert (world.rows(), world.held(), kept(world)) == ([], [], ())
@@ -171,7 +172,7 @@ def test_a_picture_that_the_patient_took_back_does_not_come_in_by_a_retry(world:
 
 def test_a_photograph_by_the_patient_needs_no_reference_and_no_approval(world: World) -> None:
     content = encoded(photograph(stamp=ConsentStamp(device_class="PATIENT")))
-    assert world.receive(content).content == content
+    assert world.receive(content, "portal").content == content
     assert world.row().source is ImageSource.PATIENT_SUPPLIED
     answer = world.services.gate.authorize(world.request())
     assert answer.decision.effect is Effect.PERMIT_IDENTIFIABLE

@@ -50,7 +50,7 @@ def kinds(world: World) -> dict[str, str]:
         (taken(serial=None), ["UNREGISTERED_DEVICE"]),
         (taken(serial=""), ["UNREGISTERED_DEVICE"]),
         (taken(serial="SN4711", StationName="Ward 8"), ["DEVICE_AMBIGUOUS"]),
-        (taken(serial=None, device_class="PATIENT"), []),
+        (taken(serial=None, device_class="PATIENT"), ["PATIENT_SUPPLIED_UNCONFIRMED"]),
         (encoded(ct(DeviceSerialNumber="CT-1")), []),
         (encoded(ct(SOPClassUID=EncapsulatedPDFStorage)), ["CONSENT_MISSING"]),
     ],
@@ -148,9 +148,25 @@ def test_a_lost_device_is_refused_whatever_it_sends(world: World) -> None:
     register(world, device_id="CAM-08", serial_number="", station_name="Ward 8")
     lose(world)
     for content in (encoded(ct(DeviceSerialNumber="sn4711")), taken(device_class="PATIENT")):
-        verdict = world.receive(content)
+        verdict = world.receive(content, "portal")
         assert (rules_of(verdict.reasons), verdict.refused) == (["DEVICE_LOST"], True)
     assert world.receive(taken(uid="2.25.9", StationName="ward8")).refused
+
+
+@pytest.mark.parametrize(
+    ("changed", "lacking"),
+    [
+        ("UPDATE devices SET password = 0", "password"),
+        ("UPDATE devices SET auto_lock = 0", "auto_lock"),
+        ("UPDATE devices SET cloud_sync = 1", "cloud_sync"),
+    ],
+)
+def test_a_device_whose_entry_lacks_what_nobody_waived_files_nothing(changed: str, lacking: str, world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    register(world)
+    world.sql(changed)
+    verdict = world.receive(taken())
+    assert (rules_of(verdict.reasons), lacking in verdict.reasons[0]) == (["DEVICE_UNSECURED"], True)
 
 
 def test_a_retired_device_s_picture_waits(world: World) -> None:
@@ -265,7 +281,7 @@ def test_a_picture_that_comes_late_is_filed_and_somebody_is_asked_why(
 def test_what_a_patient_sent_in_is_never_late_nor_asked_for_its_program(world: World) -> None:
     world.record(consent(CARE, TEACHING))
     old = taken(at=START - timedelta(days=5000), device_class="PATIENT", SoftwareVersions="WhatsApp", serial=None)
-    assert world.receive(old).content == old
+    assert world.receive(old, "portal").content == old
     assert (world.tasks(), world.last_rules()) == ([], [])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orthanc_plugin.archive.embedded import EmbeddedCore
 from orthanc_plugin.enforcement.overrides import by_path, overrides, require_answered
-from orthanc_plugin.enforcement.rest import Endpoint
+from orthanc_plugin.enforcement.rest import Endpoint, Lane
 from orthanc_plugin.errors import OpenExitError
 from tests.fakes.exits import NOBODY
 from tests.fakes.world import MODALITIES, World
@@ -47,4 +47,20 @@ def test_bodies_are_small_because_orthanc_s_python_plugin_4_0_never_frees_one(
     endpoints: tuple[Endpoint, ...],
 ) -> None:
     assert max(each.most for each in endpoints) <= 256 * 1024
-    assert [each.path for each in endpoints if each.waits] == ["/modalities/{modality}/store"]
+
+
+def test_what_waits_for_others_or_reads_whole_pictures_is_answered_beside_the_lists(
+    endpoints: tuple[Endpoint, ...],
+) -> None:
+    lanes = {each.path: each.lane for each in endpoints}
+    assert {path for path, lane in lanes.items() if lane is Lane.SENDS} == {"/modalities/{modality}/store"}
+    assert {path for path, lane in lanes.items() if lane is Lane.FINDS} == {"/tools/find"}
+    assert {lanes[path] for path in ("/studies", "/tools/lookup", "/dicom-web/studies")} == {Lane.LISTS}
+    assert {lane for path, lane in lanes.items() if "archive" in path} == {Lane.ARCHIVES}
+
+
+def test_every_answer_about_a_name_made_of_a_patient_s_number_takes_the_same_time(
+    endpoints: tuple[Endpoint, ...],
+) -> None:
+    even = {each.path for each in endpoints if each.even}
+    assert {"/patients/{patient}/archive", "/tools/create-archive", "/modalities/{modality}/store"} <= even

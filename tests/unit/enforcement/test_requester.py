@@ -26,12 +26,21 @@ PROXY = Proxy(
     secret=SECRET,
 )
 HERE = "127.0.0.1"
+PEOPLE = """
+[[users]]
+name = "dr-field"
+signs_in = "proxy"
+roles = ["view", "list"]
+purpose = "DIRECT_CARE"
+audience = "CARE_TEAM"
+"""
 
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
     path: Path = tmp_path_factory.mktemp("policy") / "policy.toml"
-    path.write_text(POLICY + LECTURER)
+    lane = LECTURER.replace('name = "lecturer"', 'name = "dr-lane"\nsigns_in = "proxy"')
+    path.write_text(POLICY + LECTURER + PEOPLE + lane)
     return load_policy(path)
 
 
@@ -52,8 +61,8 @@ def asks(policy: Policy, headers: dict[str, str], address: str | None = HERE, pr
 
 @pytest.mark.parametrize("address", [HERE, "10.1.2.3", "fd00::7", None])
 def test_the_proxy_is_believed_whom_it_names(address: str | None, policy: Policy) -> None:
-    asker = asks(policy, through("derm"), address)
-    assert (asker.rule, asker.requester.actor, asker.requester.recipient) == ("", "derm", "derm")
+    asker = asks(policy, through("dr-field"), address)
+    assert (asker.rule, asker.requester.actor, asker.requester.recipient) == ("", "dr-field", "dr-field")
     assert asker.requester.address == (address or "")
     assert asker.user is not None
     assert asker.user.roles == {Role.VIEW, Role.LIST}
@@ -67,25 +76,25 @@ def test_an_account_of_orthanc_is_itself_with_or_without_a_proxy(policy: Policy)
 
 UNTRUSTED = "IDENTITY_NOT_TRUSTED"
 REFUSED = {
-    "from another address": (through("derm"), "10.2.0.1", UNTRUSTED),
-    "from what is no address": (through("derm"), "localhost", UNTRUSTED),
-    "from no address": (through("derm"), "", UNTRUSTED),
-    "without the secret": (through("derm", x_consentgate_proxy=""), HERE, UNTRUSTED),
-    "with a wrong secret": (through("derm", x_consentgate_proxy=SECRET[:-1] + "f"), HERE, UNTRUSTED),
-    "with a part of the secret": (through("derm", x_consentgate_proxy=SECRET[:8]), HERE, UNTRUSTED),
-    "with a secret that is no ASCII": (through("derm", x_consentgate_proxy="é" * 64), HERE, UNTRUSTED),
-    "by another account": (through("derm", authorization=basic("teacher")), HERE, UNTRUSTED),
-    "by the same account as it names": (through("derm", authorization=basic("derm")), HERE, UNTRUSTED),
-    "by no account": (through("derm", authorization=""), HERE, UNTRUSTED),
-    "by a bearer token": (through("derm", authorization="Bearer abc"), HERE, "BEARER_TOKEN"),
+    "from another address": (through("dr-field"), "10.2.0.1", UNTRUSTED),
+    "from what is no address": (through("dr-field"), "localhost", UNTRUSTED),
+    "from no address": (through("dr-field"), "", UNTRUSTED),
+    "without the secret": (through("dr-field", x_consentgate_proxy=""), HERE, UNTRUSTED),
+    "with a wrong secret": (through("dr-field", x_consentgate_proxy=SECRET[:-1] + "f"), HERE, UNTRUSTED),
+    "with a part of the secret": (through("dr-field", x_consentgate_proxy=SECRET[:8]), HERE, UNTRUSTED),
+    "with a secret that is no ASCII": (through("dr-field", x_consentgate_proxy="é" * 64), HERE, UNTRUSTED),
+    "by another account": (through("dr-field", authorization=basic("teacher")), HERE, UNTRUSTED),
+    "by the same account as it names": (through("dr-field", authorization=basic("dr-field")), HERE, UNTRUSTED),
+    "by no account": (through("dr-field", authorization=""), HERE, UNTRUSTED),
+    "by a bearer token": (through("dr-field", authorization="Bearer abc"), HERE, "BEARER_TOKEN"),
     "naming nobody": (through(""), HERE, "NO_IDENTITY"),
     "naming a blank": (through(" "), HERE, "NO_IDENTITY"),
-    "naming two": (through("derm", x_forwarded_user="teacher"), HERE, "IDENTITY_AMBIGUOUS"),
-    "naming somebody in another header": (through("", x_forwarded_user="derm"), HERE, "NO_IDENTITY"),
+    "naming two": (through("dr-field", x_forwarded_user="teacher"), HERE, "IDENTITY_AMBIGUOUS"),
+    "naming somebody in another header": (through("", x_forwarded_user="dr-field"), HERE, "NO_IDENTITY"),
     "naming a stranger": (through("dr-stranger"), HERE, "UNKNOWN_USER"),
     "naming itself": (through("proxy"), HERE, "UNKNOWN_USER"),
     "naming Consentgate": (through("consentgate"), HERE, "UNKNOWN_USER"),
-    "naming somebody in other letters": (through("DERM"), HERE, "UNKNOWN_USER"),
+    "naming somebody in other letters": (through("DR-FIELD"), HERE, "UNKNOWN_USER"),
     "without a word": ({"authorization": basic("proxy")}, HERE, UNTRUSTED),
 }
 
@@ -100,13 +109,34 @@ def test_what_claims_to_be_somebody_and_can_t_be_believed_is_refused(
     assert (asker.requester.audience, asker.requester.verified) == (Audience.UNKNOWN_AE, False)
 
 
-def test_where_no_password_was_verified_only_the_proxy_s_word_names_anybody() -> None:
-    assert vouched_for(PROXY, through("derm"), HERE) == "derm"
+def test_where_no_password_was_verified_only_the_proxy_s_word_names_anybody(policy: Policy) -> None:
+    assert vouched_for(policy, PROXY, through("dr-field"), HERE) == "dr-field"
     for headers, address, _ in REFUSED.values():
-        named = vouched_for(PROXY, headers, address)
-        assert named in ("", "dr-stranger", "proxy", "consentgate", "DERM")  # whom it named, bound or not
-    assert vouched_for(PROXY, {"authorization": basic("derm")}, HERE) == ""
-    assert vouched_for(None, through("derm"), HERE) == ""
+        named = vouched_for(policy, PROXY, headers, address)
+        assert named == "" or named.startswith("proxy:")
+    assert vouched_for(policy, PROXY, {"authorization": basic("dr-field")}, HERE) == ""
+    assert vouched_for(policy, None, through("dr-field"), HERE) == ""
+
+
+@pytest.mark.parametrize("name", ["derm", "uploader", "admin", "lecturer"])
+def test_who_calls_himself_like_an_account_of_orthanc_s_at_the_identity_provider_isn_t_it(
+    name: str, policy: Policy
+) -> None:
+    asker = asks(policy, through(name))
+    assert (asker.user, asker.rule, asker.requester.actor) == (None, "OTHER_SIGN_IN", f"proxy:{name}")
+    assert (asker.requester.audience, asker.requester.verified) == (Audience.UNKNOWN_AE, False)
+    assert vouched_for(policy, PROXY, through(name), HERE) == f"proxy:{name}"
+
+
+@pytest.mark.parametrize("proxy", [PROXY, None])
+def test_an_account_of_orthanc_s_with_a_person_s_name_isn_t_that_person(proxy: Proxy | None, policy: Policy) -> None:
+    asker = asks(policy, {"authorization": basic("dr-field")}, HERE, proxy)
+    assert (asker.user, asker.rule, asker.requester.actor) == (None, "OTHER_SIGN_IN", "dr-field")
+
+
+@pytest.mark.parametrize("name", ["consentgate", "proxy", "dr-stranger"])
+def test_the_trail_never_has_a_stranger_of_the_proxy_s_by_a_bare_name(name: str, policy: Policy) -> None:
+    assert asks(policy, through(name)).requester.actor == f"proxy:{name}"
 
 
 @pytest.mark.parametrize("header", sorted({*IDENTITY_HEADERS, "x-consentgate-proxy"}))
@@ -118,7 +148,7 @@ def test_nobody_else_may_send_such_a_header_even_in_their_own_name(header: str, 
 @pytest.mark.parametrize("header", sorted(IDENTITY_HEADERS))
 def test_without_a_proxy_no_such_header_is_read_and_none_is_ignored(header: str, policy: Policy) -> None:
     assert asks(policy, {"authorization": basic("derm"), header: "derm"}, proxy=None).rule == UNTRUSTED
-    assert asks(policy, through("derm"), proxy=None).rule == UNTRUSTED
+    assert asks(policy, through("dr-field"), proxy=None).rule == UNTRUSTED
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
@@ -212,10 +242,10 @@ def test_two_headers_must_mean_the_same(other: str, purpose: str | None, policy:
 
 
 def test_a_person_behind_the_proxy_chooses_among_their_own_purposes(policy: Policy) -> None:
-    asker = asks(policy, through("lecturer", x_purpose_of_use="LOCAL_AUDIT"))
+    asker = asks(policy, through("dr-lane", x_purpose_of_use="LOCAL_AUDIT"))
     assert asker.user is not None
     assert (asker.user.purpose, asker.user.roles) == (Purpose.LOCAL_AUDIT, {Role.LIST})
-    assert asks(policy, through("teacher", x_purpose_of_use="LOCAL_AUDIT")).rule == "PURPOSE_NOT_BOUND"
+    assert asks(policy, through("dr-field", x_purpose_of_use="LOCAL_AUDIT")).rule == "PURPOSE_NOT_BOUND"
 
 
 def test_the_secret_is_in_no_text_of_the_proxy() -> None:

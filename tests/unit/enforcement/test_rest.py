@@ -12,7 +12,7 @@ import pytest
 from dicomwrap.consentfile import as_mapping, read_consent
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
-from orthanc_plugin.enforcement.rest import fault
+from orthanc_plugin.enforcement.reply import fault
 from orthanc_plugin.gate import AccessRequest
 from orthanc_plugin.registry import consents
 from tests.fakes.caller import PATIENT_RECORD, Caller, world_with_accounts

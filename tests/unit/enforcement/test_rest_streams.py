@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo.peers import wait_until
 from orthanc_plugin.config.policyfile import Role
-from orthanc_plugin.enforcement import rest
-from orthanc_plugin.enforcement.rest import Endpoint, Reply, RestDoor
+from orthanc_plugin.enforcement import streaming
+from orthanc_plugin.enforcement.reply import Reply
+from orthanc_plugin.enforcement.rest import Endpoint, RestDoor
 from orthanc_plugin.enforcement.sdk import can_stream
+from orthanc_plugin.enforcement.streaming import Pieces, Stream
+from orthanc_plugin.enforcement.worker import Worker
 from tests.fakes import orthanc
-from tests.fakes.orthanc import RestOutput, StreamOutput
+from tests.fakes.orthanc import RestOutput, StreamOutput, Unwilling
 from tests.fakes.world import World
 from tests.unit.enforcement.test_http import basic
 
@@ -38,7 +42,7 @@ class Source:
         self.threads: set[str] = set()
         self.closed = 0
 
-    def stream(self) -> Iterator[bytes]:
+    def stream(self) -> Stream:
         try:
             for piece in self.pieces:
                 self.threads.add(threading.current_thread().name)
@@ -90,10 +94,71 @@ def test_a_stream_that_fails_before_it_is_sent_is_told_as_a_failure(world: World
 
 
 def test_what_is_too_large_to_be_collected_is_refused_and_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rest, "COLLECTED_BYTES", 2)
+    monkeypatch.setattr(streaming, "COLLECTED_BYTES", 2)
     source, output = Source(b"a", b"b", b"c", b"d"), RestOutput()
     ask(door(world, Reply(stream=source.stream()), streams=False), output)
     assert (output.status, "less at a time" in str(output.body), source.closed) == (413, True, 1)
+
+
+def test_an_answer_that_can_t_begin_is_closed_too(world: World) -> None:
+    source, output = Source(b"a", b"b"), Unwilling()
+    stream = source.stream()
+    next(stream)
+    ask(door(world, Reply(stream=stream)), output)
+    assert (output.pieces, source.closed) == ([], 1)
+
+
+@pytest.fixture
+def go_on() -> Iterator[threading.Event]:
+    """Give what a piece waits for; at the end it comes, so that no thread outlives the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_piece_that_takes_too_long_ends_the_answer_and_its_stream_is_closed_when_it_is_made(
+    world: World, go_on: threading.Event, threads: int, streams: bool
+) -> None:
+    closed = threading.Event()
+
+    def slow() -> Stream:
+        try:
+            worker.seconds = 0.2  # from now on
+            yield b"a"
+            assert go_on.wait(30)
+            yield b"b"
+        finally:
+            closed.set()
+
+    worker = Worker("slow", threads, seconds=30.0)
+    world.workers.append(worker)
+    asked = door(world, Reply(stream=slow()), streams=streams)
+    asked.worker = worker
+    output = StreamOutput() if streams else RestOutput()
+    ask(asked, output)
+    assert (output.status, output.body == b"a", closed.is_set()) == (
+        (200, True, False) if streams else (500, False, False)
+    )
+    go_on.set()
+    assert closed.wait(30)
+    assert wait_until(lambda: not worker.hanging, 30)
+    assert worker.within(30.0, int, "7") == 7
+
+
+def test_a_stream_is_closed_even_if_every_thread_hangs_when_it_should_be(world: World, go_on: threading.Event) -> None:
+    source, worker = Source(b"a", b"b"), Worker("hanging", 1, seconds=0.2)
+    world.workers.append(worker)
+    stream = source.stream()
+    next(stream)
+    while not worker.hanging:
+        with pytest.raises(TimeoutError):
+            worker.run(go_on.wait)
+    Pieces(stream, worker).close()
+    assert source.closed == 0
+    go_on.set()
+    assert wait_until(lambda: source.closed == 1, 30)
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"1234", 200), (b"12345", 413)])

@@ -173,8 +173,8 @@ def withdraw_once(world: World) -> None:
 
 def test_no_emergency_access_of_the_account_goes_with_a_send(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    authorize = Gate.authorize
-    monkeypatch.setattr(Gate, "authorize", lambda gate, request: seen.append(request) or authorize(gate, request))
+    decide = Gate.decide
+    monkeypatch.setattr(Gate, "decide", lambda gate, writing, asked: seen.extend(asked) or decide(gate, writing, asked))
     asking.post(TO_WARD, [asking.instance()])
     assert [(each.requester.signed_in, each.requester.recipient) for each in seen] == [(False, "workstation")]
 

@@ -15,6 +15,7 @@ from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, Received
 from orthanc_plugin.enforcement.intake import Intake
+from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.registry.engine import open_database
 from tests.fakes import newer, orthanc
@@ -44,7 +45,7 @@ def http(world: World) -> bool:
 
 
 def received(world: World) -> bool:
-    hook = Received(Intake(world.services), world.worker(), orthanc).hook
+    hook = Received(Intake(world.services), world.worker(), orthanc, Senders()).hook
     return hook(photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL) == (ReceivedInstanceAction.MODIFY, b"")
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from orthanc_plugin.archive.remote import Credentials
+from orthanc_plugin.enforcement import levels
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.told import AS_ASKED, MINUTES, MOST, NONE, REMEDIES
 from orthanc_plugin.enforcement.withheld import NOTHING
 from tests.fakes.caller import Caller, Said, world_with_accounts
+from tests.fakes.core import CoreSimulator
+from tests.fakes.exits import Asking
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.fakes.world import World
 
@@ -71,6 +74,13 @@ def test_nobody_is_told_of_another_s_refusals(caller: Caller) -> None:
     assert "role 'admin'" in told(caller.get("refusal", "teacher"))[0]
     assert caller.get("refusal", "nobody").status == 403
     assert caller.get("refusal", "").status == 403
+
+
+def test_nobody_is_told_of_the_refusals_of_a_node_that_is_called_like_their_account(caller: Caller) -> None:
+    gate, derm = caller.world.services.gate, caller.world.requester("derm")
+    for door in ("C-MOVE", "C-FIND", "N-ACTION", "intake"):
+        gate.refuse(derm, door, "the node may not", rule="FORBIDDEN_SERVICE")
+    assert told(caller.get("refusal", "derm"))[0] == NONE
 
 
 REFUSED = {
@@ -176,16 +186,30 @@ def test_nobody_finds_out_who_is_a_patient_here(tail: str, caller: Caller) -> No
     world = caller.world
     world.file(uid="2.25.8")
     world.withdraw()
+    asking = Asking(world=world, core=CoreSimulator(archive=world.archive))
     for account in ("derm", "teacher"):
-        assert ask(world, account, f"/patients/{world.row().orthanc_patient}{tail}") is False
+        assert asking.get(f"/patients/{world.row().orthanc_patient}{tail}", account).status == 403
         hit = caller.get("refusal", account)
         world.clock.advance(minutes=MINUTES + 1)
-        assert ask(world, account, "/patients/" + "-".join(["0" * 8] * 5) + tail) is False
+        assert asking.get("/patients/" + "-".join(["0" * 8] * 5) + tail, account).status == 403
         guess = caller.get("refusal", account)
         world.clock.advance(minutes=MINUTES + 1)
         assert nameless(hit) == nameless(guess)
         assert len(nameless(hit)) == 1
         assert (hit["error"], hit["remedy"]) == (guess["error"], guess["remedy"])
+
+
+def test_that_a_patient_has_too_many_pictures_is_not_told_afterwards_either(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(levels, "MOST", 0)
+    world = caller.world
+    asking = Asking(world=world, core=CoreSimulator(archive=world.archive))
+    for patient in (world.row().orthanc_patient, "-".join(["0" * 8] * 5)):
+        assert asking.get(f"/patients/{patient}", "derm").status == 403
+        (row,) = nameless(caller.get("refusal", "derm"))
+        assert (row["rules"], row["error"]) == ([], NOTHING[0].upper() + NOTHING[1:] + ".")
+        world.clock.advance(minutes=MINUTES + 1)
 
 
 def test_what_bodies_name_is_kept_back_too_but_not_why_the_door_is_shut(caller: Caller) -> None:

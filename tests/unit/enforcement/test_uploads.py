@@ -11,15 +11,19 @@ import socket
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from select import select
 
 import pytest
 
+from demo.peers import wait_until
 from orthanc_plugin.archive.remote import GUARD_HEADER, Credentials
 from orthanc_plugin.config.settings import Stow, UploadSettings
 from orthanc_plugin.enforcement.lifecycle import write_boot_file
-from orthanc_plugin.enforcement.uploads import AT_ONCE, MIB, UploadServer
+from orthanc_plugin.enforcement.steady import GRACE
+from orthanc_plugin.enforcement.uploads import AT_ONCE, CONNECTIONS, MIB, STEP, UploadServer
 from tests.fakes.nested import identified
 from tests.fakes.world import World
 
@@ -28,6 +32,7 @@ MOST = MIB
 SHALLOW, DEEP = identified(3), identified(80)
 STOW = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=BB'}
 AS_UPLOADER = {"Authorization": "Basic " + base64.b64encode(b"uploader:p").decode()}
+BEGUN = f"POST /instances HTTP/1.1\r\nHost: x\r\nAuthorization: {AS_UPLOADER['Authorization']}\r\n".encode()
 
 
 @dataclass(kw_only=True)
@@ -235,7 +240,7 @@ def test_it_stays_refused_when_it_can_t_be_recorded(guard: Guard) -> None:
     ("head", "status"),
     [
         (b"Content-Length: 5\r\nContent-Length: 5", b"400"),
-        (b"Content-Length: 5\r\nAuthorization: a\r\nauthorization: b", b"400"),
+        (b"Content-Length: 5\r\nauthorization: b", b"400"),
         (b"Transfer-Encoding: chunked", b"411"),
         (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"411"),
         (b"Content-Length: -5", b"411"),
@@ -243,12 +248,15 @@ def test_it_stays_refused_when_it_can_t_be_recorded(guard: Guard) -> None:
         (b"Content-Length: five", b"411"),
         (b"Content-Length: 50", b"400"),
         (b"Content-Length: %d" % (MOST + 1), b"413"),
+        (b"Content-Length: " + b"9" * 5000, b"413"),
+        (b"Content-Length: " + b"0" * 5000, b"413"),
+        (b"Content-Length: \xb2", b"411"),
     ],
 )
 def test_a_length_that_is_too_much_or_could_be_read_in_two_ways_is_refused(
     head: bytes, status: bytes, guard: Guard
 ) -> None:
-    answer = guard.raw(b"POST /instances HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\nhello")
+    answer = guard.raw(BEGUN + head + b"\r\n\r\nhello")
     assert answer.split(b" ")[1] == status
     assert guard.behind.received == []
 
@@ -259,13 +267,61 @@ def test_nothing_but_uploads_is_taken(method: str, guard: Guard) -> None:
     assert answer.split(b" ")[1] == b"501"
 
 
-def test_only_so_many_are_taken_at_once(guard: Guard) -> None:
-    for _ in range(AT_ONCE):
-        assert guard.server.slots.acquire(blocking=False)
+def test_the_bodies_have_so_much_room_all_together_and_give_it_back(guard: Guard) -> None:
+    room = guard.server.room
+    assert room.left == AT_ONCE * MOST
+    assert room.take(room.left)
     assert guard.post("/instances", SHALLOW)[0] == 503
-    guard.server.slots.release()
-    assert guard.post("/instances", DEEP)[0] == 422
+    room.give(AT_ONCE * MOST)
+    statuses = [guard.post("/instances", each)[0] for each in (DEEP, SHALLOW)]
+    statuses.append(int(guard.raw(BEGUN + b"Content-Length: 50\r\n\r\nhello").split(b" ")[1]))
+    assert (statuses, room.left) == ([422, 200, 400], AT_ONCE * MOST)
+
+
+def announced(guard: Guard, length: int = MOST) -> socket.socket:
+    """Return a connection on which an upload has begun, and is not gone on with."""
+    connection = socket.create_connection((HOST, guard.server.server_port), 30)
+    connection.sendall(BEGUN + b"Content-Length: %d\r\n\r\nD" % length)
+    return connection
+
+
+def test_who_is_slow_holds_up_nobody_and_is_given_up(guard: Guard) -> None:
+    slow = [announced(guard) for _ in range(3 * AT_ONCE)]
+    assert wait_until(lambda: guard.server.room.left == AT_ONCE * MOST - len(slow) * STEP, 60)
     assert guard.post("/instances", SHALLOW)[0] == 200
+
+    def is_given_up(connection: socket.socket) -> bool:
+        guard.world.ticks.seconds += GRACE
+        with suppress(OSError):  # it was given up before this byte
+            connection.sendall(b"D")
+        return bool(select([connection], [], [], 0.05)[0])
+
+    for each in slow:
+        assert wait_until(lambda each=each: is_given_up(each), 60)  # type: ignore[misc]
+        assert each.makefile("rb").readline().split(b" ")[1] == b"408"
+        each.close()
+    assert wait_until(lambda: guard.server.room.left == AT_ONCE * MOST, 60)
+
+
+def test_who_shows_no_account_takes_no_room(guard: Guard) -> None:
+    assert guard.server.room.take(guard.server.room.left)
+    head = b"POST /instances HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % MOST
+    assert guard.raw(head + b"\r\n").split(b" ")[1] == b"401"
+    assert guard.raw(head + b"Authorization:\r\n\r\n").split(b" ")[1] == b"401"
+
+
+def test_there_are_only_so_many_connections_at_once(guard: Guard) -> None:
+    idle = [socket.create_connection((HOST, guard.server.server_port), 30) for _ in range(CONNECTIONS)]
+
+    def status() -> int:
+        with suppress(ConnectionError):  # who is sent away while it still writes may not get to read why
+            return guard.post("/instances", SHALLOW)[0]
+        return 0
+
+    assert wait_until(lambda: status() == 503, 60)
+    for each in idle:
+        each.close()
+    assert wait_until(lambda: status() == 200, 60)
 
 
 def test_the_guard_shows_that_it_has_looked_only_where_it_is_asked_for(guard: Guard) -> None:

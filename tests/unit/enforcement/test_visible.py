@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from dicomwrap.terms import Audience
+from dicomwrap.terms import Audience, Form, Purpose
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.enforcement import visible as visibility
 from orthanc_plugin.enforcement.visible import ATTEMPTS, MOST, QueryRefusedError, Viewer, visible
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.policy.model import Obligation
@@ -115,6 +116,37 @@ def test_too_many_are_refused_and_none_is_left_out_silently(ward: Ward) -> None:
         shown(ward.world, viewer(ward.world), lambda _connection: [NOBODY_S] * (MOST + 1))
     assert raised.value.status == 413
     assert ward.world.last_rules() == ["TOO_MANY"]
+
+
+@pytest.mark.parametrize("number", [1, visibility.MOST_GUESSED + 1, MOST + 1])
+def test_of_one_patient_of_whom_all_is_hidden_not_even_that_there_are_many_is_told(ward: Ward, number: int) -> None:
+    found = visible(ward.world.services, viewer(ward.world), lambda _connection: [NOBODY_S] * number, guessed=True)
+    assert (found, ward.queries()) == ((), [f"0 pictures shown, {number} withheld"])
+
+
+def test_of_one_patient_of_whom_something_may_be_seen_all_of_that_is_told(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visibility, "MOST_GUESSED", 1)
+    found = visible(ward.world.services, viewer(ward.world), of_study, guessed=True)
+    assert [row.sop_instance_uid for row in found] == [SEEN]
+
+
+SECOND_OPINION = {"purpose": "SECOND_OPINION", "max_form": "IDENTIFIABLE", "audience": ["PARTNER_ORG_CLINICIAN"]}
+
+
+@pytest.mark.parametrize("undescribed", [True, False])
+def test_what_must_be_entered_in_the_register_is_not_listed_because_a_list_has_no_entries(
+    tmp_path: Path, undescribed: bool
+) -> None:
+    world = clinic(tmp_path)
+    world.file(CARE, SECOND_OPINION)
+    who = viewer(world, "registrar", secure_channel=True)
+    requester = replace(
+        who.requester, audience=Audience.PARTNER_ORG_CLINICIAN, purpose=Purpose.SECOND_OPINION, form=Form.IDENTIFIABLE
+    )
+    assert shown(world, replace(who, requester=requester, undescribed=undescribed)) == ([UID] if undescribed else [])
+    world.close()
 
 
 def test_a_withdrawal_between_decision_and_record_counts(ward: Ward) -> None:

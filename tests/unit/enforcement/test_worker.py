@@ -83,3 +83,23 @@ def test_work_that_itself_says_it_took_too_long_does_not_hang(worker: Worker) ->
         with pytest.raises(TimeoutError, match="the recipient"):
             worker.within(None, late)
     assert worker.hanging == set()
+
+
+def test_work_begun_ahead_is_done_by_a_thread_that_is_free(worker: Worker) -> None:
+    begun = threading.Event()
+
+    def work() -> threading.Thread:
+        begun.set()
+        return threading.current_thread()
+
+    by = worker.ahead(work)
+    assert begun.wait(10)
+    assert by().name.startswith("hanging")
+
+
+def test_work_begun_ahead_is_done_by_whoever_waits_for_it_when_no_thread_is_free(
+    worker: Worker, registry: threading.Event
+) -> None:
+    hang(worker, registry.wait, 2)
+    by = worker.ahead(threading.current_thread)
+    assert by() is threading.current_thread()

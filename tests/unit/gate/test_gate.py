@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from orthanc_plugin.gate import TASKS
 from orthanc_plugin.policy.model import Effect, Obligation
+from orthanc_plugin.registry.tasks import DEMANDED
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph
 from tests.fakes.world import World
 
@@ -148,6 +148,6 @@ def test_a_note_that_can_t_be_written_says_so_and_a_refusal_then_does_not_raise(
     assert world.trail() == []
 
 
-@pytest.mark.parametrize("obligation", sorted(TASKS))
+@pytest.mark.parametrize("obligation", sorted(DEMANDED))
 def test_tasks_are_for_people_and_never_for_what_the_release_does_itself(obligation: Obligation) -> None:
     assert obligation not in {Obligation.ANONYMISE, Obligation.RECORD_DISCLOSURE, Obligation.SECURE_CHANNEL}

@@ -136,6 +136,13 @@ def test_an_anonymised_release_to_a_recipient_without_profile_is_refused_whateve
         world.services.release.prepare(permit(Effect.PERMIT_ANONYMISED), context(world), photograph_bytes(), UID)
 
 
+@pytest.mark.parametrize("found", [Anonymisable.NO, Anonymisable.UNKNOWN])
+def test_no_copy_leaves_that_nobody_confirmed_whatever_the_obligations(found: Anonymisable, world: World) -> None:
+    unseen = context(world, "teaching-archive", reviewed=found)
+    with pytest.raises(ReleaseRefusedError, match="No named person"):
+        world.services.release.prepare(permit(Effect.PERMIT_ANONYMISED), unseen, photograph_bytes(), UID)
+
+
 def test_a_copy_that_can_t_be_made_refuses_the_release(world: World) -> None:
     for original in (b"", b"no DICOM", encoded(photograph(PixelData=encapsulate([b"\0\0"])))):
         with pytest.raises(DeidentificationError):

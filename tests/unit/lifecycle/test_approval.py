@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from orthanc_plugin.enforcement.approved import Approved
-from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.errors import ArchiveError, IllegalTransitionError, SpoolError, UnknownRecordError
 from orthanc_plugin.lifecycle import approval, refusal
 from orthanc_plugin.lifecycle.approval import Answer, Swept
@@ -210,26 +208,6 @@ def test_two_who_file_at_once_file_it_once(world: World) -> None:
     world.services.spool.put(held.spool_name, photograph_bytes())
     assert way_in(world).file(held, act)
     assert [entry["effect"] for entry in world.trail()].count("RELEASED") == 1
-
-
-def test_the_heartbeat_files_what_has_waited_long_enough(world: World) -> None:
-    heartbeat = Heartbeat(world.services)
-    heartbeat.also.append(Approved(world.services, AskingArchive(world=world)).file)
-    heartbeat.beat()
-    assert world.rows() == []
-    world.clock.advance(minutes=30)
-    heartbeat.beat()
-    assert world.row().sop_instance_uid == UID
-    assert [entry["door"] for entry in world.trail() if entry["effect"] == "WINDOW_ENDED"] == ["heartbeat"]
-
-
-def test_at_the_stop_of_the_archive_nothing_more_is_filed(world: World) -> None:
-    heartbeat = Heartbeat(world.services)
-    heartbeat.also.append(Approved(world.services, AskingArchive(world=world)).file)
-    world.clock.advance(minutes=30)
-    heartbeat.stop()
-    assert (world.rows(), waiting(world).status) == ([], "AWAITING_PATIENT_APPROVAL")
-    assert list(world.services.heads.signed()) == [len(world.trail())]
 
 
 def test_one_that_can_not_be_filed_does_not_hold_up_the_others(world: World) -> None:

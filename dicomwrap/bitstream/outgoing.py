@@ -1,0 +1,107 @@
+"""Clean the picture of an object that is about to leave, whatever its transfer syntax.
+
+Knows which cleaner each coding has, and that a baseline JPEG is written anew from its coefficients, so that nothing but
+the picture can be in it. Must not know where it goes. What can't be followed to its end is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+
+from dicomwrap.bitstream import h264
+from dicomwrap.bitstream.boxes import boxes
+from dicomwrap.bitstream.clean import cleaned
+from dicomwrap.bitstream.encapsulation import taken_apart
+from dicomwrap.bitstream.markers import DQT, parse
+from dicomwrap.bitstream.mp4 import hidden
+from dicomwrap.bitstream.recoded import jpeg_2000_cleaned, jpeg_ls_cleaned, jpeg_xl_cleaned, rle_cleaned
+from dicomwrap.bitstream.rewrite import rewritten
+from dicomwrap.bitstream.surplus import has_surplus
+from dicomwrap.bitstream.verify import frames
+from dicomwrap.bitstream.video import Film, film
+from dicomwrap.errors import DamagedPhotographError, UnsupportedFilmError, UnsupportedPhotographError
+from dicomwrap.transfersyntaxes import TRANSFER_SYNTAXES, Coding, Loss, TransferSyntax
+
+_START: Final = b"\0\0\1"
+_OFFSETS: Final = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+
+
+def clean_stream(dataset: Dataset) -> None:
+    """Take everything out of an object's encapsulated pixel data that isn't the picture, in place.
+
+    Uncompressed pixel data are left as they are; whatever is in them is a pixel. The object is changed at the very end
+    or not at all.
+
+    Raises:
+        DicomwrapError: a stream is broken, isn't what the transfer syntax says, or is of a kind that nobody here can
+            follow to its end.
+        UNREADABLE: the encapsulation is broken, or frames are missing (see ``dicomwrap.hostile``).
+    """
+    syntax = TRANSFER_SYNTAXES.get(str(dataset.file_meta.TransferSyntaxUID))
+    if syntax is None or syntax.retired:
+        raise UnsupportedPhotographError("The transfer syntax is retired or isn't known here")
+    if not syntax.encapsulated:
+        return
+    if problems := taken_apart(dataset.PixelData).problems:
+        raise DamagedPhotographError(f"The pixel data are broken: {problems[0]}")
+    is_film = syntax.coding is Coding.VIDEO
+    streams = _film(dataset) if is_film else _pictures(dataset, syntax)
+    padded = [stream + b"\0" * (len(stream) % 2) for stream in streams]
+    element = dataset["PixelData"]
+    element.value = encapsulate(padded, has_bot=not is_film)  # a film's fragments are no frames (PS3.5 A.4)
+    element.VR, element.is_undefined_length = "OB", True
+    for keyword in _OFFSETS:
+        dataset.pop(keyword, None)
+
+
+def _pictures(dataset: Dataset, syntax: TransferSyntax) -> list[bytes]:
+    found = frames(dataset)
+    if syntax.coding is Coding.RLE:
+        samples = int(dataset.Rows) * int(dataset.Columns)
+        return [rle_cleaned(frame, samples) for frame in found]
+    if syntax.coding is Coding.JPEG:
+        return [_jpeg(frame, syntax) for frame in found]
+    return [_CLEANERS[syntax.coding](frame) for frame in found]
+
+
+_CLEANERS: Final[dict[Coding, Callable[[bytes], bytes]]] = {
+    Coding.JPEG_LS: jpeg_ls_cleaned,
+    Coding.JPEG_2000: jpeg_2000_cleaned,
+    Coding.JPEG_XL: jpeg_xl_cleaned,
+}
+
+
+def _jpeg(frame: bytes, syntax: TransferSyntax) -> bytes:
+    header = parse(frame).frame
+    if header.marker not in syntax.frame_headers:
+        raise DamagedPhotographError(f"The stream is FF{header.marker:02X}, which isn't {syntax.words}")
+    if syntax.loss is not Loss.NEVER:
+        if header.precision != 8:
+            raise UnsupportedPhotographError("A lossy JPEG of 12 bits can't be written anew")
+        return rewritten(frame)
+    clean = cleaned(frame)
+    stream = parse(clean)
+    if stream.bodies(DQT) or has_surplus(stream):
+        raise DamagedPhotographError("The lossless JPEG has tables or bytes that its picture doesn't need")
+    return clean
+
+
+def _film(dataset: Dataset) -> list[bytes]:
+    value = dataset.PixelData
+    data = b"".join(value[start:end] for start, end in taken_apart(value).fragments)
+    kind = film(data)
+    if kind is Film.H264:
+        return [_h264(data)]
+    if kind is Film.MP4 and not hidden(data):
+        return [data[: list(boxes(data))[-1].end]]
+    raise UnsupportedFilmError("The film can't be followed to its end, or has more than its picture in it")
+
+
+def _h264(data: bytes) -> bytes:
+    """Return a stream of NAL units without words (ITU-T H.264 annex B)."""
+    kept = (h264.kept(unit.rstrip(b"\0")) for unit in data.split(_START)[1:])  # it begins with one, as films here do
+    return b"".join(b"\0" + _START + bytes(unit) for unit in kept if unit is not None)

@@ -1,0 +1,151 @@
+"""Where something can stand in a copy: its elements, the bytes about them, and its picture.
+
+Knows DICOM's encoding as pydicom reads it, and how a JPEG's segments lie before its first scan (ITU-T T.81 B.1.1.4).
+Must not know what is looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, RLELossless
+
+from orthanc_plugin.deid.leakforms import APART, bare, opened
+from orthanc_plugin.deid.leaksecrets import texts
+
+_PIXELS: Final = 0x7FE00010
+_STANDARD_UIDS: Final = re.compile(rb"1\.2\.840\.10008[0-9.]*")
+_NUMBERED: Final = frozenset({"CS", "DS", "IS", "UI", "AS", "DA", "TM", "DT"})
+_CODES: Final = frozenset({"CodeValue", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"})
+_JPEG: Final = b"\xff\xd8\xff"
+_ITEM: Final = b"\xfe\xff\x00\xe0"
+_SCAN: Final = 0xDA
+_COMMENT: Final = 0xFE
+_ADOBE: Final = re.compile(rb"Adobe.{7}", re.DOTALL)
+_JFIF: Final = re.compile(rb"JFIF\0.{9}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """A copy laid out to be searched.
+
+    Attributes:
+        values: each value of each element as text, and whether it is free text rather than a code or a number.
+        rest: the bytes of everything but the picture, and what is packed in them.
+        pixels: the picture's bytes.
+        coded: whether they are a coded stream rather than samples one by one.
+        strange_segments: "PixelData" when a JPEG stream in it has segments that a decoder doesn't need.
+    """
+
+    values: tuple[tuple[str, bool], ...]
+    rest: bytes
+    pixels: bytes
+    coded: bool
+    strange_segments: tuple[str, ...]
+
+
+def places(copy: Dataset, encoded: bytes) -> Places:
+    """Lay a copy out to be searched."""
+    start, pixels = _pixels(copy, encoded)
+    elements = [*getattr(copy, "file_meta", Dataset()), *_all(copy)]
+    heads, strange = _heads(pixels)
+    # Element by element, so that no byte of an element's own head can hide where a value begins or ends.
+    apart = APART.join(_bytes(element) for element in elements)
+    raw = encoded[:start] + encoded[start + len(pixels) :]
+    plain = _STANDARD_UIDS.sub(b"\0", APART.join((apart, raw, *heads)))
+    return Places(
+        values=tuple((text, _is_free(element)) for element in elements for text in texts(element)),
+        rest=APART.join((opened(plain), plain.replace(b"\0", b""))),  # UTF-16 without its zeros
+        pixels=pixels,
+        coded=_is_coded(copy),
+        strange_segments=("PixelData",) if strange else (),
+    )
+
+
+def _all(copy: Dataset) -> Iterator[DataElement]:
+    yield from (element for element in copy.iterall() if element.tag != _PIXELS)
+
+
+def _pixels(copy: Dataset, encoded: bytes) -> tuple[int, bytes]:
+    """Return where the picture's bytes begin, and them; the end when there is none."""
+    if _PIXELS not in copy:
+        return len(encoded), b""
+    raw = copy.get_item(_PIXELS)
+    value = bytes(raw.value or b"") if isinstance(raw, RawDataElement) else bytes(copy.PixelData)
+    start = raw.value_tell if isinstance(raw, RawDataElement) else -1
+    if encoded[start : start + len(value)] != value:  # in a deflated data set it stands elsewhere
+        start = len(encoded)
+    return start, value
+
+
+def _is_coded(copy: Dataset) -> bool:
+    syntax = UID(str(copy.file_meta.get("TransferSyntaxUID") or ""))
+    return _PIXELS in copy and copy["PixelData"].is_undefined_length and syntax != RLELossless
+
+
+def _bytes(element: DataElement) -> bytes:
+    if isinstance(element.value, bytes):
+        return APART.join((element.value, bare(element.value)))
+    return b"" if element.VR == "SQ" else b"\0".join(text.encode("utf-8", "replace") for text in texts(element))
+
+
+def _is_free(element: DataElement) -> bool:
+    return element.VR not in _NUMBERED and element.keyword not in _CODES and not isinstance(element.value, (int, float))
+
+
+def coded_words(copy: Dataset) -> tuple[bytes, ...]:
+    """Return the values and meanings of the copy's codes that are the standard's own words, the longest first."""
+    from pydicom.sr._concepts_dict import concepts  # large, and needed only when a find is to be judged
+
+    table = cast("Mapping[str, Mapping[str, Mapping[str, tuple[str, object]]]]", concepts)
+    known = {
+        (scheme, value, meaning)
+        for scheme, named in table.items()
+        for codes in named.values()
+        for value, (meaning, _) in codes.items()
+    }
+    found: set[bytes] = set()
+    for element in copy.iterall():
+        for item in _items(element):
+            value, said = str(item.get("CodeValue") or ""), str(item.get("CodeMeaning") or "")
+            if (str(item.get("CodingSchemeDesignator") or ""), value, said) in known:
+                found |= {said.encode(), value.encode()}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _items(element: DataElement) -> tuple[Dataset, ...]:
+    return tuple(element.value) if element.VR == "SQ" else ()
+
+
+def _heads(pixels: bytes) -> tuple[list[bytes], bool]:
+    """Return what stands before the first scan of each JPEG stream, and whether a segment of it is strange."""
+    found, strange, at = [], False, pixels.find(_JPEG)
+    while at >= 0:
+        end, here = _head(pixels, at)
+        if pixels[at - 8 : at - 4] == _ITEM:
+            strange = strange or here
+            found.append(pixels[at:end])
+        at = pixels.find(_JPEG, max(end, at + 1))
+    return found, strange
+
+
+def _head(data: bytes, start: int) -> tuple[int, bool]:
+    at, strange = start + 2, False
+    while data[at : at + 1] == b"\xff" and at + 4 <= len(data) and data[at + 1] != _SCAN:
+        after = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        strange = strange or _is_strange(data[at + 1], data[at + 4 : after])
+        at = after
+    return min(at, len(data)), strange
+
+
+def _is_strange(marker: int, body: bytes) -> bool:
+    if marker == 0xEE:
+        return _ADOBE.fullmatch(body) is None
+    if marker == 0xE0:
+        return _JFIF.fullmatch(body) is None
+    return marker == _COMMENT or 0xE0 <= marker <= 0xEF

@@ -1,0 +1,159 @@
+"""What of an original must not be in a copy: names in parts, numbers, dates, UIDs, addresses, serial numbers.
+
+Knows which attributes identify by their value representation and their keyword. Must not know the table of PS3.15, nor
+use anything that made the copy: what the engine forgets must not be forgotten here too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+from uuid import UUID
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+SHORTEST: Final = 4  # of a part of a name, or of a number, that is looked for within other text
+SHORTEST_WHOLE: Final = 2  # of what is a find only where it is all there is; an initial is none
+STRONG: Final = 6  # of what is looked for among a picture's bits, where shorter ones come about by chance
+_STANDARD_UID: Final = "1.2.840.10008."
+_DATES: Final = frozenset({"DA", "DT", "TM"})
+_NEVER_KEPT: Final = frozenset({"PatientBirthDate", "PatientBirthTime", "PatientDeathDateInAlternativeCalendar"})
+_FIRST_PRIVATE: Final = 0x1000  # below are the names of private blocks
+_TEXTS: Final = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "AE"})
+_NUMBERS: Final = re.compile(
+    r"(?:IDs?|Identifiers?|Numbers?|Address|AETitle|StationName|DepartmentName|Location|Artist)$"
+    r"|^IssuerOf|Institution\w*(?:Name|Residence)|RegionOfResidence|Telephone|Phone|Contact|Serial|Insurance|Owner"
+    r"|OrderNumber"
+)
+_NO_NUMBERS: Final = re.compile(
+    r"^CodingScheme|(?:Class|Scheme|Syntax|Context|Resource|Creator|Version\w*)(?:UID|Name)$"
+)
+_DEVICE: Final = re.compile(r"Serial|Station|Device|Detector|Gantry|Plate|Cassette|Lens|Camera")
+_INSTITUTION: Final = re.compile(r"^Institution|DepartmentName$")
+_PRIVATE_NUMBER: Final = re.compile(r"(?:.*[0-9]){4}", re.DOTALL)
+_SHORTEST_PRIVATE: Final = 8
+_SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
+_BREAKS: Final = re.compile(r"[,;\r\n^]+")
+
+# CID 7050: what a copy says was kept on purpose.
+KEEPS_DATES: Final = "113106"
+KEEPS_DEVICE: Final = "113109"
+KEEPS_UIDS: Final = "113110"
+KEEPS_INSTITUTION: Final = "113112"
+
+
+@unique
+class Kind(Enum):
+    """How a secret is told from its surroundings."""
+
+    NAME = "a name: no letter before or after"
+    NUMBER = "an identifier: no digit before or after one of digits"
+    UID = "a UID: not part of a longer one"
+    DATE = "a day"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that must not be in a copy, and the attribute of the original that it came from."""
+
+    attribute: str
+    text: str
+    kind: Kind
+
+
+def secrets(original: Dataset, kept: frozenset[str]) -> frozenset[Secret]:
+    """Return what must not be in a copy that says, in codes of CID 7050, what it kept on purpose.
+
+    A study's number that is its day, or a station called like its institution, is no secret where the other is kept.
+    """
+    found: set[Secret] = set()
+    told: set[str] = set()
+    for element in original.iterall():
+        name = element.keyword or str(element.tag)
+        for text in texts(element):
+            if _is_kept(element, kept):
+                told.add(text.lower())
+            else:
+                found.update(Secret(name, said, kind) for said, kind in _said(element, text))
+    return frozenset(each for each in found if each.text and not _is_told(each.text.lower(), told))
+
+
+def _is_told(text: str, told: set[str]) -> bool:
+    return text in told or (text.isdigit() and any(other.startswith(text) for other in told))
+
+
+def texts(element: DataElement) -> Iterator[str]:
+    """Yield the values of an element as text; nothing for sequences and bytes."""
+    if element.VR == "SQ" or isinstance(element.value, bytes) or element.value is None:
+        return
+    values = element.value if element.VM > 1 else (element.value,)
+    yield from (str(value).strip(" \0") for value in values)
+
+
+def _said(element: DataElement, text: str) -> Iterable[tuple[str, Kind]]:
+    representation = element.VR
+    if element.tag.is_private and element.tag.element < _FIRST_PRIVATE:
+        return ()
+    if representation == "PN":
+        return ((part, Kind.NAME) for part in _names(text))
+    if representation == "UI":
+        standard = text.startswith(_STANDARD_UID) or _NO_NUMBERS.search(element.keyword)
+        return () if standard else ((form, Kind.UID) for form in _uids(text))
+    if representation in _DATES:
+        return _moment(text)
+    if representation in _TEXTS and _identifies(element, text):
+        return ((form, Kind.NUMBER) for form in _numbers(text))
+    return ()
+
+
+def _is_kept(element: DataElement, kept: frozenset[str]) -> bool:
+    device = KEEPS_DEVICE in kept and _DEVICE.search(element.keyword)
+    institution = KEEPS_INSTITUTION in kept and _INSTITUTION.search(element.keyword)
+    uid = KEEPS_UIDS in kept and element.VR == "UI"
+    date = KEEPS_DATES in kept and element.VR in _DATES and element.keyword not in _NEVER_KEPT
+    return bool(device or institution or uid or date)
+
+
+def _identifies(element: DataElement, text: str) -> bool:
+    if element.tag.is_private:
+        return len(text) >= _SHORTEST_PRIVATE and bool(_PRIVATE_NUMBER.match(text))
+    return bool(_NUMBERS.search(element.keyword)) and not _NO_NUMBERS.search(element.keyword)
+
+
+def _names(text: str) -> Iterator[str]:
+    """Yield a name in the orders in which people write it, and its parts."""
+    for group in text.split("="):
+        parts = [part.strip() for part in group.split("^") if part.strip()]
+        if len(parts) > 1:
+            family, given = parts[0], parts[1]
+            for first, second in ((family, given), (given, family)):
+                yield from (f"{first}{between}{second}" for between in ("^", " ", ", ", ",", "", "_", ".", "-"))
+        for part in parts:
+            yield part
+            yield from re.split(r"[\s,.-]+", part)
+
+
+def _uids(text: str) -> Iterator[str]:
+    yield text
+    if text.startswith("2.25.") and text[5:].isdigit() and int(text[5:]) < 1 << 128:
+        made = UUID(int=int(text[5:]))
+        if made.int >> 64:  # a small number's zeros are everywhere
+            yield from (str(made), made.hex)
+
+
+def _moment(text: str) -> Iterator[tuple[str, Kind]]:
+    if len(text) >= 8 and text[:8].isdigit():
+        yield text[:8], Kind.DATE
+    if text[:12].isdigit() and len(text) > 12:
+        yield text, Kind.NUMBER
+
+
+def _numbers(text: str) -> Iterator[str]:
+    yield text
+    pieces = [piece.strip() for piece in _BREAKS.split(text)]
+    yield from (piece for piece in pieces if len(piece) >= STRONG)
+    yield from (form for between in ("", " ") if len(form := _SEPARATORS.sub(between, text)) >= STRONG)

@@ -1,0 +1,119 @@
+"""The reading child of redaction: decodes what was and what was written, and tells whether only the regions differ.
+
+Run as ``python -I pixelchild.py PILLOW REQUEST FD``: the folder where Pillow is, a request in JSON, and the file that
+holds the original; what was written comes on stdin. A stranger's picture is decoded here and never in Orthanc. Must not
+know how anything was blanked, nor use what blanked it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, TYPE_CHECKING, Final, TypedDict
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PROVEN: Final = b"proven"
+_JPEG: Final = b"\xff\xd8"
+_Box = tuple[int, int, int, int]
+
+
+class Request(TypedDict):
+    """What is claimed; see ``pixelproof.Claim``."""
+
+    size: list[int]
+    mode: str
+    fill: int
+    boxes: list[list[int]]
+    blank: list[list[int]]
+    rim: int
+
+
+def _boxes(numbers: list[list[int]]) -> list[_Box]:
+    return [(left, top, right, bottom) for left, top, right, bottom in numbers]
+
+
+def _decoded(data: bytes, mode: str) -> Image.Image:
+    """Return a picture in the components that the stream has, without a conversion of colours."""
+    from PIL import Image, Jpeg2KImagePlugin, JpegImagePlugin
+
+    Image.MAX_IMAGE_PIXELS = None  # limits are set from outside
+    read = JpegImagePlugin.JpegImageFile if data.startswith(_JPEG) else Jpeg2KImagePlugin.Jpeg2KImageFile
+    picture: Image.Image = read(io.BytesIO(data))
+    if mode == "YCbCr":
+        picture.draft(mode, picture.size)
+    picture.load()
+    if picture.mode != mode:
+        raise ValueError(picture.mode)
+    return picture
+
+
+def _around(box: _Box, size: tuple[int, int], rim: int) -> _Box:
+    left, top, right, bottom = box
+    return max(left - rim, 0), max(top - rim, 0), min(right + rim, size[0]), min(bottom + rim, size[1])
+
+
+def _differ(before: Image.Image, after: Image.Image, boxes: list[_Box], rim: int) -> bool:
+    """Tell whether anything is different outside the boxes.
+
+    Decoders draw chroma across the edge of a block, so in the rim about a box only luma, which they don't, counts.
+    """
+    from PIL import ImageChops
+
+    difference = ImageChops.difference(before, after)
+    around = [_around(box, before.size, rim) for box in boxes]
+    rims = [(outer, difference.crop(outer).getchannel(0)) for outer in around] if rim else []
+    for outer, luma in rims:
+        for left, top, right, bottom in boxes:
+            luma.paste(0, (left - outer[0], top - outer[1], right - outer[0], bottom - outer[1]))
+    for outer in around:
+        difference.paste(0 if difference.mode == "L" else (0, 0, 0), outer)
+    return any(each.getbbox() is not None for each in (difference, *(luma for _, luma in rims)))
+
+
+def _is_blank(picture: Image.Image, box: _Box, fill: int) -> bool:
+    return all(band.getextrema() == (fill, fill) for band in picture.crop(box).split())
+
+
+def proven(before: Image.Image, after: Image.Image, request: Request) -> bool:
+    """Tell whether the written picture is blank in the regions, and the same everywhere else."""
+    boxes = _boxes(request["boxes"])
+    if before.size != after.size or list(before.size) != request["size"] or not boxes:
+        return False
+    if not all(_is_blank(after, box, request["fill"]) for box in _boxes(request["blank"])):
+        return False
+    return not _differ(before, after, boxes, request["rim"])
+
+
+def blanked(picture: Image.Image, request: Request) -> bytes:
+    """Return the picture, blank in the regions, as a lossless JPEG 2000 codestream."""
+    fill = request["fill"]
+    for box in _boxes(request["boxes"]):
+        picture.paste(fill if picture.mode == "L" else (fill, fill, fill), box)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG2000", no_jp2=True, irreversible=False, mct=int(picture.mode == "RGB"))
+    return buffer.getvalue()
+
+
+def main(request: Request, original: bytes, written: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer one request."""
+    with ThreadPoolExecutor(1) as other:
+        earlier = other.submit(_decoded, original, request["mode"])
+        later = written.read()
+        if not later:
+            answers.write(blanked(earlier.result(), request))
+            return
+        after = _decoded(later, request["mode"])
+        if proven(earlier.result(), after, request):
+            answers.write(PROVEN)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+    with os.fdopen(int(sys.argv[3]), "rb") as original, os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # libraries that print must not print into the answers
+        main(json.loads(sys.argv[2]), original.read(), sys.stdin.buffer, answers)

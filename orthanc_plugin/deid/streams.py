@@ -1,0 +1,147 @@
+"""Clean a copy's pixel data again, whatever its transfer syntax, and say why one can't be proven clean.
+
+Knows which cleaner and which reader each coding has (``dicomwrap.bitstream``). Must not decode a picture. What nobody
+here can read to its end doesn't leave: JPEG XL, HEVC and MPEG-2 streams, and JPEG of 12 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Final
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from dicomwrap.bitstream.encapsulation import taken_apart
+from dicomwrap.bitstream.mp4 import hidden
+from dicomwrap.bitstream.outgoing import clean_stream
+from dicomwrap.bitstream.verify import contradictions, frames
+from dicomwrap.bitstream.video import Film, film
+from dicomwrap.errors import DicomwrapError
+from dicomwrap.judging.findings import Severity
+from dicomwrap.judging.picture import picture_findings
+from dicomwrap.transfersyntaxes import TRANSFER_SYNTAXES, Coding, Loss, TransferSyntax
+from orthanc_plugin.errors import DeidentificationError
+
+_TELLING: Final = frozenset({"HIDDEN_METADATA", "TRAILING_DATA", "UNKNOWN_TRANSFER_SYNTAX", "SOUND"})
+_RLE_HEADER: Final = 64
+
+
+def syntax_of(dataset: Dataset) -> TransferSyntax:
+    """Return the object's transfer syntax.
+
+    Raises:
+        DeidentificationError: it isn't known, is retired, or its streams can't be checked.
+    """
+    found = TRANSFER_SYNTAXES.get(str(dataset.file_meta.TransferSyntaxUID))
+    if found is None or found.retired:
+        raise DeidentificationError("The transfer syntax is not one that can be anonymised.")
+    if found.coding is Coding.JPEG_XL:
+        raise DeidentificationError(f"{found.words} streams can't be read to their end, so none is proven clean.")
+    return found
+
+
+def clean_pixels(copy: Dataset, syntax: TransferSyntax, *, blanked: bool) -> None:
+    """Take everything out of the pixel data of ``copy`` that isn't the picture, in place.
+
+    Args:
+        copy: the object.
+        syntax: its transfer syntax.
+        blanked: whether regions of it were blanked: a JPEG is then written anew, and proven, already.
+
+    Raises:
+        DeidentificationError: a stream is broken, or of a kind that can't be cleaned.
+    """
+    try:
+        if not (blanked and syntax.coding is Coding.JPEG):
+            clean_stream(copy)
+    except DicomwrapError as error:
+        raise DeidentificationError(f"The picture can't be anonymised: {error.reason}.") from error
+    if syntax.coding is Coding.JPEG and syntax.loss is Loss.ALWAYS:
+        made = frames(copy)
+        pixels = int(copy.Rows) * int(copy.Columns) * int(copy.SamplesPerPixel)
+        copy.LossyImageCompressionRatio = [*_earlier(copy), f"{pixels * len(made) / sum(map(len, made)):.2f}"]
+
+
+def _earlier(copy: Dataset) -> list[str]:
+    """Return the ratios of all compressions but the last, one for each method, as numbers and nothing else."""
+    ratios, methods = copy.get("LossyImageCompressionRatio"), copy.get("LossyImageCompressionMethod")
+    if not isinstance(ratios, MultiValue) or not isinstance(methods, MultiValue) or len(ratios) != len(methods):
+        return []
+    return [f"{min(float(ratio), 9999):.2f}" for ratio in ratios[:-1]]
+
+
+def impurities(copy: Dataset, syntax: TransferSyntax) -> tuple[str, ...]:
+    """Return what keeps the pixel data of an encoded copy from being proven clean; empty when nothing does."""
+    if syntax.coding is Coding.JPEG and (found := contradictions(copy)):
+        return found
+    found = tuple(
+        each.message
+        for each in picture_findings(copy)
+        if each.severity is Severity.ERROR or (each.code in _TELLING and each.severity is Severity.WARNING)
+    )
+    return found or tuple(_FURTHER.get(syntax.coding, _nothing)(copy))
+
+
+def _nothing(_: Dataset) -> Iterator[str]:
+    return iter(())
+
+
+def _native(copy: Dataset) -> Iterator[str]:
+    if len(copy.PixelData) % 2 or not copy.PixelData:
+        yield "the pixel data are of odd length"
+
+
+def _rle(copy: Dataset) -> Iterator[str]:
+    """Say when a segment doesn't hold exactly its samples (PS3.5 G.3): in what is left over words could hide."""
+    wanted = int(copy.Rows) * int(copy.Columns)
+    for frame in frames(copy):
+        words = [int.from_bytes(frame[at : at + 4], "little") for at in range(0, _RLE_HEADER, 4)]
+        starts = [*words[1 : words[0] + 1], len(frame)]
+        for start, end in pairwise(starts):
+            if _left_over(frame[start:end], wanted) not in (b"", b"\0"):
+                yield "an RLE segment doesn't hold exactly its samples"
+                return
+
+
+def _left_over(segment: bytes, wanted: int) -> bytes | None:
+    """Return the bytes after the one that gives the last sample; None when the samples don't come out."""
+    at, made = 0, 0
+    while made < wanted and at < len(segment):
+        control = segment[at]
+        count = control + 1 if control < 128 else 257 - control if control > 128 else 0
+        at += 1 + (count if control < 128 else min(count, 1))
+        made += count
+    return segment[at:] if made == wanted and at <= len(segment) else None
+
+
+def _film(copy: Dataset) -> Iterator[str]:
+    value = copy.PixelData
+    data = b"".join(value[start:end] for start, end in taken_apart(value).fragments)
+    if film(data) is not Film.MP4:
+        yield "the film is in no container that can be read to its end"
+    else:
+        yield from (
+            f"metadata in the film ({name})" for name in hidden(data.removesuffix(b"\0") if _padded(data) else data)
+        )
+
+
+def _padded(data: bytes) -> bool:
+    """Tell whether the last byte is DICOM's padding: the film has an even number of bytes, its boxes an odd one."""
+    return data.endswith(b"\0") and len(data) % 2 == 0 and bool(_trailing(data))
+
+
+def _trailing(data: bytes) -> bool:
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        at += size if size >= 8 else len(data)
+    return at == len(data) - 1
+
+
+_FURTHER: Final[dict[Coding, Callable[[Dataset], Iterator[str]]]] = {
+    Coding.NATIVE: _native,
+    Coding.RLE: _rle,
+    Coding.VIDEO: _film,
+}

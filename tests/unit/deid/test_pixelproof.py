@@ -1,0 +1,68 @@
+"""The second reader believes nobody: what isn't blank, or is different elsewhere, is not proven."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from dicomwrap.bitstream.clean import cleaned
+from dicomwrap.bitstream.wipe import Rectangle, wiped
+from orthanc_plugin.deid.pixelproof import Claim, inner, interpreter, proof
+from orthanc_plugin.errors import DeidentificationError
+from tests.unit.dicomwrap import photos
+
+BEFORE = cleaned(photos.jpeg(photos.picture(96, 64), subsampling="4:2:0"))
+AREA = Rectangle(16, 16, 32, 16)
+AFTER = wiped(BEFORE, (AREA,))
+BOX = (16, 16, 48, 32)
+CLAIM = Claim(size=(96, 64), mode="YCbCr", fill=128, boxes=(BOX,), blank=inner((AREA,), (96, 64), 1), rim=1)
+
+
+def test_what_was_done_is_proven() -> None:
+    with proof(BEFORE, CLAIM) as prove:
+        prove(AFTER)
+
+
+UNPROVEN = {
+    "nothing was blanked": (BEFORE, CLAIM),
+    "another place was blanked": (wiped(BEFORE, (Rectangle(48, 16, 32, 16),)), CLAIM),
+    "a part was blanked": (wiped(BEFORE, (AREA._replace(width=16),)), CLAIM),
+    "more was blanked": (wiped(BEFORE, (AREA, Rectangle(64, 48, 16, 16))), CLAIM),
+    "the neighbour was blanked too": (wiped(BEFORE, (AREA._replace(width=48),)), CLAIM),
+    "all was coded anew": (cleaned(photos.jpeg(photos.picture(96, 64), subsampling="4:2:0", quality=70)), CLAIM),
+    "another size": (AFTER, replace(CLAIM, size=(95, 64))),
+    "another mode": (AFTER, replace(CLAIM, mode="L")),
+    "another fill": (AFTER, replace(CLAIM, fill=0)),
+    "no box": (BEFORE, replace(CLAIM, boxes=(), blank=())),
+    "broken": (AFTER[:200], CLAIM),
+    "nothing": (b"", CLAIM),
+    "no picture": (b"Jane Doe" * 100, CLAIM),
+}
+
+
+@pytest.mark.parametrize(("after", "claim"), UNPROVEN.values(), ids=UNPROVEN)
+def test_what_was_not_done_is_not_proven(after: bytes, claim: Claim) -> None:
+    with pytest.raises(DeidentificationError, match="second reader"), proof(BEFORE, claim) as prove:
+        prove(after)
+
+
+def test_a_child_is_gone_when_the_blanking_fails() -> None:
+    with pytest.raises(ValueError, match="broke"), proof(BEFORE, CLAIM):
+        raise ValueError("broke")
+
+
+@pytest.mark.parametrize("running", ["/usr/sbin/Orthanc", "", sys.executable])
+def test_the_second_reader_is_a_python_even_where_orthanc_runs(running: str) -> None:
+    """Within Orthanc, ``sys.executable`` is Orthanc."""
+    said = subprocess.run(
+        [interpreter(running), "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, check=True
+    )
+    assert said.stdout.split() == [str(number).encode() for number in sys.version_info[:2]]
+
+
+def test_at_the_edge_of_the_picture_no_neighbour_is_drawn_in() -> None:
+    assert inner((Rectangle(0, 0, 96, 16),), (96, 64), 1) == ((0, 0, 96, 15),)
+    assert inner((Rectangle(16, 16, 2, 16),), (96, 64), 1) == ()
