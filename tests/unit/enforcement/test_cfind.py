@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from pydicom import dcmread
@@ -28,24 +26,7 @@ from tests.unit.enforcement.listing import (
     Ward,
     crowd,
     leaks,
-    make_ward,
 )
-
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """Give a ward to look at."""
-    made = make_ward(tmp_path_factory.mktemp("ward"))
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
-def own_ward(tmp_path: Path) -> Iterator[Ward]:
-    """Give a ward of the test's own, which it may change."""
-    made = make_ward(tmp_path)
-    yield made
-    made.world.close()
 
 
 @dataclass(kw_only=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -27,24 +25,7 @@ from tests.unit.enforcement.listing import (
     Ward,
     crowd,
     leaks,
-    make_ward,
 )
-
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """Give a ward to look at."""
-    made = make_ward(tmp_path_factory.mktemp("ward"))
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
-def own_ward(tmp_path: Path) -> Iterator[Ward]:
-    """Give a ward of the test's own, which it may change."""
-    made = make_ward(tmp_path)
-    yield made
-    made.world.close()
 
 
 def names(ward: Ward, uid: str = SEEN) -> dict[str, str]:

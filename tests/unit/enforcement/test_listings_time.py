@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from orthanc_plugin.enforcement import searching, visible
 from orthanc_plugin.enforcement.pace import FLOOR
 from orthanc_plugin.registry.images import orthanc_id
-from tests.unit.enforcement.listing import HIDDEN, SEEN, STUDY, Ward, crowd, make_ward
+from tests.unit.enforcement.listing import HIDDEN, SEEN, STUDY, Ward, crowd
 from tests.unit.enforcement.test_listings import names
-
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """Give a ward to look at."""
-    made = make_ward(tmp_path_factory.mktemp("ward"))
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
-def own_ward(tmp_path: Path) -> Iterator[Ward]:
-    """Give a ward of the test's own, which it may change."""
-    made = make_ward(tmp_path)
-    yield made
-    made.world.close()
-
 
 HELD = (
     ({"PatientID": "P1"}, True),

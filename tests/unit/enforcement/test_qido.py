@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from pydicom.datadict import tag_for_keyword
 
 from orthanc_plugin.enforcement.attributes import Header, Item, Level, answered
 from orthanc_plugin.registry.listed import Listed
-from tests.unit.enforcement.listing import HIDDEN, HIDDEN_SERIES, SECRET, SEEN, SERIES, STUDY, Ward, leaks, make_ward
-
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """Give a ward to look at."""
-    made = make_ward(tmp_path_factory.mktemp("ward"))
-    yield made
-    made.world.close()
+from tests.unit.enforcement.listing import HIDDEN, HIDDEN_SERIES, SECRET, SEEN, SERIES, STUDY, Ward, leaks
 
 
 def search(ward: Ward, path: str, **headers: str) -> list[dict[str, dict[str, list[object]]]]:
