@@ -77,13 +77,6 @@ class StreamOutput(RestOutput):
         self.body = b"".join(self.pieces)
 
 
-class Unwilling(StreamOutput):
-    """Can't begin an answer."""
-
-    def StartStreamAnswer(self, media: str) -> None:  # noqa: N802
-        raise OrthancException(9, "Error in the network protocol")
-
-
 class FindQuery:
     """The identifier of a C-FIND request, by tag."""
 

@@ -17,8 +17,9 @@ from orthanc_plugin.enforcement import rest
 from orthanc_plugin.enforcement import streaming as streams
 from orthanc_plugin.registry.images import orthanc_id
 from tests.fakes.exits import NOBODY, OTHER, THIRD, Asking, endpoints_of, refuse, world_with_senders
-from tests.fakes.orthanc import RestOutput, StreamOutput, Unwilling
+from tests.fakes.orthanc import RestOutput, StreamOutput
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID
+from tests.fakes.unwilling import Unwilling
 from tests.fakes.world import World
 from tests.unit.dicomwrap.objects import PATIENT
 from tests.unit.enforcement.test_http import basic

@@ -16,7 +16,8 @@ from orthanc_plugin.enforcement.sdk import can_stream
 from orthanc_plugin.enforcement.streaming import Pieces, Stream
 from orthanc_plugin.enforcement.worker import Worker
 from tests.fakes import orthanc
-from tests.fakes.orthanc import RestOutput, StreamOutput, Unwilling
+from tests.fakes.orthanc import RestOutput, StreamOutput
+from tests.fakes.unwilling import Unwilling
 from tests.fakes.world import World
 from tests.unit.enforcement.test_http import basic
 
