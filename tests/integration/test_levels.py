@@ -70,7 +70,7 @@ RIGHT: dict[str, Callable[[bytes, Stored], bool]] = {
     "/instances": ids("instance"),
     "/series": ids("series"),
     "/studies": ids("study"),
-    "/statistics": lambda content, stored: str(json.loads(content)["DiskSize"]) == str(len(stored.content)),
+    "/statistics": lambda content, stored: str(json.loads(content)["DicomDiskSize"]) == str(len(stored.content)),
     "/labels": lambda content, _: json.loads(content) == [],
     "/shared-tags": tells("SOPInstanceUID"),
     "/instances-tags": tells("SOPInstanceUID"),
