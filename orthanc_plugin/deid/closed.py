@@ -24,7 +24,7 @@ from orthanc_plugin.errors import DeidentificationError
 
 _SMALL: Final = r"[0-9]{0,5}"
 _COUNT: Final = r"[0-9]{0,4}"
-_NUMBER: Final = r"[-+]?[0-9]{0,6}(\.[0-9]{0,14})?([eE][-+]?[0-9]{1,3})?"
+_NUMBER: Final = r"[-+]?[0-9]{0,6}(\.[0-9]{0,12})?([eE][-+]?[0-9]{1,3})?"
 _YES: Final = "YES|NO"
 
 
@@ -58,8 +58,9 @@ USEFUL: Final = _patterns({
     "PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing PixelAspectRatio ImageOrientationPatient "
     "ImagePositionPatient SliceThickness SpacingBetweenSlices SliceLocation WindowCenter WindowWidth RescaleIntercept "
     "RescaleSlope KVP ExposureTime XRayTubeCurrent Exposure RepetitionTime EchoTime FlipAngle EchoTrainLength "
-    "MagneticFieldStrength FrameTime RecommendedDisplayFrameRate CineRate FrameDelay EmitterColorTemperature "
+    "MagneticFieldStrength RecommendedDisplayFrameRate CineRate FrameDelay EmitterColorTemperature "
     "OpticalMagnificationFactor": _NUMBER,
+    "FrameTime": r"[0-9]{1,6}(\.[0-9]{1,14})?",  # milliseconds; 30 frames a second take all the digits that a DS has
     "SmallestImagePixelValue LargestImagePixelValue PixelPaddingValue": r"-?[0-9]{1,5}",
     "FrameIncrementPointer": r"\(0018, ?1063\)",
     "RescaleType": "HU|US|OD",
