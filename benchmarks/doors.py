@@ -46,6 +46,7 @@ DOORS: Final = {
     f"GET /instances/.../file, {CLIENTS} clients": ("1.35", "1.50"),
     f"WADO-RS, {CLIENTS} clients": ("1.10", "1.20"),
     "C-MOVE": ("1.30", "1.50"),
+    "C-MOVE while a client GETs": ("", ""),
     "GET while C-MOVE runs, longest": ("", ""),
 }
 Times = list[float]
@@ -144,7 +145,8 @@ def one_round(arm: Arm, sent: tuple[Photograph, ...], *, keep: bool) -> None:
         f"WADO-RS, {CLIENTS} clients": lambda: got(arm, [wado(each) for each in sent]),
     }
     found = {door: measure() for door, measure in measured.items()}
-    found["C-MOVE"], found["GET while C-MOVE runs, longest"] = moved(arm, sent)
+    found["C-MOVE"] = Taken(each=moved(arm, sent) / len(sent))
+    found["C-MOVE while a client GETs"], found["GET while C-MOVE runs, longest"] = moved_while_asked(arm, sent)
     if keep:
         for door, taken in found.items():
             arm.rounds[door].append(taken)
@@ -199,28 +201,35 @@ def got(arm: Arm, paths: list[str]) -> Taken:
     return Taken(each=each, times=[float(line) for line in done.stdout.split()])
 
 
-def moved(arm: Arm, sent: tuple[Photograph, ...]) -> tuple[Taken, Taken]:
-    """Have the whole series sent to the workstation, and see how long another request waits meanwhile."""
+def moved(arm: Arm, sent: tuple[Photograph, ...]) -> float:
+    """Have the whole series sent to the workstation; return the seconds."""
+    begun = time.perf_counter()
+    keys = {"StudyInstanceUID": sent[0].study, "SeriesInstanceUID": sent[0].series}
+    status = Caller(aet="DERMWS", port=arm.dicom_port).move("DERMWS", "SERIES", **keys)
+    if status != 0:
+        raise SystemExit(f"C-MOVE ended with {status:04X}")
+    return time.perf_counter() - begun
+
+
+def moved_while_asked(arm: Arm, sent: tuple[Photograph, ...]) -> tuple[Taken, Taken]:
+    """Do the same while somebody asks for pictures one after the other, and see how long each of these waits."""
     waits: Times = []
     done = threading.Event()
 
     def ask() -> None:
         with httpx.Client(base_url=arm.url, auth=("derm", arm.passwords["derm"]), trust_env=False) as client:
-            while not done.is_set():
+            while not done.is_set() or not waits:
                 begun = time.perf_counter()
                 client.get(file(sent[0]), timeout=60).raise_for_status()
                 waits.append(time.perf_counter() - begun)
 
     asking = threading.Thread(target=ask)
     asking.start()
-    begun = time.perf_counter()
-    keys = {"StudyInstanceUID": sent[0].study, "SeriesInstanceUID": sent[0].series}
-    status = Caller(aet="DERMWS", port=arm.dicom_port).move("DERMWS", "SERIES", **keys)
-    took = time.perf_counter() - begun
-    done.set()
-    asking.join()
-    if status != 0:
-        raise SystemExit(f"C-MOVE ended with {status:04X}")
+    try:
+        took = moved(arm, sent)
+    finally:
+        done.set()
+        asking.join()
     return Taken(each=took / len(sent)), Taken(each=max(waits), times=waits)
 
 

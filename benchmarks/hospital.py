@@ -168,6 +168,8 @@ def _image(number: int, people: int) -> Row:
         f"SN{number % 40:04d}",
         None,
         "DEDICATED",
+        600_000,
+        "",
     )
 
 
@@ -177,7 +179,8 @@ def _grouped(digest: str) -> str:
 
 def _review(number: int) -> Row:
     digest = blake2b(f"{number} ".encode(), digest_size=32).hexdigest()
-    return f"review-{number:010d}", image_uid(number), digest, "YES", CHECKLIST, "dr-look", AT, ""
+    steps = (0, "VERDICT", "", "", "", "[]", "[]")
+    return f"review-{number:010d}", image_uid(number), digest, "YES", CHECKLIST, "dr-look", AT, "", *steps
 
 
 def _scope(purpose: Purpose, form: Form, *audience: Audience) -> Scope:

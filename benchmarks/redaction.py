@@ -57,7 +57,7 @@ def redaction(rounds: int, size: tuple[int, int] = SIZE) -> Iterator[str]:
         arms = _redaction_arms(stream, size)
         yield f"| 12 MP, 3 regions, {len(stream) / 1e6:.1f} MB | ms | ms of processor | ratio | limit |"
         yield "|---|---|---|---|---|"
-        yield from _rows(arms, rounds, {"blanked in the coefficients, proven": LIMIT})
+        yield from rows(arms, rounds, {"blanked in the coefficients, proven": LIMIT})
 
 
 def _redaction_arms(stream: bytes, size: tuple[int, int]) -> dict[str, Arm]:
@@ -107,19 +107,20 @@ def checking(rounds: int, kinds: dict[str, tuple[int, int, int]] = KINDS) -> Ite
             f"{kind}: parsed by pydicom": lambda copy=copy: list(pydicom.dcmread(io.BytesIO(copy)).iterall()),
             f"{kind}: checked": lambda original=original, copy=copy: leaks_in(original, copy),
         }
-        yield from _rows(arms, rounds, {})
+        yield from rows(arms, rounds, {})
 
 
-def _rows(arms: dict[str, Arm], rounds: int, limits: dict[str, str]) -> Iterator[str]:
+def rows(arms: dict[str, Arm], rounds: int, limits: dict[str, str]) -> Iterator[str]:
+    """Have the arms take turns, and yield a row for each."""
     times: dict[str, list[float]] = {name: [] for name in arms}
     worked: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(rounds + 1):  # the first only warms up
         for name in list(arms) if number % 2 else reversed(arms):
-            begun, used = time.perf_counter(), _processor()
+            begun, used = time.perf_counter(), processor()
             arms[name]()
             if number:
                 times[name].append(time.perf_counter() - begun)
-                worked[name].append(_processor() - used)
+                worked[name].append(processor() - used)
     base = next(iter(times.values()))
     for name, mine in times.items():
         ratio = statistics.median(each / theirs for each, theirs in zip(mine, base, strict=True))
@@ -127,7 +128,7 @@ def _rows(arms: dict[str, Arm], rounds: int, limits: dict[str, str]) -> Iterator
         yield "| " + " | ".join((name, *(f"{each:.1f}" for each in both), f"{ratio:.2f}", limits.get(name, ""))) + " |"
 
 
-def _processor() -> float:
+def processor() -> float:
     """Return the seconds of processor time that we and our children have used."""
     used = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)

@@ -45,13 +45,16 @@ CONFIDENTIALITY: Final = Element(0x12, "CS", "1", "Confidentiality", True)
 CAPTURE_PURPOSE: Final = Element(0x15, "LO", "1", "Purpose of Capture", True)
 DEVICE_CLASS: Final = Element(0x16, "LO", "1", "Capture Device Class", True)
 DEVICE_REASON: Final = Element(0x17, "LO", "1", "Reason for Personal Device", True)
+# Of a copy that was released: what for, and to whom. Whose copy it is may tell of the patient, so neither is kept.
+RELEASE_PURPOSE: Final = Element(0x18, "LO", "1", "Purpose of Release", False)
+RECIPIENT: Final = Element(0x19, "LO", "1", "Recipient", False)
 DECIDED_ON: Final = Element(0x20, "DT", "1", "Decision DateTime", False)
 NOT_AFTER: Final = Element(0x21, "DT", "1", "Not Valid After", False)
 GIVEN_BY: Final = Element(0x22, "CS", "1", "Given By", True)
 SEAL: Final = Element(0x40, "UT", "1", "Seal", False)
 ELEMENTS: Final = (
     SCHEMA, RECORD_ID, RECORD_VERSION, STATUS, BASIS, PERMITTED, DENIED, CONFIDENTIALITY, CAPTURE_PURPOSE, DEVICE_CLASS,
-    DEVICE_REASON, DECIDED_ON, NOT_AFTER, GIVEN_BY, SEAL,
+    DEVICE_REASON, RELEASE_PURPOSE, RECIPIENT, DECIDED_ON, NOT_AFTER, GIVEN_BY, SEAL,
 )  # fmt: skip
 
 
@@ -75,6 +78,8 @@ def values_of(consent: ConsentStamp) -> dict[Element, tuple[str, ...]]:
         CAPTURE_PURPOSE: (consent.capture_purpose,),
         DEVICE_CLASS: (consent.device_class,),
         DEVICE_REASON: (consent.device_reason,),
+        RELEASE_PURPOSE: (consent.release_purpose,),
+        RECIPIENT: (consent.recipient,),
         DECIDED_ON: (_datetime(consent.decided_on),),
         NOT_AFTER: (_datetime(consent.not_after),),
         GIVEN_BY: (consent.given_by,),

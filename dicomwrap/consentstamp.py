@@ -68,6 +68,8 @@ class ConsentStamp:
         capture_purpose: why the picture was taken.
         device_class: whose device took it: ORGANISATION, PERSONAL or PATIENT; "" is not known.
         device_reason: why a personal device was used, a code.
+        release_purpose: what a copy was released for; "" in the picture itself.
+        recipient: whom a copy was released to.
         decided_on: day of the decision.
         not_after: last day on which any of it holds; None when open-ended.
         given_by: PATIENT, PARENT, PROXY or CLINICIAN.
@@ -85,6 +87,8 @@ class ConsentStamp:
     capture_purpose: str = PURPOSE_CODES[Purpose.DIRECT_CARE]
     device_class: str = ""
     device_reason: str = ""
+    release_purpose: str = ""
+    recipient: str = ""
     decided_on: date | None = None
     not_after: date | None = None
     given_by: str = ""

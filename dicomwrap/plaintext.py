@@ -25,7 +25,7 @@ def plain_texts(dataset: Dataset, tag: int) -> tuple[str, ...] | None:
     element = dataset.get_item(tag)
     if not isinstance(element, RawDataElement) or not isinstance(element.value, bytes):
         return None
-    value = element.value.rstrip(PADDING)
+    value = element.value if element.VR == "AE" else element.value.rstrip(PADDING)  # of AE pydicom keeps zeros
     if not value.isascii() or b"\0" in value or _ESCAPE in value:
         return None
     text = value.decode("ascii")

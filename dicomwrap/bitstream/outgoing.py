@@ -6,7 +6,8 @@ the picture can be in it. Must not know where it goes. What can't be followed to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -19,7 +20,7 @@ from dicomwrap.bitstream.encapsulation import taken_apart
 from dicomwrap.bitstream.markers import DQT, parse
 from dicomwrap.bitstream.mp4 import hidden
 from dicomwrap.bitstream.recoded import jpeg_2000_cleaned, jpeg_ls_cleaned, jpeg_xl_cleaned, rle_cleaned
-from dicomwrap.bitstream.rewrite import rewritten
+from dicomwrap.bitstream.rewrite import rewriting, rewritten
 from dicomwrap.bitstream.surplus import has_surplus
 from dicomwrap.bitstream.verify import frames
 from dicomwrap.bitstream.video import Film, film
@@ -30,11 +31,11 @@ _START: Final = b"\0\0\1"
 _OFFSETS: Final = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 
 
-def clean_stream(dataset: Dataset) -> None:
+def clean_stream(dataset: Dataset, rewrite: Callable[[bytes], bytes] = rewritten) -> None:
     """Take everything out of an object's encapsulated pixel data that isn't the picture, in place.
 
     Uncompressed pixel data are left as they are; whatever is in them is a pixel. The object is changed at the very end
-    or not at all.
+    or not at all. ``rewrite`` is how a JPEG is written anew; see ``begun``.
 
     Raises:
         DicomwrapError: a stream is broken, isn't what the transfer syntax says, or is of a kind that nobody here can
@@ -49,7 +50,7 @@ def clean_stream(dataset: Dataset) -> None:
     if problems := taken_apart(dataset.PixelData).problems:
         raise DamagedPhotographError(f"The pixel data are broken: {problems[0]}")
     is_film = syntax.coding is Coding.VIDEO
-    streams = _film(dataset) if is_film else _pictures(dataset, syntax)
+    streams = _film(dataset) if is_film else _pictures(dataset, syntax, rewrite)
     padded = [stream + b"\0" * (len(stream) % 2) for stream in streams]
     element = dataset["PixelData"]
     element.value = encapsulate(padded, has_bot=not is_film)  # a film's fragments are no frames (PS3.5 A.4)
@@ -58,13 +59,33 @@ def clean_stream(dataset: Dataset) -> None:
         dataset.pop(keyword, None)
 
 
-def _pictures(dataset: Dataset, syntax: TransferSyntax) -> list[bytes]:
+@contextmanager
+def begun(dataset: Dataset) -> Iterator[Callable[[bytes], bytes]]:
+    """Begin to write an object's JPEG anew, beside what is done to its header; yields what ``clean_stream`` asks for.
+
+    It is begun with when the object holds one JPEG stream in one fragment, as photographs do. Any other stream than
+    that one is written anew when it is asked for.
+
+    Raises:
+        DicomwrapError: nothing can be written anew here.
+    """
+    syntax = TRANSFER_SYNTAXES.get(str(dataset.file_meta.TransferSyntaxUID))
+    whole = taken_apart(dataset.PixelData)
+    if syntax is None or syntax.coding is not Coding.JPEG or syntax.loss is Loss.NEVER or len(whole.fragments) != 1:
+        yield rewritten
+        return
+    first = dataset.PixelData[slice(*whole.fragments[0])]
+    with rewriting(first) as finish:
+        yield lambda stream: finish() if stream == first else rewritten(stream)
+
+
+def _pictures(dataset: Dataset, syntax: TransferSyntax, rewrite: Callable[[bytes], bytes]) -> list[bytes]:
     found = frames(dataset)
     if syntax.coding is Coding.RLE:
         samples = int(dataset.Rows) * int(dataset.Columns)
         return [rle_cleaned(frame, samples) for frame in found]
     if syntax.coding is Coding.JPEG:
-        return [_jpeg(frame, syntax) for frame in found]
+        return [_jpeg(frame, syntax, rewrite) for frame in found]
     return [_CLEANERS[syntax.coding](frame) for frame in found]
 
 
@@ -75,14 +96,14 @@ _CLEANERS: Final[dict[Coding, Callable[[bytes], bytes]]] = {
 }
 
 
-def _jpeg(frame: bytes, syntax: TransferSyntax) -> bytes:
+def _jpeg(frame: bytes, syntax: TransferSyntax, rewrite: Callable[[bytes], bytes]) -> bytes:
     header = parse(frame).frame
     if header.marker not in syntax.frame_headers:
         raise DamagedPhotographError(f"The stream is FF{header.marker:02X}, which isn't {syntax.words}")
     if syntax.loss is not Loss.NEVER:
         if header.precision != 8:
             raise UnsupportedPhotographError("A lossy JPEG of 12 bits can't be written anew")
-        return rewritten(frame)
+        return rewrite(frame)
     clean = cleaned(frame)
     stream = parse(clean)
     if stream.bodies(DQT) or has_surplus(stream):

@@ -16,6 +16,7 @@ from pydicom.encaps import generate_frames, parse_basic_offsets
 
 from dicomwrap.bitstream.clean import TRAILER
 from dicomwrap.bitstream.contents import described, is_plain_jfif, orientation
+from dicomwrap.bitstream.encapsulation import taken_apart
 from dicomwrap.bitstream.markers import SOS, ColourModel, Stream, parse
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
@@ -84,6 +85,9 @@ def frames(dataset: Dataset) -> tuple[bytes, ...]:
     offsets = parse_basic_offsets(value)
     if offsets and (len(offsets) != count or offsets[0] != 0):
         raise ValueError("the offset table doesn't fit the number of frames")
+    whole = taken_apart(value)
+    if count == len(whole.fragments) == 1 and not whole.problems:
+        return (value[slice(*whole.fragments[0])],)
     found = tuple(generate_frames(value, number_of_frames=count))
     if len(found) != count:
         raise ValueError(f"{len(found)} frames where the header says {count}")

@@ -10,17 +10,20 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import Final
 
+from dicomwrap.cli.jobs import each
 from dicomwrap.confidentiality import PixelDuty
 from dicomwrap.durable import Disk, digest, reason_of
 from orthanc_plugin.deid.apply import deidentify
+from orthanc_plugin.deid.crops import Crop
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
 from orthanc_plugin.deid.regions import Region
+from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ConfigurationError, DeidentificationError
 
 NOTES: Final = ".consentgate-done.jsonl"
@@ -56,6 +59,8 @@ class Order:
     pseudonyms: Pseudonyms
     confirmed: bool = False
     regions: Mapping[Path, tuple[Region, ...]] = field(default_factory=dict)
+    crops: Mapping[Path, Crop] = field(default_factory=dict)
+    vault: Vault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +93,9 @@ class Batch:
                 f"The folder of the copies can't be used ({reason_of(error)}).", remedy="Give another folder."
             ) from error
 
-    def run(self, inputs: tuple[Path, ...]) -> Iterator[Outcome]:
-        """Yield what became of each input, in order."""
-        yield from (self._outcome(path) for path in inputs)
+    def run(self, inputs: tuple[Path, ...], jobs: int = 1) -> Iterator[Outcome]:
+        """Yield what became of each input, in order; ``jobs`` of them are worked on at a time, by processes."""
+        yield from each(self._outcome, inputs, jobs)
 
     def _outcome(self, path: Path) -> Outcome:
         try:
@@ -101,13 +106,19 @@ class Batch:
             return Outcome(input=str(path), status=Status.REFUSED, reason=_reason(error))
 
     def _made(self, path: Path, content: bytes) -> Outcome:
-        regions = self.order.regions.get(path, ())
-        of = self._of(content, regions)
+        regions, crop = self.order.regions.get(path, ()), self.order.crops.get(path)
+        of = self._of(content, regions, crop)
         note = self.done.get(of)
         if note is not None and self._is_there(note):
             return self._written(path, note)
         derived = deidentify(
-            content, self.order.profile, self.order.pseudonyms, confirmed=self.order.confirmed, regions=regions
+            content,
+            self.order.profile,
+            self.order.pseudonyms,
+            confirmed=self.order.confirmed,
+            regions=regions,
+            crop=crop,
+            vault=self.order.vault,
         )
         if self.order.profile.pixels is PixelDuty.CONFIRMED and not self.order.confirmed:
             return Outcome(input=str(path), status=Status.HELD, reason=HELD, actions=derived.actions)
@@ -129,11 +140,12 @@ class Batch:
         path = self.out / note.output
         return path.is_file() and digest(path)[0] == note.sha256
 
-    def _of(self, content: bytes, regions: tuple[Region, ...]) -> str:
+    def _of(self, content: bytes, regions: tuple[Region, ...], crop: Crop | None) -> str:
         """Return what stands for this input under this order: nobody without the key can tell which it was."""
         parts = [hashlib.sha256(content).hexdigest(), self.order.profile.digest, self.order.confirmed]
         blanked = [list(each.corners) for each in regions]
-        message = json.dumps([*parts, blanked]).encode()
+        kept = [] if crop is None else [asdict(crop)]
+        message = json.dumps([*parts, blanked, *kept]).encode()
         return hmac.new(self.order.pseudonyms.key, message, hashlib.sha256).hexdigest()
 
     def _remember(self, of: str, note: _Note) -> None:

@@ -6,24 +6,26 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 
 from dicomwrap.cli.report import line, safe
 from orthanc_plugin.cli.batch import Batch, Order, Outcome, Status
 from orthanc_plugin.cli.common import json_option, told
-from orthanc_plugin.cli.profile import chosen
+from orthanc_plugin.cli.profile import chosen, vault
+from orthanc_plugin.deid.crops import crop
+from orthanc_plugin.deid.keys import KEY_BYTES, read_key
 from orthanc_plugin.deid.pseudonym import Pseudonyms
 from orthanc_plugin.deid.regions import Region, region
 from orthanc_plugin.errors import ConfigurationError, DeidentificationError
-from orthanc_plugin.services import KEY_BYTES, read_key
 
 KEY: Final = "CONSENTGATE_PSEUDONYM_KEY"
 _DRAWN: Final = 100
+T = TypeVar("T")
 
 
 @click.command()
@@ -41,6 +43,12 @@ _DRAWN: Final = 100
     type=click.Path(path_type=Path, dir_okay=False),
     help="JSON: what is blanked, as input name and [[x, y, width, height], ...] in pixels.",
 )
+@click.option(
+    "--crops",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="JSON: what is kept, as input name and [x, y, width, height] in pixels of the whole picture.",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many files at a time.")
 @json_option
 @told
 def deidentify(
@@ -50,6 +58,8 @@ def deidentify(
     key: Path | None,
     reviewed_by: str | None,
     regions: Path | None,
+    crops: Path | None,
+    jobs: int,
     as_json: bool,
 ) -> None:
     """Write an anonymised copy of every DICOM file in PATH... into a folder; the originals stay as they are.
@@ -62,10 +72,12 @@ def deidentify(
         profile=profile,
         pseudonyms=Pseudonyms(key=_key(key), domain=profile.pseudonym_domain),
         confirmed=bool((reviewed_by or "").strip()),
-        regions=_regions(regions, inputs),
+        regions=_listed(regions, inputs, _regions),
+        crops=_listed(crops, inputs, crop),
+        vault=vault(),
     )
     counts = Counter[Status]()
-    for outcome in _with_progress(Batch(out, order).run(inputs), len(inputs)):
+    for outcome in _with_progress(Batch(out, order).run(inputs, jobs), len(inputs)):
         counts[outcome.status] += 1
         _tell(outcome, as_json=as_json)
     if not as_json:
@@ -95,23 +107,27 @@ def _files(paths: Iterable[Path], out: Path) -> Iterator[Path]:
         yield from (each for each in found if kept_out not in each.resolve().parents)
 
 
-def _regions(path: Path | None, inputs: tuple[Path, ...]) -> dict[Path, tuple[Region, ...]]:
-    """Return the regions of each input.
+def _regions(said: object) -> tuple[Region, ...]:
+    return tuple(region(each) for each in said) if isinstance(said, list) else (region(said),)
+
+
+def _listed(path: Path | None, inputs: tuple[Path, ...], read: Callable[[object], T]) -> dict[Path, T]:
+    """Return what a file says of each input, read one by one.
 
     Raises:
-        ConfigurationError: the file can't be read, or names something else: whose regions they were would stay visible.
+        ConfigurationError: the file can't be read, or names something else: what is meant for it would stay visible.
     """
     if path is None:
         return {}
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        listed = {str(name): tuple(region(each) for each in entries) for name, entries in said.items()}
+        listed = {str(name): read(each) for name, each in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError, TypeError, DeidentificationError) as error:
         raise ConfigurationError(
             f"{path.name} can't be used ({type(error).__name__}).",
-            remedy="Write a JSON object: the name of each input, and its regions as [[x, y, width, height], ...].",
+            remedy="Write a JSON object: the name of each input, and its regions as [[x, y, width, height], ...]; "
+            "or what is kept of it as [x, y, width, height].",
         ) from error
-    found = {each: regions for name, regions in listed.items() for each in inputs if name in (str(each), each.name)}
+    found = {each: said for name, said in listed.items() for each in inputs if name in (str(each), each.name)}
     unmatched = [name for name in listed if not any(name in (str(each), each.name) for each in inputs)]
     if unmatched:
         raise ConfigurationError(

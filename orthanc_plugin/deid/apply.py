@@ -7,6 +7,7 @@ PS3.15 Annex E.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -17,11 +18,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
+from dicomwrap.bitstream.outgoing import begun
+from dicomwrap.bitstream.rewrite import rewritten
 from dicomwrap.confidentiality import Option
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
 from dicomwrap.iodtables import SOP_CLASSES
 from orthanc_plugin.deid.actions import Needs
+from orthanc_plugin.deid.crops import Crop, cropped
 from orthanc_plugin.deid.engine import Engine, check
 from orthanc_plugin.deid.leakcheck import leaks_in
 from orthanc_plugin.deid.privateblocks import keep_safe
@@ -30,6 +34,7 @@ from orthanc_plugin.deid.pseudonym import Pseudonyms
 from orthanc_plugin.deid.regions import Region, redacted
 from orthanc_plugin.deid.streams import clean_pixels, impurities, syntax_of
 from orthanc_plugin.deid.values import texts
+from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import DeidentificationError
 
 IMPLEMENTATION_UID: Final = UID("2.25.217380364514827196011475313512091237004")
@@ -56,6 +61,8 @@ def _opened(content: bytes) -> Dataset:
         DeidentificationError: it is no picture that can be anonymised.
     """
     original = pydicom.dcmread(BytesIO(content))
+    if "SOPClassUID" not in original or "TransferSyntaxUID" not in original.file_meta:
+        raise DeidentificationError("The object doesn't say what it is: it has no SOP class or no transfer syntax.")
     sop_class = str(original.SOPClassUID)
     if sop_class.startswith(DOCUMENTS) or "EncapsulatedDocument" in original:
         raise DeidentificationError("Documents, such as signed consent forms, are never anonymised.")
@@ -75,6 +82,8 @@ def _patient(original: Dataset) -> tuple[str, str]:
     number = str(original.get("PatientID") or "")
     if number:
         return number, str(original.get("IssuerOfPatientID") or "")
+    if "StudyInstanceUID" not in original:
+        raise DeidentificationError("The object is of no patient and of no study.")
     return str(original.StudyInstanceUID), "no patient ID"
 
 
@@ -102,6 +111,15 @@ def _declare(copy: Dataset, original: Dataset, profile: Profile, *, confirmed: b
     copy.ContributingEquipmentSequence = [equipment]
 
 
+def _lock(copy: Dataset, original: Dataset, profile: Profile, vault: Vault | None) -> None:
+    """Lock what re-identification needs into the copy, where the profile has custodians for it."""
+    if not profile.custodians:
+        return
+    if vault is None:
+        raise DeidentificationError("The profile has custodians, and nobody knows their certificates here.")
+    copy.EncryptedAttributesSequence = [vault.locked(original, profile.custodians)]
+
+
 def _identified(copy: Dataset, syntax: str) -> None:
     """Write the file meta information anew: nothing of the original's is in it."""
     copy.file_meta = FileMetaDataset()
@@ -123,13 +141,13 @@ def _encoded(copy: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-def _kept_days(original: Dataset, engine: Engine) -> tuple[str, ...]:
-    """Return the dates that the profile keeps as they are."""
+def _kept_days(original: Dataset, engine: Engine) -> str:
+    """Return the dates that the profile keeps as they are, one after the other."""
     kept = (element for element in original if element.tag in engine.retained and element.VR in ("DA", "DT"))
-    return tuple(text for element in kept for text in texts(element))
+    return "\\".join(text for element in kept for text in texts(element))
 
 
-def _secrets(original: Dataset, engine: Engine, days: tuple[str, ...]) -> Dataset:
+def _secrets(original: Dataset, engine: Engine, days: str) -> Dataset:
     """Return the original without what the profile expressly keeps, at any depth: the rest must not be in the copy.
 
     A number that is nothing but a date that is kept, as a study's often is, says no more than the date.
@@ -144,8 +162,8 @@ def _secrets(original: Dataset, engine: Engine, days: tuple[str, ...]) -> Datase
     return secret
 
 
-def _is_said_by(element: DataElement, days: tuple[str, ...]) -> bool:
-    return bool(days) and all(any(text in day for day in days) for text in texts(element))
+def _is_said_by(element: DataElement, days: str) -> bool:
+    return bool(days) and all(text in days for text in texts(element))
 
 
 def _hidden_in_uids(original: Dataset, again: Dataset) -> bool:
@@ -174,8 +192,12 @@ def deidentify(
     *,
     confirmed: bool = False,
     regions: Sequence[Region] = (),
+    crop: Crop | None = None,
+    vault: Vault | None = None,
 ) -> Derived:
     """Return the copy of ``content`` under ``profile``; the same input and key give the same copy.
+
+    What is locked into it for custodians is encrypted anew each time.
 
     Args:
         content: the original's bytes.
@@ -184,6 +206,8 @@ def deidentify(
         confirmed: whether a named person has looked at exactly this picture and found nothing identifying outside
             ``regions``.
         regions: what is blanked.
+        crop: what is kept once regions are blanked, in pixels of the whole picture; all of it when not given.
+        vault: where the profile's custodians' certificates are.
 
     Raises:
         DeidentificationError: the object can't be parsed, is no picture that can be anonymised, or the copy could not
@@ -193,21 +217,27 @@ def deidentify(
         original = _opened(content)
         syntax = syntax_of(original)
         engine = Engine(profile, pseudonyms, _patient(original))
-        copy = engine.copy(original, Needs.of_object(str(original.SOPClassUID)))
-        _identified(copy, syntax.uid)
-        _with_pixels(copy, original)
-        if profile.retains_safe_private:
-            keep_safe(original, copy)
-        if regions:
-            redacted(copy, regions)
-        clean_pixels(copy, syntax, blanked=bool(regions))
+        with nullcontext(rewritten) if regions or crop else begun(original) as rewrite:
+            copy = engine.copy(original, Needs.of_object(str(original.SOPClassUID)))
+            _identified(copy, syntax.uid)
+            _with_pixels(copy, original)
+            if profile.retains_safe_private:
+                keep_safe(original, copy)
+            if regions:
+                redacted(copy, regions)
+            if crop:
+                cropped(copy, crop)
+            clean_pixels(copy, syntax, blanked=bool(regions or crop), rewrite=rewrite)
         _declare(copy, original, profile, confirmed=confirmed)
+        _lock(copy, original, profile, vault)
         derived = Derived(content=_encoded(copy), sop_instance_uid=str(copy.SOPInstanceUID), actions=engine.changed)
         _proven(derived.content, original, engine)
     except DeidentificationError:
         raise
     except InvalidDicomError as error:
         raise DeidentificationError("The bytes are no DICOM object (PS3.10).") from error
-    except (DicomwrapError, *UNREADABLE) as error:
+    except DicomwrapError as error:
+        raise DeidentificationError(f"The object can't be anonymised: {error.reason}.") from error
+    except UNREADABLE as error:
         raise DeidentificationError(f"The object can't be anonymised ({type(error).__name__}).") from error
     return derived

@@ -164,6 +164,8 @@ def safe_half(known: ConsentStamp) -> ConsentStamp | None:
         record_version="",
         device_class="",
         device_reason="",
+        release_purpose="",
+        recipient="",
         decided_on=None,
         not_after=None,
         distributions=(),

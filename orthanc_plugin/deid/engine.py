@@ -24,16 +24,19 @@ from orthanc_plugin.deid.values import DUMMIES, is_of_its_form, shifted, texts
 from orthanc_plugin.errors import DeidentificationError
 
 DEEPEST: Final = 16  # levels; no IOD of a photograph nests deeper than six
+MOST_VALUES: Final = 100_000  # at all depths; a photograph has a few hundred, a film of 1,000 frames a few thousand
 OTHER_GROUPS: Final = (0x0000, 0x0002, 0x0004)  # commands, file meta information, directories: no part of a data set
 CODES: Final = ("CodeValue", "LongCodeValue", "URNCodeValue")
 
 
-def check(dataset: Dataset, depth: int = 0) -> None:
-    """Read every element, at any depth.
+def check(dataset: Dataset, depth: int = 0) -> int:
+    """Read every element, at any depth, and return how many values there are.
 
     Raises:
-        DeidentificationError: an element is nobody's or of another VR than its tag has, or items nest too deep.
+        DeidentificationError: an element is nobody's or of another VR than its tag has, items nest too deep, or there
+            is more than can be gone through in time.
     """
+    found = 0
     if depth > DEEPEST:
         raise DeidentificationError(f"Sequences nest more than {DEEPEST} deep.")
     if without_creator(dataset):
@@ -45,9 +48,12 @@ def check(dataset: Dataset, depth: int = 0) -> None:
             and element.VR not in _representations(element)
         ):
             raise DeidentificationError(f"{element.keyword} is encoded otherwise than the standard says.")
+        found += 1 + element.VM
         if element.VR == "SQ":
-            for item in element.value:
-                check(item, depth + 1)
+            found += sum(check(item, depth + 1) for item in element.value)
+        if found > MOST_VALUES:
+            raise DeidentificationError(f"The object has more than {MOST_VALUES} values.")
+    return found
 
 
 def _representations(element: DataElement) -> list[str]:

@@ -31,12 +31,14 @@ def leaks_in(original: Dataset, encoded: bytes) -> tuple[str, ...]:
         encoded: the finished copy, as it will be sent.
 
     Raises:
+        DeidentificationError: there is more to look for, or through, than can be.
         UNREADABLE: one of the two can't be read as DICOM (see ``dicomwrap.hostile``).
     """
     copy = pydicom.dcmread(BytesIO(encoded))
     needles = Needles(secrets(original, codes_of(copy)))
     where = places(copy, encoded)
-    return tuple(sorted({*_in_the_header(needles, where, copy), *_in_the_picture(needles, where), *false_claims(copy)}))
+    found = {*_in_the_header(needles, where, copy), *_in_the_picture(needles, where), *needles.in_bits(where.locked)}
+    return tuple(sorted({*found, *false_claims(copy)}))
 
 
 def _in_the_header(needles: Needles, where: Places, copy: Dataset) -> frozenset[str]:

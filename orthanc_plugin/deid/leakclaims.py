@@ -18,6 +18,8 @@ MODIFIED_DATES: Final = "113107"
 SAFE_PRIVATE: Final = "113111"
 _NEEDS_NO: Final = {PIXELS: "BurnedInAnnotation", FEATURES: "RecognizableVisualFeatures"}
 _DATES: Final = {FULL_DATES: "UNMODIFIED", MODIFIED_DATES: "MODIFIED"}
+_ENVELOPED: Final = bytes.fromhex("06092a864886f70d010703")  # id-envelopedData (RFC 5652 6.1), first in its DER
+_HEAD: Final = 20
 # Of whom: none of these may say anything in a copy that is nobody's.
 _NEVER: Final = (
     "IssuerOfPatientID", "OtherPatientIDs", "OtherPatientNames", "OtherPatientIDsSequence", "PatientBirthName",
@@ -31,6 +33,10 @@ def codes_of(copy: Dataset) -> frozenset[str]:
     """Return the codes of CID 7050 that a copy claims."""
     items = copy.get("DeidentificationMethodCodeSequence") or ()
     return frozenset(str(item.get("CodeValue") or "") for item in items)
+
+
+def _locked(copy: Dataset) -> tuple[Dataset, ...]:
+    return tuple(copy.get("EncryptedAttributesSequence") or ())
 
 
 def false_claims(copy: Dataset) -> Iterator[str]:
@@ -47,5 +53,7 @@ def false_claims(copy: Dataset) -> Iterator[str]:
     said = {_DATES[code] for code in codes if code in _DATES} or {"REMOVED"}
     if said != {copy.get("LongitudinalTemporalInformationModified")}:
         yield "LongitudinalTemporalInformationModified"
+    if not all(_ENVELOPED in bytes(item.get("EncryptedContent") or b"")[:_HEAD] for item in _locked(copy)):
+        yield "EncryptedAttributesSequence"
     if SAFE_PRIVATE not in codes:
         yield from (str(element.tag) for element in copy.iterall() if element.tag.is_private)

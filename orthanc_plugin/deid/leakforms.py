@@ -1,7 +1,7 @@
 """Bytes within bytes: what a copy holds packed, in another writing or among a picture's bits, laid open to be searched.
 
-Knows base64, hexadecimal digits, zlib, gzip, bare deflate, UTF-16 and how text stands out in a coded picture. Must not
-know DICOM. Works on any bytes, with bounds on depth and size; a strange byte is no error.
+Knows base64, hexadecimal digits, zlib, gzip, bare deflate, UTF-16, DER and how text stands out in a coded picture.
+Must not know DICOM. Works on any bytes, with bounds on depth and size; a strange byte is no error.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
+from orthanc_plugin.errors import DeidentificationError
+
 DEEPEST: Final = 3
 APART: Final = b"\0\0"
+DEEPEST_DER: Final = 16
 MOST_UNPACKED: Final = 4 * 1024**2
 MOST_OPENED: Final = 32 * 1024**2
-_TOO_MUCH: Final = "more is packed in it than can be looked through"
+_TOO_MUCH: Final = "More is packed in the copy than can be looked through."
 _SHORTEST_RUN: Final = 6
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-](?:[\r\n]*[0-9A-Za-z+/_-]){7,}")
 _HEXADECIMAL: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :\r\n-]?){4,}")
@@ -25,6 +28,11 @@ _HEXADECIMAL: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :\r\n-]?){4,}")
 _ZLIB: Final = (re.compile(rb"\x78[\x01\x5e\x9c\xda]"), re.compile(rb"\x1f\x8b\x08"))
 _NO_DIGITS: Final = re.compile(rb"[^0-9A-Fa-f]")
 _LINES: Final = b"\r\n"
+_CONSTRUCTED: Final = 0x20
+_DER_TEXTS: Final = {
+    0x0C: "utf-8", 0x12: "ascii", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1A: "ascii", 0x1C: "utf-32-be",
+    0x1E: "utf-16-be",
+}  # fmt: skip
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 # What words, numbers and their writings are made of is "a", zeros are "n".
 _TEXT: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ^.,:/_+=@'-"
@@ -35,17 +43,33 @@ _WIDE: Final = b"nananan"
 _WINDOW: Final = 4096
 
 
+def der_texts(data: bytes, depth: int = DEEPEST_DER) -> Iterator[str]:
+    """Yield the texts of DER (X.690): what certificates and envelopes call people and places."""
+    at = 0
+    while at + 2 <= len(data):
+        tag, length, start = data[at], data[at + 1], at + 2
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(data[at + 2 : start])
+        body = data[start : start + length]
+        if tag & _CONSTRUCTED and depth:
+            yield from der_texts(body, depth - 1)
+        elif tag in _DER_TEXTS:
+            yield body.decode(_DER_TEXTS[tag], "replace")
+        at = start + length
+
+
 def opened(data: bytes) -> bytes:
     """Return the bytes, and what is packed in them, and in that, with zeros between.
 
     Raises:
-        ValueError: more is packed in them than can be looked through.
+        DeidentificationError: more is packed in them than can be looked through.
     """
     found, length = [], 0
     for each in _opened(data, DEEPEST):
         length += len(each)
         if length > MOST_OPENED + len(data):
-            raise ValueError(_TOO_MUCH)
+            raise DeidentificationError(_TOO_MUCH)
         found.append(each)
     return APART.join(found)
 
@@ -59,18 +83,13 @@ def _opened(data: bytes, depth: int) -> Iterator[bytes]:
 
 
 def _inflated(data: bytes) -> Iterator[bytes]:
-    whole = memoryview(data)
-    starts = [(found.start(), zlib.MAX_WBITS | 32) for head in _ZLIB for found in head.finditer(data)]
-    if len(data) > 8:
-        starts.append((0, -zlib.MAX_WBITS))
-    for start, form in starts:
-        found = _unpacked(whole[start:], form)
-        if len(found) >= _SHORTEST_RUN:
-            yield found
+    yield from packed(data)
+    if len(data) > 8 and len(found := bare(data)) >= _SHORTEST_RUN:
+        yield found
 
 
-def _unpacked(data: memoryview, form: int) -> bytes:
-    """Return what can be inflated before something is wrong."""
+def _unpacked(data: memoryview, form: int) -> tuple[bytes, int]:
+    """Return what can be inflated before something is wrong, and how many bytes were read and made."""
     work, found, at = zlib.decompressobj(form), [], 0
     step, most = 64, MOST_UNPACKED
     try:
@@ -81,8 +100,9 @@ def _unpacked(data: memoryview, form: int) -> bytes:
     except zlib.error:
         pass
     if most <= 0:
-        raise ValueError(_TOO_MUCH)
-    return b"".join(found)
+        raise DeidentificationError(_TOO_MUCH)
+    made = b"".join(found)
+    return made, at + len(made)
 
 
 def _decoded(data: bytes) -> Iterator[bytes]:
@@ -100,7 +120,7 @@ def _decoded(data: bytes) -> Iterator[bytes]:
 
 def bare(data: bytes) -> bytes:
     """Return what bytes say that are deflated without a head; mostly nothing."""
-    return _unpacked(memoryview(data), -zlib.MAX_WBITS)
+    return _unpacked(memoryview(data), -zlib.MAX_WBITS)[0]
 
 
 def written(data: bytes) -> bytes:
@@ -126,10 +146,17 @@ def _wide(data: bytes, kinds: bytes) -> Iterator[bytes]:
 
 
 def packed(data: bytes) -> Iterator[bytes]:
-    """Yield what is deflated among a picture's bits."""
-    whole = memoryview(data)
+    """Yield what is deflated anywhere in the bytes, as a picture's bits may hold it.
+
+    Raises:
+        DeidentificationError: more is packed in them than can be looked through.
+    """
+    whole, left = memoryview(data), MOST_OPENED + len(data)
     for head in _ZLIB:
         for found in head.finditer(data):
-            inflated = _unpacked(whole[found.start() :], zlib.MAX_WBITS | 32)
+            inflated, work = _unpacked(whole[found.start() :], zlib.MAX_WBITS | 32)
+            left -= work
+            if left < 0:
+                raise DeidentificationError(_TOO_MUCH)
             if len(inflated) >= _SHORTEST_RUN:
                 yield inflated

@@ -15,10 +15,11 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, RLELossless
 
-from orthanc_plugin.deid.leakforms import APART, bare, opened
+from orthanc_plugin.deid.leakforms import APART, bare, der_texts, opened
 from orthanc_plugin.deid.leaksecrets import texts
 
 _PIXELS: Final = 0x7FE00010
+_LOCKED: Final = 0x04000520
 _STANDARD_UIDS: Final = re.compile(rb"1\.2\.840\.10008[0-9.]*")
 _NUMBERED: Final = frozenset({"CS", "DS", "IS", "UI", "AS", "DA", "TM", "DT"})
 _CODES: Final = frozenset({"CodeValue", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"})
@@ -36,9 +37,10 @@ class Places:
 
     Attributes:
         values: each value of each element as text, and whether it is free text rather than a code or a number.
-        rest: the bytes of everything but the picture, and what is packed in them.
+        rest: the bytes of everything but the picture, what is packed in them, and for whom something is encrypted.
         pixels: the picture's bytes.
         coded: whether they are a coded stream rather than samples one by one.
+        locked: what is encrypted for custodians: it is noise, in which short words come about by chance.
         strange_segments: "PixelData" when a JPEG stream in it has segments that a decoder doesn't need.
     """
 
@@ -46,23 +48,30 @@ class Places:
     rest: bytes
     pixels: bytes
     coded: bool
+    locked: bytes
     strange_segments: tuple[str, ...]
 
 
 def places(copy: Dataset, encoded: bytes) -> Places:
     """Lay a copy out to be searched."""
     start, pixels = _pixels(copy, encoded)
-    elements = [*getattr(copy, "file_meta", Dataset()), *_all(copy)]
+    every = [*getattr(copy, "file_meta", Dataset()), *_all(copy)]
+    elements = [element for element in every if element.tag != _LOCKED]
+    locked = [bytes(element.value or b"") for element in every if element.tag == _LOCKED]
     heads, strange = _heads(pixels)
     # Element by element, so that no byte of an element's own head can hide where a value begins or ends.
     apart = APART.join(_bytes(element) for element in elements)
+    named = (text.encode("utf-8", "replace") for each in locked for text in der_texts(each))
     raw = encoded[:start] + encoded[start + len(pixels) :]
-    plain = _STANDARD_UIDS.sub(b"\0", APART.join((apart, raw, *heads)))
+    for each in locked:
+        raw = raw.replace(each, b"\0") if each else raw
+    plain = _STANDARD_UIDS.sub(b"\0", APART.join((apart, raw, *heads, *named)))
     return Places(
         values=tuple((text, _is_free(element)) for element in elements for text in texts(element)),
         rest=APART.join((opened(plain), plain.replace(b"\0", b""))),  # UTF-16 without its zeros
         pixels=pixels,
         coded=_is_coded(copy),
+        locked=APART.join(locked),
         strange_segments=("PixelData",) if strange else (),
     )
 
@@ -78,7 +87,7 @@ def _pixels(copy: Dataset, encoded: bytes) -> tuple[int, bytes]:
     raw = copy.get_item(_PIXELS)
     value = bytes(raw.value or b"") if isinstance(raw, RawDataElement) else bytes(copy.PixelData)
     start = raw.value_tell if isinstance(raw, RawDataElement) else -1
-    if encoded[start : start + len(value)] != value:  # in a deflated data set it stands elsewhere
+    if start < 0 or not encoded.startswith(value, start):  # in a deflated data set it stands elsewhere
         start = len(encoded)
     return start, value
 

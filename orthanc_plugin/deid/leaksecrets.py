@@ -7,6 +7,7 @@ use anything that made the copy: what the engine forgets must not be forgotten h
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
@@ -16,9 +17,12 @@ from uuid import UUID
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from orthanc_plugin.errors import DeidentificationError
+
 SHORTEST: Final = 4  # of a part of a name, or of a number, that is looked for within other text
 SHORTEST_WHOLE: Final = 2  # of what is a find only where it is all there is; an initial is none
 STRONG: Final = 6  # of what is looked for among a picture's bits, where shorter ones come about by chance
+MOST: Final = 50_000  # forms of names, numbers and UIDs; a photograph has a few hundred
 _STANDARD_UID: Final = "1.2.840.10008."
 _DATES: Final = frozenset({"DA", "DT", "TM"})
 _NEVER_KEPT: Final = frozenset({"PatientBirthDate", "PatientBirthTime", "PatientDeathDateInAlternativeCalendar"})
@@ -69,6 +73,9 @@ def secrets(original: Dataset, kept: frozenset[str]) -> frozenset[Secret]:
     """Return what must not be in a copy that says, in codes of CID 7050, what it kept on purpose.
 
     A study's number that is its day, or a station called like its institution, is no secret where the other is kept.
+
+    Raises:
+        DeidentificationError: there are more than can be looked for.
     """
     found: set[Secret] = set()
     told: set[str] = set()
@@ -79,11 +86,16 @@ def secrets(original: Dataset, kept: frozenset[str]) -> frozenset[Secret]:
                 told.add(text.lower())
             else:
                 found.update(Secret(name, said, kind) for said, kind in _said(element, text))
-    return frozenset(each for each in found if each.text and not _is_told(each.text.lower(), told))
+            if len(found) > MOST:
+                raise DeidentificationError("The object has more names and numbers than can be looked for in a copy.")
+    in_order = sorted(told)
+    return frozenset(each for each in found if each.text and not _is_told(each.text.lower(), in_order))
 
 
-def _is_told(text: str, told: set[str]) -> bool:
-    return text in told or (text.isdigit() and any(other.startswith(text) for other in told))
+def _is_told(text: str, told: list[str]) -> bool:
+    """Tell whether a text is among those in order, or is the beginning, in digits, of one."""
+    at = bisect_left(told, text)
+    return at < len(told) and (told[at] == text or (text.isdigit() and told[at].startswith(text)))
 
 
 def texts(element: DataElement) -> Iterator[str]:

@@ -31,6 +31,7 @@ class Request(TypedDict):
     boxes: list[list[int]]
     blank: list[list[int]]
     rim: int
+    kept: list[int]
 
 
 def _boxes(numbers: list[list[int]]) -> list[_Box]:
@@ -81,6 +82,8 @@ def _is_blank(picture: Image.Image, box: _Box, fill: int) -> bool:
 
 def proven(before: Image.Image, after: Image.Image, request: Request) -> bool:
     """Tell whether the written picture is blank in the regions, and the same everywhere else."""
+    if request["kept"]:
+        return is_cut_out(before, after, request)
     boxes = _boxes(request["boxes"])
     if before.size != after.size or list(before.size) != request["size"] or not boxes:
         return False
@@ -89,11 +92,32 @@ def proven(before: Image.Image, after: Image.Image, request: Request) -> bool:
     return not _differ(before, after, boxes, request["rim"])
 
 
+def is_cut_out(before: Image.Image, after: Image.Image, request: Request) -> bool:
+    """Tell whether the written picture is what is kept of the earlier one, and nothing else.
+
+    In the rim of a side that was cut, where a decoder drew chroma across, only luma counts.
+    """
+    from PIL import ImageChops
+
+    (box,) = _boxes([request["kept"]])
+    columns, rows = box[2] - box[0], box[3] - box[1]
+    within = 0 <= box[0] < box[2] <= before.width and 0 <= box[1] < box[3] <= before.height
+    if not within or list(before.size) != request["size"] or after.size != (columns, rows):
+        return False
+    difference, rim = ImageChops.difference(before.crop(box), after), request["rim"]
+    left, top = rim * (box[0] > 0), rim * (box[1] > 0)
+    right, bottom = columns - rim * (box[2] < before.width), rows - rim * (box[3] < before.height)
+    inner = difference.crop((left, top, right, bottom))
+    return inner.getbbox() is None and difference.getchannel(0).getbbox() is None
+
+
 def blanked(picture: Image.Image, request: Request) -> bytes:
-    """Return the picture, blank in the regions, as a lossless JPEG 2000 codestream."""
+    """Return the picture, blank in the regions, or what is kept of it, as a lossless JPEG 2000 codestream."""
     fill = request["fill"]
     for box in _boxes(request["boxes"]):
         picture.paste(fill if picture.mode == "L" else (fill, fill, fill), box)
+    if request["kept"]:
+        picture = picture.crop(*_boxes([request["kept"]]))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG2000", no_jp2=True, irreversible=False, mct=int(picture.mode == "RGB"))
     return buffer.getvalue()

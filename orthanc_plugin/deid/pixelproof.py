@@ -30,7 +30,7 @@ _PILLOW: Final = str(Path(PIL.__file__).resolve().parent.parent)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What is said of a picture that was blanked in parts.
+    """What is said of a picture that was blanked in parts, or of which a part was kept.
 
     Attributes:
         size: its columns and rows.
@@ -39,14 +39,16 @@ class Claim:
         boxes: what may have changed, as left, top, right, bottom.
         blank: what must be blank.
         rim: how many pixels about a box a decoder draws otherwise without any block being different.
+        kept: the part that was kept, as left, top, right, bottom; empty where nothing was cut off.
     """
 
     size: tuple[int, int]
     mode: str
     fill: int
-    boxes: tuple[tuple[int, int, int, int], ...]
-    blank: tuple[tuple[int, int, int, int], ...]
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    blank: tuple[tuple[int, int, int, int], ...] = ()
     rim: int = 0
+    kept: tuple[int, ...] = ()
 
 
 def box(rectangle: Rectangle) -> tuple[int, int, int, int]:
@@ -79,7 +81,7 @@ def proof(before: bytes, claim: Claim) -> Iterator[Callable[[bytes], None]]:
 
 
 def blanked(before: bytes, claim: Claim) -> bytes:
-    """Return a picture of JPEG 2000, blank in the boxes, as a lossless codestream.
+    """Return a picture of JPEG 2000, blank in the boxes, or what is kept of it, as a lossless codestream.
 
     Raises:
         DeidentificationError: it can't be decoded.
@@ -87,7 +89,7 @@ def blanked(before: bytes, claim: Claim) -> bytes:
     with _child(before, claim) as child:
         written = _answer(child, b"")
     if not written:
-        raise DeidentificationError("The picture can't be decoded, so no region of it can be blanked.")
+        raise DeidentificationError("The picture can't be decoded, so no part of it can be blanked or cut off.")
     return written
 
 
@@ -128,4 +130,4 @@ def _answer(child: subprocess.Popen[bytes], given: bytes) -> bytes:
 
 def _proven(answer: bytes) -> None:
     if answer != pixelchild.PROVEN:
-        raise DeidentificationError("What was blanked could not be proven by a second reader.")
+        raise DeidentificationError("What was changed in the picture could not be proven by a second reader.")

@@ -23,7 +23,8 @@ _VENDOR: Final = re.compile(r"[A-Z][A-Z0-9 ._-]{0,63}")
 
 def without_creator(dataset: Dataset) -> bool:
     """Tell whether a private element at this level belongs to no block (PS3.5 section 7.8.1)."""
-    return any(_creator(dataset, element) == "" for element in dataset if _in_a_block(element))
+    private = (tag for tag in dataset.keys() if tag.is_private)  # noqa: SIM118 - iterating itself would decode them all
+    return any(_creator(dataset, dataset[tag]) == "" for tag in private if tag.element >= 0x1000)
 
 
 def _in_a_block(element: DataElement) -> bool:

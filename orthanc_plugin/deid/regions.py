@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.multival import MultiValue
 
-from dicomwrap.bitstream.markers import ColourModel, parse
+from dicomwrap.bitstream.markers import ColourModel, Stream, parse
 from dicomwrap.bitstream.verify import contradictions, frames
 from dicomwrap.bitstream.wipe import BLANK, Rectangle, unit, wiped
 from dicomwrap.errors import DicomwrapError
@@ -151,7 +151,8 @@ def redacted(dataset: Dataset, regions: Sequence[Region]) -> None:
         if syntax is None or blank is None:
             words = "this transfer syntax" if syntax is None else syntax.words
             raise DeidentificationError(f"No region of {words} can be blanked without loss.", remedy=_ELSEWHERE)
-        _write(dataset, blank(dataset, regions), len(regions), encapsulated=syntax.encapsulated)
+        words = f"{len(regions)} region{'s' if len(regions) > 1 else ''} blanked"
+        write_derived(dataset, blank(dataset, regions), words, encapsulated=syntax.encapsulated)
     except DicomwrapError as error:
         raise DeidentificationError(f"No region can be blanked: {error.reason}.", remedy=error.remedy) from error
     except UNREADABLE as error:
@@ -176,24 +177,31 @@ def _covers(
 
 
 def _of_jpeg(dataset: Dataset, regions: Sequence[Region]) -> bytes:
-    _require_one_story(dataset)
-    return _encapsulated([_jpeg_frame(frame, regions, _size(dataset)) for frame in frames(dataset)])
+    require_one_story(dataset)
+    return as_fragments([_jpeg_frame(frame, regions, _size(dataset)) for frame in frames(dataset)])
 
 
-def _require_one_story(dataset: Dataset) -> None:
+def require_one_story(dataset: Dataset) -> None:
     """Refuse a stream that is another picture than the header says; what is hidden in it is left out anyway."""
     found = [each for each in contradictions(dataset) if "hidden metadata" not in each and "odd length" not in each]
     if found:
         raise DeidentificationError(f"Header and stream of the picture disagree: {found[0]}.", remedy=_ELSEWHERE)
 
 
+def reading(stream: Stream) -> tuple[tuple[int, int], int, str]:
+    """Return a JPEG's unit, the rim about an edge within it, and its components in Pillow's words.
+
+    A decoder draws subsampled chroma across the edge of a block: one more pixel, and none of the region's is touched.
+    """
+    cell = unit(stream.frame)
+    rim = int(len(stream.frame.components) > 1 and cell != (8, 8))
+    return cell, rim, {ColourModel.GREY: "L", ColourModel.YCBCR: "YCbCr"}.get(stream.colour, "RGB")
+
+
 def _jpeg_frame(frame: bytes, regions: Sequence[Region], size: tuple[int, int]) -> bytes:
     stream = parse(frame)
-    cell = unit(stream.frame)
-    # A decoder draws subsampled chroma across the edge of a block: one more pixel, and none of the region's is touched.
-    rim = int(len(stream.frame.components) > 1 and cell != (8, 8))
+    cell, rim, mode = reading(stream)
     rectangles = _covers(regions, cell, size, rim)
-    mode = {ColourModel.GREY: "L", ColourModel.YCBCR: "YCbCr"}.get(stream.colour, "RGB")
     claim = Claim(
         size=size, mode=mode, fill=BLANK, boxes=tuple(map(box, rectangles)), blank=inner(rectangles, size, rim), rim=rim
     )
@@ -203,18 +211,29 @@ def _jpeg_frame(frame: bytes, regions: Sequence[Region], size: tuple[int, int]) 
     return written
 
 
-def _of_jpeg_2000(dataset: Dataset, regions: Sequence[Region]) -> bytes:
+def mode_of_jpeg_2000(dataset: Dataset) -> str:
+    """Return the components of a JPEG 2000 picture in Pillow's words.
+
+    Raises:
+        DeidentificationError: it isn't one that can be written anew without loss.
+    """
     mode = {1: "L", 3: "RGB"}.get(int(dataset.SamplesPerPixel), "")
     if int(dataset.BitsStored) != 8 or int(dataset.PixelRepresentation) or not mode:
-        raise DeidentificationError("Only JPEG 2000 of 8 bits, grey or colour, can be blanked.", remedy=_ELSEWHERE)
+        raise DeidentificationError("Only JPEG 2000 of 8 bits, grey or colour, can be changed.", remedy=_ELSEWHERE)
     if mode == "RGB" and dataset.PhotometricInterpretation != "YBR_RCT":
-        raise DeidentificationError("Only JPEG 2000 with its colour transform can be blanked.", remedy=_ELSEWHERE)
+        raise DeidentificationError("Only JPEG 2000 with its colour transform can be changed.", remedy=_ELSEWHERE)
+    return mode
+
+
+def _of_jpeg_2000(dataset: Dataset, regions: Sequence[Region]) -> bytes:
+    mode = mode_of_jpeg_2000(dataset)
     boxes = tuple(map(box, _covers(regions, (1, 1), _size(dataset), 0)))
     claim = Claim(size=_size(dataset), mode=mode, fill=BLANK, boxes=boxes, blank=boxes)
-    return _encapsulated([_jpeg_2000_frame(frame, claim) for frame in frames(dataset)])
+    return as_fragments([jpeg_2000_frame(frame, claim) for frame in frames(dataset)])
 
 
-def _jpeg_2000_frame(frame: bytes, claim: Claim) -> bytes:
+def jpeg_2000_frame(frame: bytes, claim: Claim) -> bytes:
+    """Return a picture changed as the claim says, and proven."""
     written = blanked(frame, claim)
     with proof(frame, claim) as prove:
         prove(written)
@@ -233,11 +252,13 @@ _WAYS: Final[dict[str | Coding, _Way]] = {
 }
 
 
-def _encapsulated(written: list[bytes]) -> bytes:
+def as_fragments(written: list[bytes]) -> bytes:
+    """Return frames as a value of encapsulated pixel data."""
     return encapsulate([each + b"\0" * (len(each) % 2) for each in written])
 
 
-def _write(dataset: Dataset, pixels: bytes, count: int, *, encapsulated: bool) -> None:
+def write_derived(dataset: Dataset, pixels: bytes, words: str, *, encapsulated: bool) -> None:
+    """Put changed pixel data in, take out what shows or measures those that were, and say what was done."""
     dataset["PixelData"].value = pixels
     dataset["PixelData"].is_undefined_length = encapsulated
     for keyword in _STALE:
@@ -245,7 +266,6 @@ def _write(dataset: Dataset, pixels: bytes, count: int, *, encapsulated: bool) -
     said = dataset.get("ImageType")
     rest = list(said)[1:] if isinstance(said, MultiValue) else []
     dataset.ImageType = ["DERIVED", *(rest or ["PRIMARY"])]
-    words = f"{count} region{'s' if count > 1 else ''} blanked"
     earlier = str(dataset.get("DerivationDescription") or "")
     whole = f"{earlier}; {words}" if earlier else words
     dataset.DerivationDescription = whole if len(whole) <= _LONGEST_DERIVATION else words

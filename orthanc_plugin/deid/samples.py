@@ -1,4 +1,4 @@
-"""Overwrite rectangles of uncompressed pixel data.
+"""Overwrite rectangles of uncompressed pixel data, or cut one out.
 
 Knows how samples lie in (7FE0,0010) (PS3.5 section 8, PS3.3 C.7.6.3): planes, bits, byte order, frames. Must not know
 codings or regions. What the header doesn't tell exactly is refused; what was written is held against what was there.
@@ -60,14 +60,30 @@ def overwritten(dataset: Dataset, rectangles: Sequence[Rectangle]) -> bytes:
     Raises:
         DeidentificationError: the samples can't be laid out as the header says.
     """
-    layout, value = _layout(dataset), dataset.PixelData
-    if len(value) != layout.length + layout.length % 2:
-        raise DeidentificationError("The pixel data have another length than the header says.", remedy=_REMEDY)
+    layout, value = _laid_out(dataset)
     written = bytearray(value)
     for start, end in layout.runs(rectangles):
         written[start:end] = layout.fill * ((end - start) // layout.pixel)
     _require_blank_there_only(value, bytes(written), layout, rectangles)
     return bytes(written)
+
+
+def cut_out(dataset: Dataset, kept: Rectangle) -> bytes:
+    """Return the samples of a rectangle of every frame.
+
+    Raises:
+        DeidentificationError: the samples can't be laid out as the header says.
+    """
+    layout, value = _laid_out(dataset)
+    written = b"".join(value[start:end] for start, end in layout.runs((kept,)))
+    return written + b"\0" * (len(written) % 2)
+
+
+def _laid_out(dataset: Dataset) -> tuple[_Layout, bytes]:
+    layout, value = _layout(dataset), dataset.PixelData
+    if len(value) != layout.length + layout.length % 2:
+        raise DeidentificationError("The pixel data have another length than the header says.", remedy=_REMEDY)
+    return layout, value
 
 
 def _layout(dataset: Dataset) -> _Layout:

@@ -42,20 +42,23 @@ def syntax_of(dataset: Dataset) -> TransferSyntax:
     return found
 
 
-def clean_pixels(copy: Dataset, syntax: TransferSyntax, *, blanked: bool) -> None:
+def clean_pixels(copy: Dataset, syntax: TransferSyntax, *, blanked: bool, rewrite: Callable[[bytes], bytes]) -> None:
     """Take everything out of the pixel data of ``copy`` that isn't the picture, in place.
 
     Args:
         copy: the object.
         syntax: its transfer syntax.
         blanked: whether regions of it were blanked: a JPEG is then written anew, and proven, already.
+        rewrite: how a JPEG is written anew; it may have been begun with.
 
     Raises:
         DeidentificationError: a stream is broken, or of a kind that can't be cleaned.
     """
+    if syntax.coding is Coding.NATIVE and len(copy.PixelData) % 2:  # written, it would be filled up
+        raise DeidentificationError("The pixel data end too early.")
     try:
         if not (blanked and syntax.coding is Coding.JPEG):
-            clean_stream(copy)
+            clean_stream(copy, rewrite)
     except DicomwrapError as error:
         raise DeidentificationError(f"The picture can't be anonymised: {error.reason}.") from error
     if syntax.coding is Coding.JPEG and syntax.loss is Loss.ALWAYS:

@@ -14,6 +14,7 @@ from pydicom.encaps import encapsulate
 
 from dicomwrap.bitstream.clean import cleaned
 from dicomwrap.bitstream.verify import contradictions
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.ingest import Received
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.senders import Senders
@@ -52,7 +53,7 @@ def took(content: bytes) -> None:
 
 
 def _check(world: World, content: bytes) -> None:
-    hook = Received(Intake(world.services), world.worker(), orthanc, Senders()).hook
+    hook = Received(Intake(world.services), world.worker(), orthanc, Senders(), Acceptances()).hook
     action, instead = hook(content, InstanceOrigin.DICOM_PROTOCOL)
     rows, held = world.rows(), world.held()
     match action:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from dicomwrap.bitstream.clean import cleaned
+from dicomwrap.bitstream.rewrite import rewritten
 from dicomwrap.bitstream.wipe import Rectangle, wiped
 from orthanc_plugin.deid.pixelproof import Claim, inner, interpreter, proof
 from orthanc_plugin.errors import DeidentificationError
@@ -66,3 +67,30 @@ def test_the_second_reader_is_a_python_even_where_orthanc_runs(running: str) -> 
 def test_at_the_edge_of_the_picture_no_neighbour_is_drawn_in() -> None:
     assert inner((Rectangle(0, 0, 96, 16),), (96, 64), 1) == ((0, 0, 96, 15),)
     assert inner((Rectangle(16, 16, 2, 16),), (96, 64), 1) == ()
+
+
+CUT = rewritten(BEFORE, "-crop", "32x32+16+16")
+KEPT = Claim(size=(96, 64), mode="YCbCr", fill=0, rim=1, kept=(16, 16, 48, 48))
+
+
+def test_what_was_cut_off_is_proven() -> None:
+    with proof(BEFORE, KEPT) as prove:
+        prove(CUT)
+
+
+NOT_CUT = {
+    "nothing was cut off": (BEFORE, KEPT),
+    "another part was kept": (rewritten(BEFORE, "-crop", "32x32+32+16"), KEPT),
+    "more was kept": (rewritten(BEFORE, "-crop", "48x32+16+16"), KEPT),
+    "less was kept": (rewritten(BEFORE, "-crop", "32x16+16+16"), KEPT),
+    "a part of it was blanked": (wiped(CUT, (Rectangle(0, 0, 16, 16),)), KEPT),
+    "more than there is": (CUT, replace(KEPT, kept=(80, 48, 112, 80))),
+    "another size": (CUT, replace(KEPT, size=(95, 64))),
+    "broken": (CUT[:200], KEPT),
+}
+
+
+@pytest.mark.parametrize(("after", "claim"), NOT_CUT.values(), ids=NOT_CUT)
+def test_what_was_not_cut_off_is_not_proven(after: bytes, claim: Claim) -> None:
+    with pytest.raises(DeidentificationError, match="second reader"), proof(BEFORE, claim) as prove:
+        prove(after)

@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 
 from dicomwrap.bitstream.clean import cleaned
-from dicomwrap.bitstream.outgoing import clean_stream
+from dicomwrap.bitstream.outgoing import begun, clean_stream
+from dicomwrap.bitstream.rewrite import rewritten
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
@@ -136,3 +137,27 @@ def test_what_can_t_be_proven_clean_is_refused_and_stays_as_it_was(made: Dataset
     with pytest.raises((DicomwrapError, *UNREADABLE)):
         clean_stream(made)
     assert made.PixelData == before
+
+
+BEGUN = {
+    "one JPEG": lambda: coded("4.50", CARRIED),
+    "two frames": lambda: coded("4.50", CARRIED, PLAIN),
+    "lossless": lambda: coded("4.70", lossless()),
+    "JPEG 2000": lambda: coded("4.90", jpeg_2000()),
+    "no stream": lambda: uncompressed(photos.picture()),
+}
+
+
+@pytest.mark.parametrize("kind", BEGUN)
+def test_what_was_begun_beside_other_work_ends_as_it_would_have_otherwise(kind: str) -> None:
+    beside, alone = BEGUN[kind](), BEGUN[kind]()
+    with begun(beside) as rewrite:
+        clean_stream(beside, rewrite)
+    clean_stream(alone)
+    assert beside == alone
+
+
+def test_a_stream_that_was_not_begun_with_is_written_anew_by_itself() -> None:
+    other = cleaned(photos.jpeg(quality=40))
+    with begun(coded("4.50", CARRIED)) as rewrite:
+        assert (rewrite(other), rewrite(CARRIED)) == (rewritten(other), rewritten(CARRIED))

@@ -38,6 +38,7 @@ def by_pydicom(value: bytes, vr: str, charset: str) -> tuple[str, ...]:
 @example(b"A\\B \\ C\\", "LO", "ISO_IR 192")
 @example(b"A\\B", "UT", "ISO_IR 100")
 @example(b"A\\B\0", "DT", "ISO_IR 100")
+@example(b"\0", "AE", "ISO_IR 192")
 def test_plain_text_is_what_pydicom_makes_of_it(value: bytes, vr: str, charset: str) -> None:
     found = plain_texts(holding(value, vr, charset), TAG)
     if found is not None:
