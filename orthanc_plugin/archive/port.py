@@ -4,6 +4,38 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from orthanc_plugin.errors import ArchiveError
+
+
+class NotTakenError(ArchiveError):
+    """The recipient is there and says no to this object; it may have kept what it was sent."""
+
+    remedy = "Ask who runs the node why; it must take objects of this SOP class in this transfer syntax."
+
+
+class NothingSentError(ArchiveError):
+    """Nothing of the object has gone out, so nobody has it. Whatever else fails may have."""
+
+
+class NotOfferedError(NotTakenError, NothingSentError):
+    """The object can't be offered to the recipient, or it does not take its kind."""
+
+
+class Sending(Protocol):
+    """Objects on their way to one modality, one after the other."""
+
+    def store(self, content: bytes) -> str:
+        """Send an object; return what the recipient says beside that it has it, '' mostly.
+
+        Raises:
+            NotTakenError: the recipient refuses this one.
+            NothingSentError: nothing of it has gone out.
+            ArchiveError: it does not answer, or breaks off; nobody knows whether it has the object.
+        """
+
+    def close(self) -> None:
+        """Send no more."""
+
 
 class ImageArchive(Protocol):
     """Reads, takes and sends instances; named by Orthanc's identifiers and modality names."""
@@ -22,11 +54,11 @@ class ImageArchive(Protocol):
             ArchiveError: the archive failed.
         """
 
-    def send(self, content: bytes, modality: str) -> None:
-        """Send an object by C-STORE to a configured modality.
+    def sending(self, modality: str) -> Sending:
+        """Return what sends objects to a configured modality by C-STORE.
 
         Raises:
-            ArchiveError: the recipient did not confirm it.
+            ArchiveError: there is no such modality.
         """
 
 
@@ -67,3 +99,29 @@ class CoreApi(Protocol):
         Raises:
             ArchiveError: the core refused or failed.
         """
+
+
+class Disposal(Protocol):
+    """What the execution of an approved disposition asks of an archive."""
+
+    def files(self, orthanc_instance: str) -> tuple[str, ...] | None:
+        """Return the names of the files that hold an instance, None when the archive doesn't have it."""
+
+    def has(self, orthanc_instance: str) -> bool:
+        """Tell whether the archive has it."""
+
+    def uid(self, orthanc_instance: str) -> str | None:
+        """Return the SOP Instance UID of an instance, None when the archive doesn't have it."""
+
+    def delete(self, orthanc_instance: str) -> None:
+        """Delete it; what isn't there any more is deleted.
+
+        Raises:
+            ArchiveError: it could not be.
+        """
+
+    def instances(self) -> frozenset[str]:
+        """Return the identifiers of every stored instance."""
+
+    def plugins(self) -> tuple[str, ...]:
+        """Return the names of the loaded plugins."""

@@ -1,7 +1,7 @@
-"""Orthanc over loopback HTTP, for the plugin's own sends and for Consentgate's other processes.
+"""Orthanc over loopback HTTP, for what the plugin sends and for Consentgate's other processes.
 
 Knows Orthanc's REST API. Inside the plugin it is used instead of the in-process API for whatever takes time, because
-there the interpreter lock is held for the whole of a send, and every hook waits.
+there the interpreter lock is held all the while, and every hook waits. What is sent is sent by ourselves (ADR 26).
 """
 
 from __future__ import annotations
@@ -10,21 +10,26 @@ import json
 import re
 from base64 import b64encode
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from orthanc_plugin.archive.storescu import StoreScu
+from orthanc_plugin.archive.upperlayer import Peer
 from orthanc_plugin.clock import elapsed
-from orthanc_plugin.errors import ArchiveError
+from orthanc_plugin.errors import ArchiveError, NotInArchiveError
 
 SECRET_HEADER: Final = "X-Consentgate-Boot"  # noqa: S105 - a header's name
 GUARD_HEADER: Final = "X-Consentgate-Guard"  # the same secret, beside the account of somebody else
 TIMEOUT_SECONDS: Final = 120.0
 IDLE_SECONDS: Final = 0.5  # Orthanc keeps idle connections for a second at least
 SUCCESS: Final = range(200, 300)
+NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,21 @@ def read_credentials(path: Path, user: str) -> Credentials:
             "No running Orthanc with Consentgate was found.",
             remedy="Start it (bin/serve DIR), and run this as the same user or as root.",
         ) from error
+
+
+def read_storage(path: Path) -> Path | None:
+    """Return the folder of the running Orthanc's files, None when they aren't in files.
+
+    Raises:
+        ArchiveError: no guarded Orthanc is running here.
+    """
+    try:
+        folder = str(json.loads(path.read_text())["storage"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(
+            "No running Orthanc with Consentgate was found.", remedy="Start it, then try again."
+        ) from error
+    return Path(folder) if folder else None
 
 
 class _Remote:
@@ -85,6 +105,8 @@ class _Remote:
             connection.close()
             raise ArchiveError(f"Orthanc could not be reached ({type(error).__name__}).") from error
         self._idle.append((connection, elapsed()))
+        if answer.status == NOT_FOUND:
+            raise NotInArchiveError("Orthanc answered 404.")
         if answer.status not in SUCCESS:
             raise ArchiveError(f"Orthanc answered {answer.status}.")
         return body
@@ -108,7 +130,17 @@ class _Remote:
 
 
 class RemoteArchive(_Remote):
-    """An ``ImageArchive`` over HTTP."""
+    """An ``ImageArchive`` over HTTP, which sends by itself.
+
+    Args:
+        url: Orthanc's address.
+        credentials: who we are.
+        peers: the configured modalities by name.
+    """
+
+    def __init__(self, url: str, credentials: Credentials, peers: Mapping[str, Peer] = MappingProxyType({})) -> None:
+        super().__init__(url, credentials)
+        self.peers = peers
 
     def read(self, orthanc_instance: str) -> bytes:
         """Return the stored DICOM bytes."""
@@ -119,9 +151,12 @@ class RemoteArchive(_Remote):
         answer = json.loads(self._asked("POST", "/instances", content))
         return str(answer.get("ID", "")) if isinstance(answer, dict) else ""
 
-    def send(self, content: bytes, modality: str) -> None:
-        """Send an object by C-STORE to a configured modality."""
-        self._asked("POST", f"/modalities/{modality}/store-straight", content)
+    def sending(self, modality: str) -> StoreScu:
+        """Return what sends objects to a configured modality."""
+        peer = self.peers.get(modality)
+        if peer is None:
+            raise ArchiveError(f"Modality '{modality}' has no host and port in orthanc.json.")
+        return StoreScu(peer)
 
 
 class RemoteControl(_Remote):
@@ -147,3 +182,46 @@ class RemoteControl(_Remote):
     def _told(self, path: str) -> dict[str, object]:
         found: dict[str, object] = json.loads(self._asked("GET", path))
         return found
+
+
+class RemoteDisposal(_Remote):
+    """A ``Disposal`` over HTTP: the one way in which anything is deleted."""
+
+    def files(self, orthanc_instance: str) -> tuple[str, ...] | None:
+        """Return the names of the files that hold an instance, None when the archive doesn't have it."""
+        try:
+            known = json.loads(self._asked("GET", f"/instances/{orthanc_instance}"))
+            beside = json.loads(self._asked("GET", f"/instances/{orthanc_instance}/attachments"))
+            told = (f"/instances/{orthanc_instance}/attachments/{name}/info" for name in beside if name != "dicom")
+            return (str(known["FileUuid"]), *(str(json.loads(self._asked("GET", path))["Uuid"]) for path in told))
+        except NotInArchiveError:
+            return None
+
+    def has(self, orthanc_instance: str) -> bool:
+        """Tell whether the archive has it."""
+        try:
+            self._asked("GET", f"/instances/{orthanc_instance}")
+        except NotInArchiveError:
+            return False
+        return True
+
+    def uid(self, orthanc_instance: str) -> str | None:
+        """Return the SOP Instance UID of an instance, None when the archive doesn't have it."""
+        try:
+            known = json.loads(self._asked("GET", f"/instances/{orthanc_instance}"))
+        except NotInArchiveError:
+            return None
+        return str(known["MainDicomTags"]["SOPInstanceUID"])
+
+    def delete(self, orthanc_instance: str) -> None:
+        """Delete it; what isn't there any more is deleted."""
+        with suppress(NotInArchiveError):
+            self._asked("DELETE", f"/instances/{orthanc_instance}")
+
+    def instances(self) -> frozenset[str]:
+        """Return the identifiers of every stored instance."""
+        return frozenset(json.loads(self._asked("GET", "/instances")))
+
+    def plugins(self) -> tuple[str, ...]:
+        """Return the names of the loaded plugins."""
+        return tuple(json.loads(self._asked("GET", "/plugins")))

@@ -18,6 +18,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from dicomwrap.terms import Purpose
 from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.registry.images import Subject
 from orthanc_plugin.registry.listed import Listed
@@ -70,6 +71,8 @@ COMPUTED: Final = frozenset(
         *("ModalitiesInStudy", "SOPClassesInStudy", "InstanceAvailability"),
     }
 )
+# What is told for managing records: what is kept and where, and nothing else that the headers say of the patient.
+KEPT: Final = COMPUTED | {"SOPClassUID", *(keyword for keywords in MAIN.values() for keyword in keywords)}
 NUMBERS: Final[dict[str, Callable[[str], int | float]]] = {
     **dict.fromkeys(("US", "UL", "UV", "SS", "SL", "SV"), int),
     **dict.fromkeys(("FL", "FD"), float),
@@ -182,6 +185,12 @@ def answered(core: CoreApi, item: Item, head: Header, wanted: Iterable[str]) -> 
     for keyword, value in computed(core, item, keywords).items():
         _put(made, int(tag_for_keyword(keyword) or 0), value)
     return made
+
+
+def told_for(purpose: str, keywords: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the attributes asked for that may be told to somebody who asks for ``purpose``."""
+    of_records = purpose == Purpose.RECORDS_MANAGEMENT  # R4: what is kept (Caldicott principle 3)
+    return tuple(keyword for keyword in keywords if not of_records or keyword in KEPT)
 
 
 def fill(made: Dataset, keywords: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.policyfile import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.attributes import Item, Level, answered, fill, header, is_text
+from orthanc_plugin.enforcement.attributes import Item, Level, answered, fill, header, is_text, told_for
 from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.sdk import FindAnswers, FindQuery
 from orthanc_plugin.enforcement.searching import MOST_TOLD, Question, Reading, read_keys, search
@@ -116,7 +116,7 @@ class FindScp:
         found = search(self.services, self.core, viewer, question)
         if len(found) > MOST_TOLD:
             self._refuse(issuer_aet, node, f"more than {MOST_TOLD} match; narrow the query", DOOR, rule="TOO_MANY")
-        return [_written(self._match(item, asked, called_aet)) for item in found]
+        return [_written(self._match(viewer, item, asked, called_aet)) for item in found]
 
     def _refuse(
         self, issuer_aet: str, node: DicomNode | None, reason: str, door: str, rule: str = "FORBIDDEN_SERVICE"
@@ -124,11 +124,12 @@ class FindScp:
         self.services.gate.refuse(requesters.of_node(issuer_aet, node), door, reason, rule=rule)
         raise FindRefusedError("The query was refused.")
 
-    def _match(self, item: Item, asked: Mapping[int, str], called_aet: str) -> Dataset:
+    def _match(self, viewer: Viewer, item: Item, asked: Mapping[int, str], called_aet: str) -> Dataset:
         """Return a match with every key that was asked for, empty where it is unknown (PS3.4 C.4.1.1.3.2)."""
         keywords = {keyword_for_tag(tag) for tag in asked if tag not in ABOUT_IT} | {UNIQUE[item.level]}
         keywords.discard("")
-        made = answered(self.core, item, header(self.core, item.pictures[0].orthanc_instance), keywords)
+        head = header(self.core, item.pictures[0].orthanc_instance)
+        made = answered(self.core, item, head, told_for(viewer.requester.purpose, keywords))
         fill(made, keywords)
         made.SpecificCharacterSet = UTF8
         made.QueryRetrieveLevel = "IMAGE" if item.level is Level.INSTANCE else item.level.upper()

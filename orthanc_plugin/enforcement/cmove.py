@@ -5,17 +5,21 @@ must be bound to the same purpose. Each picture is one sub-operation where ortha
 the caller's address); a move that delivers nothing then ends with C000. The first failure ends a move in Orthanc, so
 what is refused is passed over and told last: the final B000 counts one failure however many there were. Version 1
 answers Success only when everything was delivered, B000 otherwise; a caller can't tell a refusal from nothing found.
+By a number that anybody can guess, of a patient or an order, not even from how long it takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, cast
 
 from orthanc_plugin.config.policyfile import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.delivery import Courier, Handover
+from orthanc_plugin.enforcement.delivery import Courier, Handovers, asked_for
+from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.sdk import Connection, NewerSdk, Sdk
+from orthanc_plugin.enforcement.visible import MOST_GUESSED
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.gate import Requester
@@ -25,7 +29,9 @@ from orthanc_plugin.services import Services
 
 DOOR: Final = "C-MOVE"
 ADDRESS: Final = "RemoteIp"  # beside the identifier's keys, where Orthanc tells it
-PICTURE_SECONDS: Final = 300.0  # reading and sending one, each of which may take RemoteArchive's whole patience
+PICTURE_SECONDS: Final = 300.0  # reading and sending those that go together, at the slowest that is put up with
+
+GUESSED: Final = frozenset({Subject.PATIENT_ID, Subject.ACCESSION_NUMBER})  # names that nobody has to be told
 
 # Level -> the key that must be there (PS3.4 C.4.2.2.1); Orthanc says INSTANCE for the level IMAGE, and takes an
 # accession number for a study.
@@ -65,7 +71,7 @@ class Move:
         worker: delivers.
     """
 
-    def __init__(self, total: int, handovers: Iterator[Handover], worker: Worker) -> None:
+    def __init__(self, total: int, handovers: Handovers, worker: Worker) -> None:
         self.total = total
         self.handovers = handovers
         self.worker = worker
@@ -96,6 +102,11 @@ class Move:
             self.deliver_next()
         self.told += 1
 
+    def end(self) -> None:
+        """Have the association with the recipient ended, once nothing more is delivered; it never raises."""
+        with suppress(RuntimeError):  # Orthanc is stopping, and takes the association with it
+            self.worker.later(self.handovers.close)
+
 
 class MoveScp:
     """The C-MOVE SCP.
@@ -105,13 +116,17 @@ class MoveScp:
         courier: delivers.
         decisions: finds out what is meant and whether it may be asked for.
         moves: runs the deliveries.
+        pace: holds back the refusal of what is named by a number that can be guessed.
     """
 
-    def __init__(self, services: Services, courier: Courier, decisions: Worker, moves: Worker) -> None:
+    def __init__(
+        self, services: Services, courier: Courier, decisions: Worker, moves: Worker, pace: Pace | None = None
+    ) -> None:
         self.services = services
         self.courier = courier
         self.decisions = decisions
         self.moves = moves
+        self.pace = pace or Pace(services.ticks)
 
     def register(self, sdk: Sdk) -> None:
         """Replace Orthanc's C-MOVE SCP by the newest kind of callback that this version has."""
@@ -126,8 +141,11 @@ class MoveScp:
     def hook(self, **identifier: object) -> None:
         """Answer Orthanc: return when all was delivered, raise otherwise."""
         move = self._begun(identifier)
-        for _ in range(move.total):
-            move.deliver_next()
+        try:
+            for _ in range(move.total):
+                move.deliver_next()
+        finally:
+            move.end()
 
     def create(self, **identifier: object) -> Move:
         """Begin a move, and deliver its first picture: one that can deliver nothing fails as a whole."""
@@ -141,11 +159,17 @@ class MoveScp:
         return self.create(**{**identifier, **caller})
 
     def _begun(self, identifier: Mapping[str, object]) -> Move:
-        texts = {key: str(value) for key, value in identifier.items()}
-        total, handovers = self.decisions.run(self.begin, texts)
+        came, texts = self.pace.ticks(), {key: str(value) for key, value in identifier.items()}
+        try:
+            total, handovers = self.decisions.run(self.begin, texts)
+        except MoveRefusedError:
+            asked = named(texts)
+            if asked is not None and asked[0] in GUESSED:
+                self.pace.hold(came)
+            raise
         return Move(total, handovers, self.moves)
 
-    def begin(self, identifier: Mapping[str, str]) -> tuple[int, Iterator[Handover]]:
+    def begin(self, identifier: Mapping[str, str]) -> tuple[int, Handovers]:
         """Return how many pictures are asked for, and what delivers them one by one.
 
         Raises:
@@ -154,11 +178,14 @@ class MoveScp:
         originator, target = identifier.get("OriginatorAET", ""), identifier.get("TargetAET", "")
         node = self._destination(originator, target, identifier.get(ADDRESS))
         requester = self._requester(originator, node)
-        rows = self._rows(identifier)
+        asked = named(identifier)
+        rows = self._rows(asked) if asked is not None else []
+        if asked is not None and asked[0] in GUESSED and not self._any_may_go(requester, rows):
+            rows = []  # one entry for a patient of whom nothing may go, as for one whom nobody knows
         if not rows:
             self.services.gate.refuse(requester, DOOR, "nothing in the archive matches", rule="NOTHING_FOUND")
             raise MoveRefusedError("Nothing was delivered.")
-        return len(rows), self.courier.deliver(requester, rows, node, DOOR, self.moves)
+        return len(rows), self.courier.deliver(requester, rows, node, DOOR)
 
     def _requester(self, originator: str, node: DicomNode) -> Requester:
         asking = self.services.policy.node(originator)
@@ -188,10 +215,11 @@ class MoveScp:
                 "PURPOSE_NOT_BOUND",
             )
 
-    def _rows(self, identifier: Mapping[str, str]) -> list[ImageRow]:
-        asked = named(identifier)
-        if asked is None:
-            return []
+    def _any_may_go(self, requester: Requester, rows: Sequence[ImageRow]) -> bool:
+        """Tell so of the first that are on record; so many are looked through well before ``pace.FLOOR``."""
+        return self.courier.packer.any_may_go(asked_for(requester, row, DOOR) for row in rows[:MOST_GUESSED])
+
+    def _rows(self, asked: tuple[Subject, tuple[str, ...]]) -> list[ImageRow]:
         with self.services.database.reading() as connection:
             rows = images.find(connection, *asked)
         if len({row.issuer for row in rows}) > 1 and asked[0] is Subject.PATIENT_ID:
@@ -209,5 +237,6 @@ def apply(move: Move) -> None:
     move.tell_next()
 
 
-def free(_move: Move) -> None:
-    """Let go of a move; there is nothing to clear up, and what was not asked for is not delivered."""
+def free(move: Move) -> None:
+    """Let go of a move; what was not asked for is not delivered."""
+    move.end()

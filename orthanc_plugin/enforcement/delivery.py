@@ -1,31 +1,42 @@
-"""Sending a picture to a node: have it packed, send, note how it went. One way for every door that sends.
+"""Sending pictures to a node: have them packed, send, note how it went. One way for every door that sends.
 
-Knows the ledger of disclosures. Must not know how the door named the pictures, nor what it answers. Source: PS3.4
-annex B (storage).
+Knows the ledger of disclosures, and in what numbers pictures go. Must not know how the door named the pictures, nor
+what it answers. Source: PS3.4 annex B (storage); docs/adr/0026.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+import logging
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from orthanc_plugin.archive.port import ImageArchive
+from dicomwrap.terms import Form
+from orthanc_plugin.archive.port import ImageArchive, NothingSentError, NotTakenError, Sending
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.policyfile import DicomNode
-from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal
+from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal, Wanted
 from orthanc_plugin.enforcement.worker import Worker
-from orthanc_plugin.errors import ConsentgateError
-from orthanc_plugin.gate import AccessRequest, Requester
+from orthanc_plugin.errors import ArchiveError, ConsentgateError
+from orthanc_plugin.gate import AccessRequest, Answer, Requester
 from orthanc_plugin.registry import ledger
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.services import Services
 
-Read = Callable[[], bytes | None]
+logger = logging.getLogger(__name__)
+
+MOST_TOGETHER: Final = 8  # pictures that are decided on, and begin to leave, in one transaction
+MOST_BYTES: Final = 16 << 20  # of them, all of which are held at once
+NOT_TRIED: Final = "not sent, because the recipient had failed before"
+T = TypeVar("T")
+Handovers = Generator["Handover", None, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +48,41 @@ class Handover:
         decision_id: finds the decision in the trail; '' when none could be taken.
         delivery: how the sending went; None when the picture was refused and nothing was sent.
         reasons: why it was refused or not delivered; empty when it was delivered.
+        last: whether nothing more is tried, because the recipient or the registry is away.
     """
 
     row: ImageRow
     decision_id: str
     delivery: Delivery | None = None
     reasons: tuple[str, ...] = ()
+    last: bool = False
 
     @property
     def delivered(self) -> bool:
         """Tell whether the recipient has confirmed the picture."""
         return self.delivery is Delivery.DELIVERED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a release ended, what the recipient said of it, and whether the recipient is away from here on."""
+
+    packed: Packed
+    outcome: Delivery
+    said: str = ""
+    away: bool = False
+
+    @property
+    def told(self) -> str:
+        """Return it in words."""
+        recipient = self.packed.answer.request.requester.recipient
+        return f"{self.outcome.lower()} to {recipient}" + (f": {self.said}" if self.said else "")
+
+    def handover(self, row: ImageRow) -> Handover:
+        """Return it as the doors are told."""
+        reasons = () if self.outcome is Delivery.DELIVERED else (self.told,)
+        decision_id = self.packed.answer.decision_id
+        return Handover(row=row, decision_id=decision_id, delivery=self.outcome, reasons=reasons)
 
 
 class Courier:
@@ -57,86 +92,137 @@ class Courier:
         services: gate, registry, release and policy.
         archive: reads and sends.
         modalities: name of the Orthanc modality by AE title.
+        readers: read the next pictures while some are sent.
     """
 
-    def __init__(self, services: Services, archive: ImageArchive, modalities: Mapping[str, str]) -> None:
+    def __init__(
+        self, services: Services, archive: ImageArchive, modalities: Mapping[str, str], readers: Worker
+    ) -> None:
         self.services = services
         self.archive = archive
         self.packer = Packer(services, archive)
         self.modalities = modalities
+        self.readers = readers
 
-    def deliver(
-        self,
-        requester: Requester,
-        rows: Iterable[ImageRow],
-        node: DicomNode,
-        door: str,
-        readers: Worker | None = None,
-    ) -> Iterator[Handover]:
-        """Deliver one after the other, each asked about when its turn comes: a withdrawal stops what is still to go.
+    def deliver(self, requester: Requester, rows: Iterable[ImageRow], node: DicomNode, door: str) -> Handovers:
+        """Deliver few at a time, each few decided on when their turn comes: a withdrawal stops what is still to go.
 
         A recipient that can't be reached ends it, so that a dead one does not hold up the archive, and so does a
-        registry in which nothing can be decided. ``readers`` read the next picture while one is sent.
+        registry in which nothing can be decided. One that refuses a picture may take the next.
         """
-        for request, row, read in self._read_ahead(requester, rows, door, readers):
-            handover = self._deliver(self.packer.pack_read(request, row, node, read()), row, node)
-            yield handover
-            if handover.delivery is Delivery.FAILED or not handover.decision_id:
-                return
+        waiting = deque((asked_for(requester, row, door), row) for row in rows)
+        most, together = (MOST_TOGETHER if node.form is Form.IDENTIFIABLE else 1), 1
+        upcoming = self.readers.ahead(self._read, waiting, together)
+        with closing(self.archive.sending(self.modalities[node.aet])) as sending:
+            while wanted := upcoming():
+                together = min(2 * together, most)
+                upcoming = self.readers.ahead(self._read, waiting, together)
+                for handover in self._together(wanted, node, sending):
+                    yield handover
+                    if handover.last:
+                        return
 
-    def _read_ahead(
-        self, requester: Requester, rows: Iterable[ImageRow], door: str, readers: Worker | None
-    ) -> Iterator[tuple[AccessRequest, ImageRow, Read]]:
-        """Give each picture with what gives its bytes; the next one's are read meanwhile."""
-        upcoming: tuple[AccessRequest, ImageRow, Read] | None = None
-        for row in rows:
-            request = AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=door)
-            ahead = partial(self.packer.ahead, request, row)
-            current, upcoming = upcoming, (request, row, readers.ahead(ahead) if readers else ahead)
-            if current is not None:
-                yield current
-        if upcoming is not None:
-            yield upcoming
+    def _read(self, waiting: deque[tuple[AccessRequest, ImageRow]], most: int) -> list[Wanted]:
+        """Take the next pictures and read those that would leave as they are, two at a time, and not too many bytes."""
+        asked = list(islice(waiting, most))
+        found: list[Wanted] = []
+        for both in pairs(zip(asked, self.packer.foresee([request for request, _ in asked]), strict=True)):
+            reading = [
+                self.readers.ahead(self.packer.read, row) if as_it_is else _nothing for (_, row), as_it_is in both
+            ]
+            for ((request, row), _), read in zip(both, reading, strict=True):
+                found.append(Wanted(request=request, row=row, stored=read()))
+                waiting.popleft()
+            if sum(len(each.stored or b"") for each in found) >= MOST_BYTES:
+                break
+        return found
 
-    def _deliver(self, packed: Packed | Refusal, row: ImageRow, node: DicomNode) -> Handover:
-        if isinstance(packed, Refusal):
-            return Handover(row=row, decision_id=packed.decision_id, reasons=packed.reasons)
-        return self._sent(packed, row, self.modalities[node.aet])
+    def _together(self, wanted: Sequence[Wanted], node: DicomNode, sending: Sending) -> list[Handover]:
+        """Decide on all of these, send each that still may go, then write down how each release ended."""
+        found: list[Handover] = []
+        ended: list[Ended] = []
+        away = False
+        for each, begun in zip(wanted, self.packer.begin(wanted, node), strict=False):
+            packed = self.packer.make(begun, each.row, node) if isinstance(begun, Answer) else begun
+            if isinstance(packed, Refusal):
+                found.append(Handover(row=each.row, decision_id=packed.decision_id, reasons=packed.reasons))
+                away |= not packed.decision_id
+                continue
+            objection = NOT_TRIED if away else self._objection(packed) if ended else ""
+            ended.append(
+                Ended(packed=packed, outcome=Delivery.FAILED, said=objection) if objection else _sent(packed, sending)
+            )
+            away |= ended[-1].away
+            found.append(ended[-1].handover(each.row))
+        self._note(ended)
+        return [*found[:-1], replace(found[-1], last=away)]
 
-    def _sent(self, packed: Packed, row: ImageRow, modality: str) -> Handover:
-        answer = packed.answer
+    def _objection(self, packed: Packed) -> str:
+        """Return why what has begun must not go any more, such as a withdrawal while those before it went; or ''."""
         try:
-            self.archive.send(packed.released.content, modality)
-            outcome = Delivery.DELIVERED
-        except ConsentgateError:
-            outcome = Delivery.FAILED
-        told = (f"{outcome.lower()} to {answer.request.requester.recipient}",)
-        event = self._event(packed, outcome, told)
-        self.services.database.write(lambda connection: _note(connection, packed.disclosure, outcome, event))
-        reasons = () if outcome is Delivery.DELIVERED else told
-        return Handover(row=row, decision_id=answer.decision_id, delivery=outcome, reasons=reasons)
+            with self.services.database.reading() as connection:
+                self.services.gate.confirm(connection, packed.answer)
+        except ConsentgateError as error:
+            return f"not sent: {error.args[0]}"
+        return ""
 
-    def _event(self, packed: Packed, outcome: Delivery, told: tuple[str, ...]) -> AuditEvent:
-        answer = packed.answer
+    def _note(self, ended: Sequence[Ended]) -> None:
+        """Write down how releases ended."""
+        events = [self._event(each) for each in ended]
+
+        def note(connection: Connection) -> None:
+            for each in ended:
+                ledger.deliver(connection, each.packed.disclosure, each.outcome)
+            append(connection, events)
+
+        if ended:
+            self.services.database.write(note)
+
+    def _event(self, ended: Ended) -> AuditEvent:
+        answer = ended.packed.answer
         requester = answer.request.requester
         return AuditEvent(
             id=self.services.ids(),
             at=self.services.clock(),
             event=EventType.INSTANCES_TRANSFERRED,
-            outcome=Outcome.SUCCESS if outcome is Delivery.DELIVERED else Outcome.FAILURE,
+            outcome=Outcome.SUCCESS if ended.outcome is Delivery.DELIVERED else Outcome.FAILURE,
             actor=requester.actor,
             address=requester.address,
             door=answer.request.door,
             subject=answer.request.sop_instance_uid,
             purpose=requester.purpose,
             effect=answer.decision.effect,
-            reasons=told,
+            reasons=(ended.told,),
             policy=self.services.policy.sha256,
-            detail=f"disclosure {packed.disclosure} under decision {answer.decision_id}",
+            detail=f"disclosure {ended.packed.disclosure} under decision {answer.decision_id}",
         )
 
 
-def _note(connection: Connection, disclosure_id: str, outcome: Delivery, event: AuditEvent) -> None:
-    """Write down how a release ended."""
-    ledger.deliver(connection, disclosure_id, outcome)
-    append(connection, [event])
+def pairs(items: Iterable[T]) -> Iterator[list[T]]:
+    """Give items in twos; the last may be alone."""
+    left = iter(items)
+    while both := list(islice(left, 2)):
+        yield both
+
+
+def _nothing() -> None:
+    """Read nothing."""
+
+
+def asked_for(requester: Requester, row: ImageRow, door: str) -> AccessRequest:
+    """Return the request for one picture."""
+    return AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=door)
+
+
+def _sent(packed: Packed, sending: Sending) -> Ended:
+    """Send one picture; a recipient that doesn't say yes may have kept it all the same, once anything went out."""
+    try:
+        said = sending.store(packed.released.content)
+    except ArchiveError as error:
+        outcome = Delivery.FAILED if isinstance(error, NothingSentError) else Delivery.SENT
+        away = not isinstance(error, NotTakenError)
+        return Ended(packed=packed, outcome=outcome, said=str(error.args[0]), away=away)
+    except Exception:  # the boundary: what has begun must be told how it ended
+        logger.exception("a picture could not be sent")
+        return Ended(packed=packed, outcome=Delivery.SENT, said="sending it broke off", away=True)
+    return Ended(packed=packed, outcome=Delivery.DELIVERED, said=said)

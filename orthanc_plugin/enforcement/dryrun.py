@@ -71,7 +71,8 @@ def would(services: Services, image: str, binding: Binding, *, emergency: bool =
         glass = BreakGlass(reason=IN_AN_EMERGENCY, by_clinician=True)
         question = replace(question, purpose=Purpose.EMERGENCY_CARE, identifiable=True, break_glass=glass)
     with services.database.reading() as connection:
-        case = facts.case(connection, image, question, services.policy.switches, image)
+        under = services.release.under(binding.profile or "")
+        case = facts.case(connection, image, question, services.policy.switches, image, under)
     decision = decide(case)
     context = services.context(Answer(request=request, decision=decision, decision_id=""), binding)
     return Would(

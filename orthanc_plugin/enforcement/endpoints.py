@@ -17,11 +17,13 @@ from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.terms import Purpose, PurposeGroup, WithdrawalPhase
 from dicomwrap.version import VERSION
 from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.enforcement import accounts
 from orthanc_plugin.enforcement.dryrun import recipient, would
 from orthanc_plugin.enforcement.health import health
 from orthanc_plugin.enforcement.openapi import description
 from orthanc_plugin.enforcement.reply import BASE, FHIR, CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, act, text
+from orthanc_plugin.enforcement.reviewcalls import CALLS
 from orthanc_plugin.enforcement.told import refusal
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.fhir.consent import Filing, to_fhir
@@ -284,7 +286,7 @@ _CONSENT: Final = f"{_CONSENTS}/{{consent}}"
 
 _ASK, _DO = "GET", "POST"
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
+_OWN: Final = tuple(
     Endpoint(
         method=method,
         path=path,
@@ -305,6 +307,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
         (_ASK, f"{_CONSENT}/history", Role.CONSENT, "", "ConsentList", history),
         (_DO, f"{_CONSENT}/withdrawal", Role.CONSENT, "Withdrawal", "Withdrawn", withdraw),
         (_DO, f"{BASE}/decisions", Role.CONSENT, "Question", "Decision", decide),
+        (_DO, f"{BASE}/disclosures/search", Role.CONSENT, "DisclosureSearch", "Disclosures", accounts.search),
         (_ASK, f"{BASE}/approvals", Role.CONSENT, "", "ApprovalList", approvals),
         (_DO, f"{BASE}/approvals/{{approval}}", Role.CONSENT, "ApprovalAnswer", "ApprovalOutcome", answer_approval),
         (_ASK, f"{BASE}/tasks", Role.TASKS, "", "TaskList", list_tasks),
@@ -314,3 +317,4 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
         (_DO, f"{BASE}/break-glass", Role.BREAK_GLASS, "Emergency", "Grant", break_glass),
     )
 )
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*_OWN, *CALLS)

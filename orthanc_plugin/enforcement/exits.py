@@ -90,7 +90,7 @@ def listed() -> list[dict[str, object]]:
 
 def _roles(route: Route) -> Iterator[str]:
     """Give who may use a row: accounts with the role, 'any' bound account, and 'internal', which is Consentgate."""
-    if route.kind not in (Kind.FORBIDDEN, Kind.INTERNAL):
+    if route.kind is not Kind.FORBIDDEN:
         yield str(route.needs or "any")
     if route.internal:
         yield "internal"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from sqlalchemy import Connection
@@ -25,7 +25,7 @@ from orthanc_plugin.enforcement.requester import Asker
 from orthanc_plugin.enforcement.route import Kind
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.gate import Requester
-from orthanc_plugin.registry import images
+from orthanc_plugin.registry import disposals, images
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -82,8 +82,7 @@ class HttpFilter:
         try:
             asked = _asked(uri, request)
             if self._is_internal(asked):
-                match = classify(asked.method, asked.uri, asked.arguments)
-                return match is not None and match.route.internal
+                return self._allowed_to_ourselves(asked)
             return self._is_for_health(asked) or self._allowed(asked)
         except BaseException:
             logger.exception("an HTTP request was denied because the filter failed")
@@ -106,6 +105,23 @@ class HttpFilter:
             hmac.compare_digest(secret.encode(), self.internal.secret.encode())
             and requesters.account(asked.headers) == self.internal.user
         )
+
+    def _allowed_to_ourselves(self, asked: Asked) -> bool:
+        """Tell whether the row is Consentgate's own too; to destroy, its secret alone isn't enough."""
+        match = classify(asked.method, asked.uri, asked.arguments)
+        if match is None or not match.route.internal:
+            return False
+        return match.route.method != "DELETE" or self.worker.run(self._marked, asked, match) is True
+
+    def _marked(self, asked: Asked, match: Match) -> bool:
+        """Tell whether an execution, on two people's word, has written down that this picture is to be destroyed."""
+        with self.services.database.reading() as connection:
+            if any(disposals.condemned(connection, name) for name in match.names):
+                return True
+        requester = replace(requesters.ourselves(self.internal.user).requester, address=asked.address)
+        reason = "no execution of an approved plan has marked the picture"
+        self.services.gate.refuse(requester, match.door, reason, rule="NOT_MARKED")
+        return False
 
     def _is_for_health(self, asked: Asked) -> bool:
         """Tell whether an operator asks for the guard's health: on the calling thread too, for the workers may hang."""
@@ -140,8 +156,6 @@ class HttpFilter:
             return "UNKNOWN_ROUTE", "no such exit is in the table of routes, and what is not listed is denied"
         if match.route.kind is Kind.FORBIDDEN:
             return "FORBIDDEN_ROUTE", match.route.reason
-        if match.route.kind is Kind.INTERNAL:
-            return "INTERNAL_ROUTE", "only Consentgate's own processes may use this exit"
         if asker.user is None:
             return asker.rule, asker.reason
         if match.route.needs is not None and match.route.needs not in asker.user.roles:

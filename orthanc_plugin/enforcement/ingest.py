@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-from orthanc_plugin.config.policyfile import Verb
+from orthanc_plugin.config.policyfile import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.intake import DOOR, Intake
+from orthanc_plugin.enforcement.acceptances import Acceptance, Acceptances
+from orthanc_plugin.enforcement.intake import DOOR, WAY_OF_NODES, Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.enforcement.sdk import Instance, Sdk
 from orthanc_plugin.enforcement.senders import Senders
@@ -35,10 +36,11 @@ EXAMINATION_SECONDS: Final = 30.0  # a film is large, and every byte of it is lo
 class Received:
     """Asked about every object before it is stored."""
 
-    def __init__(self, intake: Intake, worker: Worker, sdk: Sdk, senders: Senders) -> None:
+    def __init__(self, intake: Intake, worker: Worker, sdk: Sdk, senders: Senders, acceptances: Acceptances) -> None:
         self.intake = intake
         self.worker = worker
         self.senders = senders
+        self.acceptances = acceptances
         self.actions = sdk.ReceivedInstanceAction
         origins = sdk.InstanceOrigin
         names = ("DICOM_PROTOCOL", "REST_API", "PLUGIN", "LUA", "WEB_DAV")
@@ -49,11 +51,14 @@ class Received:
         try:
             came_by = self.origins.get(origin, "UNKNOWN")
             account = self.senders.account()
+            self.acceptances.note(None)
             verdict = self.worker.within(EXAMINATION_SECONDS, self.intake.examine, content, came_by, account)
             if verdict.refused:
                 return self.actions.MODIFY, b""
             if verdict.content is None:
                 return self.actions.DISCARD, None
+            if came_by == WAY_OF_NODES:  # the others have no filter that could take it back
+                self.acceptances.note(Acceptance(content=content, before=verdict.before))
             if verdict.changed:
                 return self.actions.MODIFY, verdict.content
             return self.actions.KEEP_AS_IS, None
@@ -74,42 +79,56 @@ class Received:
             logger.exception("the refusal of an object could not be recorded")
 
 
-class CStoreFilter:
-    """Gives the status of each C-STORE whose object Orthanc is about to store."""
+class Refusal(NamedTuple):
+    """Why an object is not stored, and what its sender is told."""
 
-    def __init__(self, services: Services, intake: Intake, worker: Worker) -> None:
+    status: int
+    rule: str
+    reason: str
+
+
+class CStoreFilter:
+    """Gives the status of each C-STORE whose object Orthanc is about to store; what it refuses is kept, too."""
+
+    def __init__(self, services: Services, intake: Intake, worker: Worker, acceptances: Acceptances) -> None:
         self.services = services
         self.intake = intake
         self.worker = worker
+        self.acceptances = acceptances
 
     def hook(self, instance: Instance) -> int:
         """Answer Orthanc: 0, or the status the sender gets."""
+        acceptance = self.acceptances.take()
         try:
             header = json.loads(instance.GetInstanceSimplifiedJson())
-            return self.worker.run(self.status, instance.GetInstanceRemoteAet(), header)
+            return self.worker.run(self.status, instance.GetInstanceRemoteAet(), header, acceptance)
         except BaseException:
             logger.exception("a C-STORE was refused because its check failed")
             return OUT_OF_RESOURCES
 
-    def status(self, aet: str, header: Mapping[str, object]) -> int:
+    def status(self, aet: str, header: Mapping[str, object], acceptance: Acceptance | None) -> int:
         """Return the status for this sender, and the object whose header Orthanc reads so."""
-        sop_instance_uid = str(header["SOPInstanceUID"])
         node = self.services.policy.node(aet)
-        requester = requesters.of_node(aet, node)
-        if node is None or Verb.STORE not in node.may:
-            reason = "the node is not bound in policy.toml to store"
-            self.services.gate.refuse(requester, "C-STORE", reason, rule="UNKNOWN_AE", subject=sop_instance_uid)
-            return NOT_AUTHORIZED
         lost, known = self.intake.standing(aet, header)
-        if lost:
-            reason = "the device that sends under this AE title is reported lost"
-            self.services.gate.refuse(requester, "C-STORE", reason, rule="DEVICE_LOST", subject=sop_instance_uid)
-            return NOT_AUTHORIZED
-        if not known:
-            reason = "intake has not accepted this object"
-            self.services.gate.refuse(requester, "C-STORE", reason, rule="NOT_ACCEPTED", subject=sop_instance_uid)
-            return OUT_OF_RESOURCES
-        return SUCCESS
+        refusal = _refusal(node, lost, known=known)
+        if refusal is None:
+            return SUCCESS
+        requester, uid = requesters.of_node(aet, node), str(header["SOPInstanceUID"])
+        self.services.gate.refuse(requester, "C-STORE", refusal.reason, rule=refusal.rule, subject=uid)
+        if acceptance is not None:
+            told = f"{refusal.rule}: {refusal.reason}; that it was accepted is taken back"
+            self.intake.take_back(acceptance, lost, told)
+        return refusal.status
+
+
+def _refusal(node: DicomNode | None, lost: str, *, known: bool) -> Refusal | None:
+    """Return why the object is not stored, None when it is."""
+    if node is None or Verb.STORE not in node.may:
+        return Refusal(NOT_AUTHORIZED, "UNKNOWN_AE", "the node is not bound in policy.toml to store")
+    if lost:
+        reason = "the device that sends under this AE title is reported lost"
+        return Refusal(NOT_AUTHORIZED, "DEVICE_LOST", reason)
+    return None if known else Refusal(OUT_OF_RESOURCES, "NOT_ACCEPTED", "intake has not accepted this object")
 
 
 class OnStored:

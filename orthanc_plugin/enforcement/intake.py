@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +22,8 @@ from dicomwrap.consenttags import read_stamp
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.policyfile import BeforeFiling
+from orthanc_plugin.enforcement.acceptances import Acceptance
+from orthanc_plugin.enforcement.coming import Coming, Verdict
 from orthanc_plugin.enforcement.describing import row_of
 from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged
 from orthanc_plugin.enforcement.objections import day_of, of_claim, of_records, of_stream, taken_back_in_session
@@ -32,10 +34,10 @@ from orthanc_plugin.enforcement.reading import (
     streams,
     without_hidden_metadata,
 )
-from orthanc_plugin.enforcement.taking import Taking, taking
+from orthanc_plugin.enforcement.taking import taking
 from orthanc_plugin.lifecycle import people
 from orthanc_plugin.policy.model import ImageSource, ImageType
-from orthanc_plugin.registry import captures, devices, images, patients, quarantine, tasks
+from orthanc_plugin.registry import captures, devices, disposals, images, patients, quarantine, tasks
 from orthanc_plugin.registry.images import ImageRow, orthanc_id, with_orthanc_ids
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
@@ -44,38 +46,12 @@ from orthanc_plugin.services import Services
 logger = logging.getLogger(__name__)
 
 DOOR: Final = "intake"
+WAY_OF_NODES: Final = "DICOM_PROTOCOL"  # Orthanc's word for what came by C-STORE
 AWAITING: Final = "AWAITING_PATIENT_APPROVAL: the patient has not approved the picture yet"
 OBJECTED: Final = "Delete it from the device; nothing of it is kept here."
 DROPPED: Final = "deleted from the spool; it was never listed"
 PLACES: Final = ("orthanc_series", "orthanc_study", "orthanc_patient")
 FOUND_IN_SPOOL: Final = "FOUND_IN_SPOOL: the archive stopped before it had told the sender"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What becomes of an object: ``content`` is what Orthanc stores, or None when it stores nothing.
-
-    ``refused``: it is kept in quarantine, and the sender is told that it was not taken.
-    """
-
-    content: bytes | None
-    changed: bool = False
-    reasons: tuple[str, ...] = ()
-    refused: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coming:
-    """An object on its way in: the digest of ``content``, what it would be filed as, who sends it ('' when unknown)."""
-
-    content: bytes
-    arrived: str
-    dataset: Dataset
-    stamp: ConsentStamp | None
-    row: ImageRow
-    taking: Taking
-    origin: str
-    account: str = ""
 
 
 class Intake:
@@ -109,7 +85,8 @@ class Intake:
             held = self._still_wanted(connection, coming)
             coming = replace(coming, account=account or (held.account if held else ""))
             told = self._judged(connection, coming, held)
-            coming = replace(coming, row=replace(told.row, consent_id=self._reference(coming, held)))
+            row = replace(told.row, consent_id=self._reference(coming, held), size=len(kept), account=coming.account)
+            coming = replace(coming, row=row)
             today = hospital_day(self.services.clock())
             known = of_records(connection, self.services.policy.intake, dataset, coming.row, held=held, today=today)
             known += of_claim(self.services.policy, coming.row, coming.account, held)
@@ -117,8 +94,26 @@ class Intake:
             if reasons or self._must_wait(connection, coming.row, held):
                 self._ask(connection, coming, told.against)
                 return replace(self._hold(connection, coming, reasons, held), refused=told.refused)
-            self._accept(connection, coming, held, told.remarks, changed=kept is not content)
-        return Verdict(content=kept, changed=kept is not content)
+            before = self._accept(connection, coming, held, told.remarks, changed=kept is not content)
+        return Verdict(content=kept, changed=kept is not content, before=before)
+
+    def take_back(self, acceptance: Acceptance, device_id: str, reason: str) -> None:
+        """Keep in quarantine what was accepted a moment ago and won't be stored: nothing is lost, no row is left over.
+
+        Args:
+            acceptance: the object, and what was on record of it before.
+            device_id: the device that sends it; '' when that isn't known.
+            reason: why, as quarantine lists it.
+
+        Raises:
+            ConsentgateError: it could not be kept; the sender is told in any case.
+        """
+        coming = self._coming(acceptance.content, WAY_OF_NODES)
+        coming = replace(coming, row=replace(coming.row, device_id=device_id or None))
+        with self.services.database.writing() as connection:
+            held = quarantine.same(connection, coming.row.sop_instance_uid, coming.arrived)
+            images.take_back(connection, coming.row.sop_instance_uid, acceptance.before)
+            self._hold(connection, coming, (reason,), held)
 
     def recover(self) -> None:
         """List what is in the spool without a row: the archive was killed between the two, and the sender not told.
@@ -130,21 +125,24 @@ class Intake:
             listed = {held.spool_name for held in quarantine.listed(connection, None)}
         for name in self.services.spool.names():
             if name not in listed:
-                content = self.services.spool.get(name)
-                arrived = hashlib.sha256(content).hexdigest()
-                dataset = parsed(content)
-                stamp = read_stamp(dataset)
-                coming = Coming(
-                    content=content,
-                    arrived=arrived,
-                    dataset=dataset,
-                    stamp=stamp,
-                    row=self._row(dataset, stamp, arrived),
-                    taking=taking(dataset, streams(dataset)),
-                    origin="SPOOL",
-                )
+                coming = self._coming(self.services.spool.get(name), "SPOOL")
                 with self.services.database.writing() as connection:
                     self._recovered(connection, coming, name)
+
+    def _coming(self, content: bytes, origin: str) -> Coming:
+        """Return an object as it came, to be held."""
+        arrived = hashlib.sha256(content).hexdigest()
+        dataset = parsed(content)
+        stamp = read_stamp(dataset)
+        return Coming(
+            content=content,
+            arrived=arrived,
+            dataset=dataset,
+            stamp=stamp,
+            row=self._row(dataset, stamp, arrived),
+            taking=taking(dataset, streams(dataset)),
+            origin=origin,
+        )
 
     def _recovered(self, connection: Connection, coming: Coming, name: str) -> None:
         """List what nobody asked about yet, unless the patient objected meanwhile: then nothing of it is kept."""
@@ -157,13 +155,13 @@ class Intake:
         else:
             self._hold(connection, coming, (FOUND_IN_SPOOL,), None)
 
-    def standing(self, aet: str, header: Mapping[str, object]) -> tuple[bool, bool]:
-        """Tell whether a device that sends under this AE title is lost, and whether intake has accepted the instance.
+    def standing(self, aet: str, header: Mapping[str, object]) -> tuple[str, bool]:
+        """Return the lost device that sends under this AE title, if any, and whether intake has accepted the instance.
 
         ``header`` is what Orthanc reads in it.
         """
         with self.services.database.reading() as connection:
-            lost, row = devices.is_lost_node(connection, aet), images.get(connection, str(header["SOPInstanceUID"]))
+            lost, row = devices.lost_node(connection, aet), images.get(connection, str(header["SOPInstanceUID"]))
         names = [str(header.get(keyword) or "") for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")]
         return lost, row is not None and row.orthanc_instance == orthanc_id(*names, row.sop_instance_uid)
 
@@ -240,7 +238,8 @@ class Intake:
             return held  # accepted before anybody objected: the archive has it, or is about to
         if captures.of_study(connection, coming.row.study_instance_uid) is not None:
             raise IntakeRefusedError("The capture of this study was stopped.", remedy=OBJECTED)
-        if quarantine.taken_back(connection, coming.row.sop_instance_uid):
+        destroyed = disposals.stub_of(connection, coming.row.sop_instance_uid) is not None
+        if not destroyed and quarantine.taken_back(connection, coming.row.sop_instance_uid):
             raise IntakeRefusedError("The patient took this picture back before it was filed.", remedy=OBJECTED)
         today = hospital_day(self.services.clock())
         if taken_back_in_session(connection, self._reference(coming, held), coming.row, today):
@@ -295,21 +294,25 @@ class Intake:
 
     def _accept(
         self, connection: Connection, coming: Coming, held: Held | None, remarks: tuple[Remark, ...], *, changed: bool
-    ) -> None:
-        """Record the instance before Orthanc stores it; what is remarked of one that is filed already is no news."""
+    ) -> ImageRow | None:
+        """Record the instance before Orthanc stores it, and return what was on record of it before.
+
+        What is remarked of one that is filed already is no news.
+        """
         dataset, row = coming.dataset, coming.row
         born = day_of(str(dataset.get("PatientBirthDate") or ""))
         sender, why = self.services.act(coming.origin, DOOR), f"told by the picture {row.sop_instance_uid}"
         people.know(connection, sender, (row.patient_id, row.issuer), born, why)
         if remarks and images.get(connection, row.sop_instance_uid) is None:
             self._ask(connection, coming, remarks)
-        images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
+        before = images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
         if held is not None and held.status is not Status.RELEASED:
             quarantine.filing(connection, held)
         cleaned = ("hidden metadata taken out of the stream",) if changed else ()
         reasons = (*cleaned, *(each.words for each in remarks))
         detail = f"sha256 as it came {coming.arrived}"
         self._note(connection, coming.origin, row.sop_instance_uid, Outcome.SUCCESS, reasons, detail)
+        return before
 
     def _note(
         self,

@@ -21,9 +21,11 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import LONGEST_IDENTITY, parsed
+from orthanc_plugin.enforcement.restored import Restored
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry import images, legacy
+from orthanc_plugin.retention import unplanned
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 CATCHING_UP: Final = "the start-up checks have not finished"
 STARTED: Final = "ORTHANC_STARTED"
 STOPPED: Final = "ORTHANC_STOPPED"
+DELETED: Final = "DELETED"
 NO_TEXT: Final = ("SQ", "OB", "OW", "UN")
 UNREADABLE: Final = (
     "%d object(s) from before Consentgate can't be read, so no door shows them or what is filed with them. The trail"
@@ -38,10 +41,11 @@ UNREADABLE: Final = (
 )
 
 
-def write_boot_file(path: Path, credentials: Credentials) -> None:
+def write_boot_file(path: Path, credentials: Credentials, storage: str = "") -> None:
     """Leave, for Consentgate's other processes, how they show who they are; readable by this user alone.
 
-    It names the process that writes it too: what a killed one has left behind speaks for nobody.
+    It names the process that writes it too: what a killed one has left behind speaks for nobody. ``storage``: where
+    Orthanc's files are, '' when they aren't in files.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -49,7 +53,7 @@ def write_boot_file(path: Path, credentials: Credentials) -> None:
     with os.fdopen(descriptor, "w") as file:
         process = this_process()
         by = process.fields() if process else {}
-        json.dump({"password": credentials.password, "secret": credentials.secret, **by}, file)
+        json.dump({"password": credentials.password, "secret": credentials.secret, "storage": storage, **by}, file)
 
 
 class Lifecycle:
@@ -79,12 +83,15 @@ class Lifecycle:
         self.worker = worker
         self.name = name
         self.at_stop = at_stop
+        self.restored = Restored(services, control)
 
-    def hook(self, change: object, _level: object, _resource: str) -> None:
+    def hook(self, change: object, _level: object, resource: str) -> None:
         """React; a failing check stops Orthanc."""
         try:
             name = self.name(change)
-            if name == STARTED:
+            if name == DELETED:
+                self.worker.later(lambda: self.deleted(resource))
+            elif name == STARTED:
                 self.worker.run(self.started)
             elif name == STOPPED:
                 self.stopped()
@@ -105,10 +112,22 @@ class Lifecycle:
         if unread:
             logger.warning(UNREADABLE, len(unread))
         Intake(self.services).recover()
+        self.restored.check()
         if not self.note(legacy.STARTED):
             raise RegistryError("The start could not be recorded, so nothing else could.")
         self.services.sign_head()
         self.services.gate.open(CATCHING_UP)
+
+    def deleted(self, resource: str) -> None:
+        """Tell of a picture that was deleted though nobody decided on it; what fails here, reconciling finds."""
+        try:
+            with self.services.database.reading() as connection:
+                if not unplanned.missing(connection, resource):
+                    return
+            with self.services.database.writing() as connection:
+                unplanned.tell(connection, self.services.act("consentgate", "OnChange"), (resource,))
+        except Exception:  # the archive goes on: nothing can bring the picture back
+            logger.exception("a picture was deleted in Orthanc, and that could not be recorded")
 
     def stopped(self) -> None:
         """Clear up."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.policyfile import Role
-from orthanc_plugin.enforcement.attributes import COMPUTED, MAIN, Item, Level, computed, header, keyword_of
+from orthanc_plugin.enforcement.attributes import COMPUTED, MAIN, Item, Level, computed, header, keyword_of, told_for
 from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
 from orthanc_plugin.enforcement.searching import MOST_TOLD, UIDS, Question, items, read_keys, search, whole
@@ -92,7 +92,7 @@ def find(core: CoreApi, services: Services, call: Call) -> Reply:
     question = _question(fields)
     if Role.LIST not in call.user.roles and not any(UID.fullmatch(question.keys.get(key, "")) for key in UIDS):
         raise CallError("The account does not have the role 'list'.", status=FORBIDDEN, remedy=NAME_IT)
-    told = _told(fields)
+    told = _told(call, fields)
     undescribed = told.content == ("Metadata",) and bool(UID.fullmatch(question.keys.get(PICTURE, "")))
     found = search(services, core, replace(_viewer(call), undescribed=undescribed), question)
     return replace(_reply(core, found, told), held=question.telling)
@@ -116,7 +116,7 @@ def whole_list(core: CoreApi, services: Services, call: Call, *, level: Level) -
     fields["RequestedTags"] = [name for name in arguments.get("requested-tags", "").split(";") if name]
     fields["ResponseContent"] = [name for name in arguments.get("response-content", "").split(";") if name]
     found = search(services, core, _viewer(call), Question(level=level, keys={}))
-    return _reply(core, found, _told(fields))
+    return _reply(core, found, _told(call, fields))
 
 
 def lookup(core: CoreApi, services: Services, call: Call) -> Reply:
@@ -200,7 +200,7 @@ def _question(fields: Mapping[str, object]) -> Question:
     )
 
 
-def _told(fields: Mapping[str, object]) -> Told:
+def _told(call: Call, fields: Mapping[str, object]) -> Told:
     content = _texts(fields, "ResponseContent")
     if unknown := [name for name in content if name not in CONTENT]:
         raise CallError(
@@ -210,7 +210,7 @@ def _told(fields: Mapping[str, object]) -> Told:
         expand=fields.get("Expand") is True or bool(content),
         since=_number(fields.get("Since", 0)),
         limit=_number(fields.get("Limit", 0)),
-        tags=tuple(_keyword(name) for name in _texts(fields, "RequestedTags")),
+        tags=told_for(call.requester.purpose, [_keyword(name) for name in _texts(fields, "RequestedTags")]),
         content=content,
     )
 

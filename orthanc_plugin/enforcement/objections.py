@@ -10,6 +10,7 @@ picture), 003-61 (what a patient sent in).
 from __future__ import annotations
 
 from datetime import date
+from typing import Final
 
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection
@@ -24,9 +25,13 @@ from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.lifecycle.filing import UNCONFIRMED
 from orthanc_plugin.policy.model import ImageSource, ImageType, MadeFor
-from orthanc_plugin.registry import consents, facts, images, patients
+from orthanc_plugin.registry import consents, disposals, facts, images, patients
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.quarantine import Held
+
+DISPOSED: Final = (
+    "DISPOSED_BEFORE: its retention period had ended, and it was destroyed or is to be; see the certificate"
+)
 
 
 def day_of(text: str) -> date | None:
@@ -74,6 +79,8 @@ def of_records(
         held: what quarantine has of it; an officer may have said there which consent it is filed under.
         today: the day it is at the hospital.
     """
+    if disposals.stub_of(connection, row.sop_instance_uid) is not None:
+        return [DISPOSED]
     found = []
     known = images.get(connection, row.sop_instance_uid)
     if known is not None and (known.sha256, known.patient_id) != (row.sha256, row.patient_id):

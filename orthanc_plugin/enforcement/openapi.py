@@ -6,8 +6,7 @@ endpoints, the table of exits and this description against one another, and real
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from dicomwrap.terms import (
@@ -26,16 +25,18 @@ from dicomwrap.terms import (
 )
 from orthanc_plugin.enforcement.reply import FHIR, JSON, OK
 from orthanc_plugin.enforcement.rest import Endpoint
+from orthanc_plugin.enforcement.reviewschemas import PICTURES
+from orthanc_plugin.enforcement.reviewschemas import SCHEMAS as OF_REVIEWS
 from orthanc_plugin.enforcement.route import PLACEHOLDERS
+from orthanc_plugin.enforcement.schemas import DAY, FLAG, MOMENT, NUMBER, TEXT, Schema
+from orthanc_plugin.enforcement.schemas import many as _many
+from orthanc_plugin.enforcement.schemas import one_of as _one_of
+from orthanc_plugin.enforcement.schemas import or_null as _or_null
+from orthanc_plugin.enforcement.schemas import record as _object
+from orthanc_plugin.policy.accounts import Standing
 from orthanc_plugin.policy.model import Effect, Obligation
 
-Schema = dict[str, object]
-
-DAY: Final[Schema] = {"type": "string", "format": "date"}
-MOMENT: Final[Schema] = {"type": "string", "format": "date-time"}
-TEXT: Final[Schema] = {"type": "string"}
-FLAG: Final[Schema] = {"type": "boolean"}
-NUMBER: Final[Schema] = {"type": "integer"}
+PAGES: Final = ("text/html", "text/csv", "text/plain")
 EVERYBODY: Final = "Every account that policy.toml binds may ask."
 FAULTS: Final = {
     "400": "The call is not one that can be read",
@@ -48,23 +49,6 @@ FAULTS: Final = {
     "500": "The call failed; ask what is on record before it is sent again",
     "503": "The registry can't be reached; ask what is on record before the call is sent again",
 }
-
-
-def _one_of(*kinds: type[StrEnum]) -> Schema:
-    return {"type": "string", "enum": [word.value for kind in kinds for word in kind]}
-
-
-def _many(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _object(fields: Mapping[str, Schema], needed: Iterable[str] = (), *, closed: bool = True) -> Schema:
-    made: Schema = {"type": "object", "properties": dict(fields), "required": list(needed)}
-    return {**made, "additionalProperties": False} if closed else made
 
 
 def _ref(name: str) -> Schema:
@@ -167,6 +151,23 @@ REFUSAL: Final[dict[str, Schema]] = {
 }
 APPROVAL: Final[dict[str, Schema]] = {"approval": TEXT, "image": TEXT, "approve_by": MOMENT, "received_at": MOMENT}
 
+DISCLOSURE: Final[dict[str, Schema]] = {
+    "at": MOMENT,
+    "taken_on": _or_null(DAY),
+    **dict.fromkeys(("patient_id", "issuer"), _or_null(TEXT)),
+    **dict.fromkeys(("disclosure", "decision", "image", "released_uid", "sha256", "profile"), TEXT),
+    **dict.fromkeys(("recipient", "recipient_words", "requester", "door", "purpose", "words"), TEXT),
+    "form": _one_of(Form),
+    "consents": _many(TEXT),
+    "standing": _one_of(Standing),
+    "live": FLAG,
+}
+DISCLOSURE_SEARCH: Final[dict[str, Schema]] = {
+    **dict.fromkeys(("patient_id", "issuer", "recipient", "image"), TEXT),
+    **dict.fromkeys(("since", "until"), DAY),
+    "live": FLAG,
+}
+
 PART: Final = _object({"ok": FLAG, "detail": TEXT, "busy": FLAG}, ("ok", "detail", "busy"))
 DOORS: Final = _object({"open": FLAG, "why": TEXT}, ("open", "why"))
 HEALTH: Final[dict[str, Schema]] = {
@@ -208,6 +209,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         },
         ("id", "decision", "obligations", "reasons", "rules"),
     ),
+    "DisclosureSearch": _object(DISCLOSURE_SEARCH),
+    "Disclosures": _object({"disclosures": _many(_object(DISCLOSURE, DISCLOSURE))}, ("disclosures",)),
     "ApprovalList": _object({"approvals": _many(_object(APPROVAL, APPROVAL))}, ("approvals",)),
     "ApprovalAnswer": _object(
         {"answer": {"type": "string", "enum": ["APPROVED", "UNABLE", "WITHDRAWN"]}, "reason": TEXT, "refuse": FLAG},
@@ -224,16 +227,23 @@ SCHEMAS: Final[dict[str, Schema]] = {
         ("error", "remedy", "decision", "refusals"),
     ),
     "Health": _object(HEALTH, HEALTH),
+    **OF_REVIEWS,
     "FhirConsent": {"type": "object", "properties": {"resourceType": {"const": "Consent"}}},
     "OpenApi": {"type": "object"},
     "Error": _object({"error": TEXT, "problems": _many(TEXT), "remedy": TEXT}, ("error", "problems", "remedy")),
+}
+# In which other forms an answer is given when they are asked for.
+ALSO: Final[Mapping[str, Schema]] = {
+    "Disclosures": {FHIR: {"schema": {"type": "object"}}, **{page: {"schema": TEXT} for page in PAGES}},
 }
 # Where a consent goes in or out, it may be a FHIR R4 resource as well.
 ALSO_FHIR: Final = frozenset({"Consent", "ConsentOnRecord"})
 
 
 def _content(name: str) -> Schema:
-    media: Schema = {JSON: {"schema": _ref(name)}}
+    if name == "Picture":
+        return {each: {"schema": {**OF_REVIEWS[name], "contentMediaType": each}} for each in PICTURES}
+    media: Schema = {JSON: {"schema": _ref(name)}, **ALSO.get(name, {})}
     return {**media, FHIR: {"schema": _ref("FhirConsent")}} if name in ALSO_FHIR else media
 
 
@@ -276,7 +286,7 @@ def description(endpoints: Sequence[Endpoint], version: str) -> Schema:
         "info": {
             "title": "Consentgate",
             "version": version,
-            "description": "Consents, decisions, approvals and tasks, for an electronic patient record.",
+            "description": "Consents, decisions, approvals, reviews and tasks, for an electronic patient record.",
             "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
         },
         "servers": [{"url": "/"}],

@@ -17,12 +17,13 @@ from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.exits import ROUTES
 from orthanc_plugin.enforcement.rest import Endpoint
 from orthanc_plugin.enforcement.route import Kind
+from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import OpenExitError
 from orthanc_plugin.services import Services
 
 
 def overrides(
-    services: Services, archive: ImageArchive, core: CoreApi, modalities: Mapping[str, str]
+    services: Services, archive: ImageArchive, core: CoreApi, modalities: Mapping[str, str], readers: Worker
 ) -> tuple[Endpoint, ...]:
     """Return every endpoint of the core's paths.
 
@@ -31,8 +32,9 @@ def overrides(
         archive: reads and sends pictures.
         core: is searched for what is listed.
         modalities: name of the Orthanc modality by AE title.
+        readers: read ahead what is sent.
     """
-    courier = Courier(services, archive, modalities)
+    courier = Courier(services, archive, modalities, readers)
     return (
         *listings.endpoints(core),
         *qido.endpoints(core),

@@ -11,7 +11,7 @@ from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.enforcement.route import Kind, Route
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/consentgate/refusal", Kind.OWN, anybody=True),
+    Route("GET", "/consentgate/refusal", Kind.OWN, anybody=True, unrecorded=True),
     Route("GET", "/consentgate/health", Kind.OWN, role=Role.ADMIN, internal=True, unrecorded=True),
     *(
         Route(method, f"/consentgate/{tail}", Kind.OWN, role=role)
@@ -26,11 +26,19 @@ ROUTES: Final[tuple[Route, ...]] = (
             ("GET", "consents/{consent}/history", Role.CONSENT),
             ("POST", "consents/{consent}/withdrawal", Role.CONSENT),
             ("POST", "decisions", Role.CONSENT),
+            ("POST", "disclosures/search", Role.CONSENT),
             ("GET", "approvals", Role.CONSENT),
             ("POST", "approvals/{approval}", Role.CONSENT),
             ("GET", "tasks", Role.TASKS),
             ("POST", "tasks/{task}/closure", Role.TASKS),
             ("POST", "break-glass", Role.BREAK_GLASS),
+            ("GET", "reviews", Role.REVIEW),
+            ("GET", "reviews/{instance_uid}/picture", Role.REVIEW),
+            ("POST", "reviews/{instance_uid}/opening", Role.REVIEW),
+            ("POST", "reviews/{instance_uid}/proposals", Role.REVIEW),
+            ("POST", "reviews/{instance_uid}/regions", Role.REVIEW),
+            ("POST", "reviews/{instance_uid}/confirmation", Role.REVIEW),
+            ("POST", "reviews/{instance_uid}/rejection", Role.REVIEW),
         )
     ),
 )

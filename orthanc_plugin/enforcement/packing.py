@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -17,7 +18,7 @@ from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.config.policyfile import Binding
 from orthanc_plugin.errors import ConsentgateError, ReleaseRefusedError
 from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
-from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.policy.model import Decision, Effect, Obligation
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.release import Released, unmet
@@ -43,6 +44,15 @@ class Refusal:
     reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A picture that is asked for, and its bytes when they may leave as they are as far as anybody knows yet."""
+
+    request: AccessRequest
+    row: ImageRow
+    stored: bytes | None
+
+
 class Packer:
     """Makes pictures ready to leave, each only after the gate has said so.
 
@@ -58,17 +68,97 @@ class Packer:
     def pack(self, requester: Requester, row: ImageRow, binding: Binding, door: str) -> Packed | Refusal:
         """Ask about one picture, and record its release to ``binding``; a refusal's reason is in the trail, too."""
         request = AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=door)
-        return self.pack_read(request, row, binding, self.ahead(request, row))
+        (as_it_is,) = self.foresee((request,))
+        wanted = Wanted(request=request, row=row, stored=self.read(row) if as_it_is else None)
+        (packed,) = self.begin((wanted,), binding)
+        return self.make(packed, row, binding) if isinstance(packed, Answer) else packed
 
-    def pack_read(
-        self, request: AccessRequest, row: ImageRow, binding: Binding, stored: bytes | None
-    ) -> Packed | Refusal:
-        """Do the same with what was read ``ahead``."""
-        if stored is not None:
-            return self._begun(request, row, binding, stored)
-        answer = self.services.gate.authorize(request)
+    def foresee(self, requests: Sequence[AccessRequest]) -> tuple[bool, ...]:
+        """Tell of each picture whether it would leave as it is now; nothing is recorded, so nothing may leave by it.
+
+        What is read and compared beforehand can begin to leave in the very transaction that decides on it.
+        """
+        try:
+            with self.services.database.reading() as connection:
+                at = self.services.clock()
+                answers = [self.services.gate.answer(connection, request, at) for request in requests]
+        except Exception:  # noqa: BLE001 - it is decided once more then, where the reason gets on record
+            return (False,) * len(requests)
+        return tuple(_as_it_is(answer.decision) for answer in answers)
+
+    def any_may_go(self, requests: Iterable[AccessRequest]) -> bool:
+        """Tell whether one of these would be permitted now; nothing is recorded, so nothing may leave by it.
+
+        Raises:
+            RegistryError: nobody can tell.
+        """
+        with self.services.database.reading() as connection:
+            at = self.services.clock()
+            return any(self.services.gate.answer(connection, each, at).decision.permits for each in requests)
+
+    def read(self, row: ImageRow) -> bytes | None:
+        """Return the stored bytes, None when they can't be had or are others than were accepted."""
+        try:
+            return original(self.archive, row)
+        except Exception:  # noqa: BLE001 - it is read once more then, where the reason gets on record
+            return None
+
+    def begin(self, wanted: Sequence[Wanted], binding: Binding) -> tuple[Packed | Refusal | Answer, ...]:
+        """Decide on pictures, and record the release of those that were read, in one transaction.
+
+        A permit for what was not read comes back as it is: its copy has to be made. Where that transaction fails each
+        picture is tried by itself, so that none stays for the sake of another, until nothing can be decided at all.
+        """
+        try:
+            return self.services.database.write(lambda connection: self._begin(connection, wanted, binding))
+        except Exception:  # the boundary: whatever failed, the picture stays
+            if len(wanted) > 1:
+                return self._one_by_one(wanted, binding)
+            logger.exception("a release could not be recorded")
+        reason, request = "the release could not be recorded", wanted[0].request
+        self.services.gate.refuse(
+            request.requester, request.door, reason, rule="FAIL_CLOSED", subject=request.sop_instance_uid
+        )
+        return (Refusal(decision_id="", reasons=(reason,)),)
+
+    def _one_by_one(self, wanted: Sequence[Wanted], binding: Binding) -> tuple[Packed | Refusal | Answer, ...]:
+        found: list[Packed | Refusal | Answer] = []
+        for each in wanted:
+            found += self.begin((each,), binding)
+            if isinstance(found[-1], Refusal) and not found[-1].decision_id:
+                break
+        return tuple(found)
+
+    def _begin(
+        self, connection: Connection, wanted: Sequence[Wanted], binding: Binding
+    ) -> tuple[Packed | Refusal | Answer, ...]:
+        """Do so in a write transaction: no withdrawal comes between a decision and its release."""
+        answers = self.services.gate.decide(connection, [each.request for each in wanted])
+        return tuple(
+            self._begun(connection, answer, each, binding) for answer, each in zip(answers, wanted, strict=True)
+        )
+
+    def _begun(
+        self, connection: Connection, answer: Answer, wanted: Wanted, binding: Binding
+    ) -> Packed | Refusal | Answer:
         if not answer.decision.permits:
             return Refusal(decision_id=answer.decision_id, reasons=answer.decision.reasons)
+        if wanted.stored is None:
+            return answer
+        context = replace(self.services.context_in(connection, answer, binding), as_stored=True)
+        reasons = unmet(answer.decision, context)
+        if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
+            reasons = ("only an anonymised copy may leave now",)
+        if reasons:
+            append(connection, [self._against(answer, "; ".join(reasons), "OBLIGATION_UNMET")])
+            return Refusal(decision_id=answer.decision_id, reasons=reasons)
+        row = wanted.row
+        released = Released(content=wanted.stored, sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
+        disclosure = self.services.begin(connection, answer, released)
+        return Packed(answer=answer, released=released, disclosure=disclosure)
+
+    def make(self, answer: Answer, row: ImageRow, binding: Binding) -> Packed | Refusal:
+        """Make the copy that was permitted, and record its release if it still is."""
         try:
             return self._packed(answer, row, binding)
         except ReleaseRefusedError as error:
@@ -79,49 +169,6 @@ class Packer:
         except Exception:  # the boundary: a permit that ends in nothing needs its reason in the trail
             logger.exception("a release failed")
             return self._refused(answer, "the copy could not be made", "FAIL_CLOSED")
-
-    def ahead(self, request: AccessRequest, row: ImageRow) -> bytes | None:
-        """Return the stored bytes when they are what would leave now, None otherwise or when they can't be had.
-
-        Nothing is recorded, so nothing may leave by it. What is read and compared beforehand can begin to leave in the
-        very transaction that decides on it.
-        """
-        try:
-            with self.services.database.reading() as connection:
-                answer = self.services.gate.answer(connection, request, self.services.clock())
-            as_it_is = answer.decision.effect is Effect.PERMIT_IDENTIFIABLE
-            return original(self.archive, row) if as_it_is else None
-        except Exception:  # noqa: BLE001 - it is decided and read once more then, where the reason gets on record
-            return None
-
-    def _begun(self, request: AccessRequest, row: ImageRow, binding: Binding, stored: bytes) -> Packed | Refusal:
-        """Decide on an original, and record its release in the same transaction."""
-        released = Released(content=stored, sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
-        try:
-            return self.services.database.write(lambda connection: self._begin(connection, request, binding, released))
-        except Exception:  # the boundary: whatever failed, the picture stays
-            logger.exception("a release could not be recorded")
-            reason = "the release could not be recorded"
-            self.services.gate.refuse(
-                request.requester, request.door, reason, rule="FAIL_CLOSED", subject=request.sop_instance_uid
-            )
-            return Refusal(decision_id="", reasons=(reason,))
-
-    def _begin(
-        self, connection: Connection, request: AccessRequest, binding: Binding, released: Released
-    ) -> Packed | Refusal:
-        """Do so in a write transaction: no withdrawal comes between the decision and the release."""
-        (answer,) = self.services.gate.decide(connection, (request,))
-        if not answer.decision.permits:
-            return Refusal(decision_id=answer.decision_id, reasons=answer.decision.reasons)
-        reasons = unmet(answer.decision, self.services.context_in(connection, answer, binding))
-        if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
-            reasons = ("only an anonymised copy may leave now",)
-        if reasons:
-            append(connection, [self._against(answer, "; ".join(reasons), "OBLIGATION_UNMET")])
-            return Refusal(decision_id=answer.decision_id, reasons=reasons)
-        disclosure = self.services.begin(connection, answer, released)
-        return Packed(answer=answer, released=released, disclosure=disclosure)
 
     def _against(self, answer: Answer, reason: str, rule: str) -> AuditEvent:
         request = answer.request
@@ -146,6 +193,11 @@ class Packer:
     def _refused(self, answer: Answer, reason: str, rule: str) -> Refusal:
         self.services.gate.note(self._against(answer, reason, rule))
         return Refusal(decision_id=answer.decision_id, reasons=(reason,))
+
+
+def _as_it_is(decision: Decision) -> bool:
+    """Tell whether the stored object itself would leave; one that must say what it was released for is a copy."""
+    return decision.effect is Effect.PERMIT_IDENTIFIABLE and Obligation.TAG_PURPOSE not in decision.obligations
 
 
 def original(archive: ImageArchive, row: ImageRow) -> bytes:

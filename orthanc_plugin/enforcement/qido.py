@@ -14,7 +14,7 @@ from typing import Final
 
 from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.policyfile import Role
-from orthanc_plugin.enforcement.attributes import MAIN, Header, Item, Level, answered, header, keyword_of
+from orthanc_plugin.enforcement.attributes import MAIN, Header, Item, Level, answered, header, keyword_of, told_for
 from orthanc_plugin.enforcement.reply import CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
 from orthanc_plugin.enforcement.searching import CLASSES, MODALITIES, MOST_TOLD, Question, read_keys, search
@@ -68,7 +68,7 @@ def qido(core: CoreApi, services: Services, call: Call, *, level: Level) -> Repl
     if arguments.pop("fuzzymatching", "false").lower() != "false":
         raise CallError("Fuzzy matching is not offered.", remedy="Use * and ? in names.")
     since, limit = (_number(arguments.pop(name, "")) for name in ("offset", "limit"))
-    fields = _fields(level, call.names, arguments.pop("includefield", ""))
+    fields = told_for(call.requester.purpose, _fields(level, call.names, arguments.pop("includefield", "")))
     viewer = Viewer(requester=call.requester, binding=call.user, door=call.door)
     question = _question(level, call.names, arguments)
     found = search(services, core, viewer, question)

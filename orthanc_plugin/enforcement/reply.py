@@ -19,6 +19,7 @@ from orthanc_plugin.errors import (
     UnknownImageError,
     UnknownRecordError,
 )
+from orthanc_plugin.lifecycle.reviewing import SecondPersonError
 
 BASE: Final = "/consentgate"
 JSON: Final = "application/json"
@@ -38,6 +39,7 @@ UNAVAILABLE: Final = 503
 
 # The first kind that an error is of says the status.
 STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (SecondPersonError, FORBIDDEN),
     (UnknownRecordError, NOT_FOUND),
     (UnknownImageError, NOT_FOUND),
     (IllegalTransitionError, CONFLICT),
@@ -72,6 +74,7 @@ class Reply:
         filename: what a browser shall call the content.
         held: whether it is held back like a refusal (``Endpoint.even``), because the time that it took would tell of
             pictures that it doesn't show.
+        kept: whether caches on the way may keep the content.
     """
 
     status: int = OK
@@ -81,6 +84,7 @@ class Reply:
     stream: Generator[bytes, None, None] | None = None
     filename: str = ""
     held: bool = False
+    kept: bool = True
 
 
 def fault(error: Exception) -> Reply:
@@ -111,6 +115,8 @@ def send(output: RestOutput, reply: Reply) -> None:
     said = json.dumps(reply.payload, ensure_ascii=True)
     if reply.status == OK:
         name_file(output, reply)
+        if not reply.kept:
+            output.SetHttpHeader("Cache-Control", "no-store")
         output.AnswerBuffer(said if reply.content is None else reply.content, reply.media)
         return
     try:

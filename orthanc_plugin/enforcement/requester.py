@@ -63,6 +63,7 @@ def bound(actor: str, binding: Binding, address: str = "") -> Requester:
         audience=binding.audience,
         form=binding.form,
         address=address,
+        profile=binding.profile or "",
     )
 
 

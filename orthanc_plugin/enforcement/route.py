@@ -27,7 +27,6 @@ class Kind(StrEnum):
     BODY = "BODY"
     IMAGE = "IMAGE"
     INTAKE = "INTAKE"
-    INTERNAL = "INTERNAL"
     OWN = "OWN"
     FORBIDDEN = "FORBIDDEN"
 
@@ -45,7 +44,7 @@ class Route:
         path: template; ``{name}`` stands for what ``PLACEHOLDERS`` says.
         kind: what passes.
         subject: placeholder (or ``?argument``) that names the picture of an IMAGE row, or the resource whose pictures
-            a BODY row gives whole.
+            a BODY row gives whole, or what an internal DELETE destroys.
         internal: Consentgate's own processes may use it too.
         role: what the account must have, where the kind alone doesn't say.
         unread: what is sent is read by another plugin before Consentgate sees it; the upload guard looks into it first.

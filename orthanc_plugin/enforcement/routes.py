@@ -20,6 +20,7 @@ NO_SHUTDOWN: Final = "the service is stopped and started by its administrator on
 NO_EXPORT: Final = "a file on the server is outside every later decision; use consentgate or C-MOVE to a bound node"
 NO_DESTINATION: Final = "destinations are bound in policy.toml and orthanc.json, never at run time"
 NO_PEER: Final = "no consent goes with a picture to an Orthanc peer; send it to a bound DICOM node"
+NO_STRAIGHT: Final = "nobody was asked about what is in the request; file the object first, then send it"
 NO_QUERY: Final = "another archive is asked directly, and its pictures come in by C-STORE through the intake"
 NO_SCU: Final = "storage commitment is asked of this archive by C-STORE peers; it asks nobody"
 NO_COMMITMENT: Final = "reports of storage commitment name pictures, and removing by one destroys them"
@@ -72,8 +73,10 @@ _SEEN: Final = (
     *images("instance", _INSTANCE, "/tags", "/simplified-tags", "/header", "/pdf", "/frames", *_DRAWN),
     *images("instance", _INSTANCE, "/content", "/content/{rest}"),
     *images("instance", _FRAME, "", *_DRAWN, "/raw", "/raw.gz"),
-    *images("instance", f"{_INSTANCE}/attachments", "", "/dicom", *(f"/dicom/{part}" for part in _FILE_PARTS)),
-    *images("instance", _INSTANCE, "", "/module", "/statistics", "/labels", "/labels/{name}"),
+    Route("GET", f"{_INSTANCE}/attachments", Kind.IMAGE, subject="instance", internal=True),
+    *images("instance", f"{_INSTANCE}/attachments", "/dicom", *(f"/dicom/{part}" for part in _FILE_PARTS)),
+    Route("GET", _INSTANCE, Kind.IMAGE, subject="instance", internal=True),
+    *images("instance", _INSTANCE, "/module", "/statistics", "/labels", "/labels/{name}"),
 )
 
 _WHOLE: Final = (
@@ -102,10 +105,13 @@ _DECIDED_INSIDE: Final = (
 )
 
 _KEPT: Final = (
-    *forbidden(NO_DELETE, *(f"DELETE {base}" for base, _ in LEVELS), "POST /tools/bulk-delete"),
+    *forbidden(NO_DELETE, *(f"DELETE {base}" for base, _ in ABOVE), "POST /tools/bulk-delete"),
+    # The execution of what was approved; the filter looks for its mark.
+    Route("DELETE", _INSTANCE, Kind.FORBIDDEN, subject="instance", reason=NO_DELETE, internal=True),
     *forbidden(NO_DELETE, "DELETE /changes", "DELETE /exports"),
     *forbidden(NO_CHANGES, "GET /changes", "GET /exports"),
-    *forbidden(NO_LIST, "GET /instances"),  # an override of the path would have to take every upload, too
+    # An override of the path would have to take every upload, too.
+    Route("GET", "/instances", Kind.FORBIDDEN, reason=NO_LIST, internal=True),
     *forbidden(NO_METADATA, *(f"GET {base}/metadata{tail}" for base, _ in LEVELS for tail in ("", "/{name}"))),
     *forbidden(NO_TAMPERING, *(f"PUT,DELETE {base}/metadata/{{name}}" for base, _ in LEVELS)),
     *forbidden(NO_TAMPERING, *(f"PUT,DELETE {base}/labels/{{name}}" for base, _ in LEVELS)),
@@ -116,9 +122,15 @@ _KEPT: Final = (
     ),
     *forbidden(NO_SIDE_FILE, *(f"GET {base}/attachments" for base, _ in ABOVE)),
     *forbidden(NO_SIDE_FILE, *(f"GET {base}/attachments/{{name}}" for base, _ in LEVELS)),
+    Route("GET", f"{_INSTANCE}/attachments/{{name}}/info", Kind.FORBIDDEN, reason=NO_SIDE_FILE, internal=True),
     *forbidden(
         NO_SIDE_FILE,
-        *(f"GET {base}/attachments/{{name}}/{tail}" for base, _ in LEVELS for tail in _FILE_PARTS),
+        *(
+            f"GET {base}/attachments/{{name}}/{tail}"
+            for base, _ in LEVELS
+            for tail in _FILE_PARTS
+            if (base, tail) != (_INSTANCE, "info")
+        ),
         *(f"POST {base}/attachments/{{name}}/verify-md5" for base, _ in LEVELS),
     ),
     *forbidden(NO_PARENT, *(f"GET {_INSTANCE}/{up}" for up in ("patient", "study", "series"))),
@@ -136,7 +148,7 @@ _KEPT: Final = (
 )
 
 _ELSEWHERE: Final = (
-    Route("POST", "/modalities/{modality}/store-straight", Kind.INTERNAL, internal=True),
+    *forbidden(NO_STRAIGHT, "POST /modalities/{modality}/store-straight"),
     *forbidden(NO_DESTINATION, "PUT,DELETE /modalities/{modality}", "PUT,DELETE /peers/{name}"),
     *forbidden(NO_PEER, *(f"GET /peers/{{name}}{tail}" for tail in ("", "/configuration", "/system"))),
     *forbidden(NO_PEER, "POST /peers/{name}/store", "POST /peers/{name}/store-straight"),

@@ -7,40 +7,26 @@ of the destination or of jobs is refused. Source: Orthanc's REST API; PS3.4 anne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 from orthanc_plugin.config.policyfile import DicomNode, Role, Verb
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.delivery import Courier
+from orthanc_plugin.enforcement.delivery import Courier, Handover
 from orthanc_plugin.enforcement.packing import Refusal
 from orthanc_plugin.enforcement.reply import FORBIDDEN, OK, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, RESOURCES, Named, body, found, listed
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
 from orthanc_plugin.enforcement.visible import Viewer
 from orthanc_plugin.enforcement.withheld import Withheld, kept_whole, nothing_leaves, withheld
-from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.services import Services
 
 NOT_SENT: Final = HTTPStatus.BAD_GATEWAY.value
 
 
-@dataclass(kw_only=True)
-class Round:
-    """One call's deliveries: how many of the pictures that may go have arrived, and what stays."""
-
-    may_go: int = 0
-    arrived: int = 0
-    broke_off: bool = False
-    stays: list[Withheld] = field(default_factory=list)
-
-    def count(self, delivery: Delivery) -> None:
-        """Count one picture that was sent."""
-        self.may_go += 1
-        self.arrived += delivery is Delivery.DELIVERED
-        self.broke_off = delivery is not Delivery.DELIVERED
+AWAY: Final = "What had not been asked about yet was not sent. Ask again when the destination answers."
+REFUSED: Final = "The trail has the destination's reason for each picture; ask who runs it."
 
 
 class Sends:
@@ -64,29 +50,12 @@ class Sends:
         if kept := kept_whole(services, viewer, resources):
             stays = (withheld(each, (kept[each.resource],), left=0) for each in resources if each.resource in kept)
             return nothing_leaves([each for each in stays if each], "Nothing was sent.")
-        done = Round()
-        for named in resources:
-            self._send(call, named, node, done)
-        if not done.may_go:
-            return nothing_leaves(done.stays, "Nothing was sent.")
-        return _told(node, names, done)
-
-    def _send(self, call: Call, named: Named, node: DicomNode, done: Round) -> None:
-        """Send what is behind one name; once the recipient has failed nothing more is tried."""
-        left, refusals = done.may_go, []
-        for answer in () if done.broke_off else self._answers(call, named, node):
-            if isinstance(answer, Refusal):
-                refusals.append(answer)
-            else:
-                done.count(answer)
-        stays = withheld(named, refusals, left=done.may_go - left)
-        done.stays += [stays] if stays else []
-
-    def _answers(self, call: Call, named: Named, node: DicomNode) -> Iterator[Refusal | Delivery]:
-        requester = requesters.bound(call.user.name, node)
-        for handover in self.courier.deliver(requester, named.rows, node, call.door):
-            refusal = Refusal(decision_id=handover.decision_id, reasons=handover.reasons)
-            yield refusal if handover.delivery is None else handover.delivery
+        rows = [row for each in resources for row in each.rows]
+        handed = tuple(self.courier.deliver(requesters.bound(call.user.name, node), rows, node, call.door))
+        staying = [each for each in (_staying(named, handed) for named in resources) if each]
+        if not any(each.delivery for each in handed):
+            return nothing_leaves(staying, "Nothing was sent.")
+        return _told(node, names, handed, staying)
 
     def _destination(self, services: Services, call: Call) -> DicomNode:
         """Return the node to send to.
@@ -108,20 +77,29 @@ class Sends:
         return CallError(f"Refused: {reason}.", status=FORBIDDEN, remedy=remedy)
 
 
-def _told(node: DicomNode, names: tuple[str, ...], done: Round) -> Reply:
+def _staying(named: Named, handed: Sequence[Handover]) -> Withheld | None:
+    """Return what of one name was not let go."""
+    mine = [each for each in handed if each.row in named.rows]
+    refusals = [Refusal(decision_id=each.decision_id, reasons=each.reasons) for each in mine if each.delivery is None]
+    return withheld(named, refusals, left=len(mine) - len(refusals))
+
+
+def _told(node: DicomNode, names: tuple[str, ...], handed: Sequence[Handover], stays: Sequence[Withheld]) -> Reply:
     """Return the answer in the words of Orthanc's own, with what stayed."""
+    sent = sum(each.delivery is not None for each in handed)
+    arrived = sum(each.delivered for each in handed)
     payload = {
         "Description": "REST API",
         "RemoteAet": node.aet,
         "ParentResources": list(names),
-        "InstancesCount": done.may_go,
-        "FailedInstancesCount": done.may_go - done.arrived,
-        "Refused": [each.told_by_name() for each in done.stays],
+        "InstancesCount": sent,
+        "FailedInstancesCount": sent - arrived,
+        "Refused": [each.told_by_name() for each in stays],
     }
-    if done.broke_off:
-        remedy = "What had not been asked about yet was not sent. Ask again when the destination answers."
-        payload |= {"error": "The destination did not confirm a picture.", "remedy": remedy}
-    return Reply(status=NOT_SENT if done.broke_off else OK, payload=payload)
+    if arrived < sent:
+        remedy = AWAY if handed[-1].last else REFUSED
+        payload |= {"error": "The destination did not confirm every picture.", "remedy": remedy}
+    return Reply(status=NOT_SENT if arrived < sent else OK, payload=payload)
 
 
 def endpoints(courier: Courier, modalities: Mapping[str, str]) -> tuple[Endpoint, ...]:

@@ -31,9 +31,9 @@ class Steady(io.RawIOBase):
         self.ticks = ticks
         self.left = GRACE
 
-    def begin(self) -> None:
-        """Begin a request."""
-        self.left = GRACE
+    def begin(self, seconds: float = GRACE) -> None:
+        """Begin a request, with so many seconds before anything of it has come."""
+        self.left = seconds
 
     def readable(self) -> bool:
         """Tell that it can be read."""

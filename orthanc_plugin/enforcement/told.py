@@ -32,7 +32,6 @@ TRY_AGAIN: Final = "Try again in a minute; if it stays so, tell the system admin
 REMEDIES: Final[Mapping[str, str]] = {
     "UNKNOWN_ROUTE": "Use another way: DICOMweb for pictures, /consentgate/openapi.json for everything else.",
     "FORBIDDEN_ROUTE": "Nobody may do this here; the reason says what to do instead.",
-    "INTERNAL_ROUTE": "Nobody may do this here.",
     "ROLE_MISSING": DPO,
     "UNKNOWN_USER": DPO,
     "PURPOSE_NOT_BOUND": "Name one of these purposes in the header X-Purpose-Of-Use, or leave the header out.",

@@ -4,7 +4,8 @@ Knows HTTP. Some fifty nested sequences in a POST end Orthanc, and no plugin can
 object before it asks one; so uploads pass here first. The guard has no rights of its own: it passes on the caller's
 account and headers, and Orthanc's filter and intake decide as ever. What it refuses is in the trail. Bodies are held in
 memory, never on disk, and there is a limit for how large each is and all are together. Who is slow holds up nobody:
-a body takes room as it comes, and not before; one that comes too slowly is given up.
+a body takes room as it comes, and not before; one that comes too slowly is given up. A connection is a stranger's until
+Orthanc has let its account in, which it is asked before a body is read; a stranger has little time and no sure place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mmap import mmap
@@ -30,6 +31,7 @@ from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.exits import classify
 from orthanc_plugin.enforcement.route import Kind
 from orthanc_plugin.enforcement.steady import Steady
+from orthanc_plugin.enforcement.strangers import Strangers
 from orthanc_plugin.enforcement.uploadbody import BAD, UploadError, require_harmless
 from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.services import Services
@@ -45,6 +47,8 @@ CONNECTIONS: Final = 32
 STEP: Final = 64 * 1024  # bytes of a body that are made room for at a time
 LONGEST_LENGTH: Final = 12  # digits
 SECONDS: Final = 60.0
+STRANGER_SECONDS: Final = 5.0
+SIGNED_IN: Final = "/consentgate/refusal"  # any account may ask; Orthanc itself says 401 to a wrong password
 ORTHANC_SECONDS: Final = 300.0
 NO_ACCOUNT: Final = 401
 NO_SUCH_UPLOAD: Final = 404
@@ -53,12 +57,10 @@ LENGTH_REQUIRED: Final = 411
 TOO_LARGE: Final = 413
 ORTHANC_DOWN: Final = 502
 BUSY: Final = 503
+CROWDED: Final = "Too many connections at once."
 TRY_AGAIN: Final = "Try again in a minute; if it stays so, tell the system administrator."
 SIGN_IN: Final = "Send the account and its password along (HTTP basic authentication)."
 REALM: Final = 'Basic realm="Orthanc Secure Area"'  # Orthanc's own words
-SENT_AWAY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\nRetry-After: 60\r\nConnection: close\r\n\r\n%b"
-)
 PASSED_ON: Final = frozenset({"authorization", "accept", "content-type", *requesters.PURPOSE_HEADERS})
 
 
@@ -114,40 +116,28 @@ class UploadServer(ThreadingHTTPServer):
         self.most = most
         self.room = Room(AT_ONCE * most)
         self.connections = threading.BoundedSemaphore(CONNECTIONS)
+        self.strangers = Strangers()
+        self.asking = threading.BoundedSemaphore(CONNECTIONS)
         proxy = services.proxy.settings if services.proxy else None
         own = {proxy.user_header.lower(), proxy.secret_header.lower()} if proxy else set[str]()
         self.passed_on = PASSED_ON | requesters.IDENTITY_HEADERS | own
 
     def process_request(self, request: Request, client_address: object) -> None:
-        """Take a connection in a thread of its own, or send it away at once when there are too many."""
-        if not self.connections.acquire(blocking=False):
-            self._send_away(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:  # no thread was started
-            self.connections.release()
-            raise
+        """Take a connection in a thread of its own, as a stranger's."""
+        if isinstance(request, socket.socket) and isinstance(client_address, tuple):
+            self.strangers.enter(request, str(client_address[0]))
+        super().process_request(request, client_address)
 
-    def process_request_thread(self, request: Request, client_address: object) -> None:
-        """Take what comes on the connection until it ends."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.connections.release()
+    def shutdown_request(self, request: Request) -> None:
+        """End a connection, whoever's it was."""
+        if isinstance(request, socket.socket):
+            self.strangers.leave(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Request, client_address: object) -> None:
         """Say that a connection broke off; never what was on it."""
         kind = sys.exc_info()[0]
         logger.warning("a connection of the upload guard broke off (%s)", kind.__name__ if kind else "")
-
-    def _send_away(self, request: Request) -> None:
-        said = _told(UploadError("Too many connections at once.", BUSY, remedy=TRY_AGAIN)).said
-        if isinstance(request, socket.socket):
-            request.setblocking(False)  # the few bytes find room in the socket, or the client gets none
-            with suppress(OSError):
-                request.send(SENT_AWAY % (len(said), said))
-        self.shutdown_request(request)
 
     def shown(self) -> dict[str, str]:
         """Return what shows Orthanc's filter that the guard has looked, where settings.toml has it ask for that.
@@ -187,10 +177,19 @@ class UploadHandler(BaseHTTPRequestHandler):
         self.rfile.close()
         self.steady = Steady(self.connection, self.server.services.ticks)
         self.rfile = io.BufferedReader(self.steady)
+        self.account = ""  # under which it is signed in
+
+    def finish(self) -> None:
+        """Give back the place that a signed-in connection had."""
+        try:
+            super().finish()
+        finally:
+            if self.account:
+                self.server.connections.release()
 
     def handle_one_request(self) -> None:
         """Take one request, which has the whole time for itself."""
-        self.steady.begin()
+        self.steady.begin(*(() if self.account else (STRANGER_SECONDS,)))
         super().handle_one_request()
 
     def do_POST(self) -> None:
@@ -212,6 +211,7 @@ class UploadHandler(BaseHTTPRequestHandler):
         length = self._length(headers)
         if not headers.get("authorization"):
             raise self._closing(UploadError("An upload needs an account.", NO_ACCOUNT, remedy=SIGN_IN))
+        self._sign_in(headers)
         with self._body(length) as content:
             try:
                 require_harmless(headers, content, multipart=match.route.unread)
@@ -263,15 +263,45 @@ class UploadHandler(BaseHTTPRequestHandler):
         if not complete:
             raise self._closing(UploadError("The upload broke off.", BAD))
 
+    def _sign_in(self, headers: dict[str, str]) -> None:
+        """Have Orthanc say whether it lets the account in, once for a connection and account.
+
+        Raises:
+            UploadError: it doesn't, or as many are signed in as there are places.
+        """
+        if self.account == headers["authorization"]:
+            return
+        if not self._let_in(headers):
+            raise self._closing(UploadError("Nobody has this account and password.", NO_ACCOUNT, remedy=SIGN_IN))
+        if not self.account and not self.server.connections.acquire(blocking=False):
+            raise self._closing(UploadError(CROWDED, BUSY, remedy=TRY_AGAIN))
+        self.account = headers["authorization"]
+        self.server.strangers.leave(self.connection)
+        self.steady.begin()
+
+    def _let_in(self, headers: dict[str, str]) -> bool:
+        """Ask Orthanc; of those who were hung up on meanwhile, too, only so many wait for its answer."""
+        if not self.server.asking.acquire(blocking=False):
+            raise self._closing(UploadError(CROWDED, BUSY, remedy=TRY_AGAIN))
+        try:
+            return self._asked("GET", SIGNED_IN, headers, b"", {}).status != NO_ACCOUNT
+        finally:
+            self.server.asking.release()
+
     def _passed_on(self, headers: dict[str, str], content: mmap) -> Answer:
         """Send the body as it came to Orthanc, and return what Orthanc answers."""
+        with memoryview(content) as view:  # sent at once; a file would be, in small pieces
+            return self._asked("POST", self.path, headers, view, self.server.shown())
+
+    def _asked(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | memoryview, also: dict[str, str]
+    ) -> Answer:
+        """Ask Orthanc under the caller's account, and return what it answers."""
         orthanc = urlsplit(self.server.services.settings.orthanc.url)
         connection = http.client.HTTPConnection(orthanc.hostname or "", orthanc.port, timeout=ORTHANC_SECONDS)
-        sent = {name: value for name, value in headers.items() if name in self.server.passed_on}
-        sent |= self.server.shown()
+        sent = {name: value for name, value in headers.items() if name in self.server.passed_on} | also
         try:
-            with memoryview(content) as view:  # sent at once; a file would be, in small pieces
-                connection.request("POST", self.path, view, {**sent, "Content-Length": str(len(content))})
+            connection.request(method, path, body, {**sent, "Content-Length": str(len(body))})
             answer = connection.getresponse()
             return Answer(
                 status=answer.status,

@@ -15,11 +15,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.policyfile import Binding
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.gate import AccessRequest, Requester
-from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.policy.model import Content, Effect
 from orthanc_plugin.registry import trail
 from orthanc_plugin.registry.listed import Listed
 from orthanc_plugin.release import DOCUMENTS, unmet
@@ -117,14 +118,22 @@ def _may_see(services: Services, connection: Connection, viewer: Viewer, row: Li
 
     It keeps counts, so it is no record of a disclosure.
     """
-    request = AccessRequest(requester=viewer.requester, sop_instance_uid=row.sop_instance_uid, door=viewer.door)
+    of_records = viewer.requester.purpose == Purpose.RECORDS_MANAGEMENT  # R4: what is kept, never the picture
+    request = AccessRequest(
+        requester=viewer.requester,
+        sop_instance_uid=row.sop_instance_uid,
+        door=viewer.door,
+        content=Content.METADATA if of_records else Content.PIXELS,
+    )
     answer = services.gate.answer(connection, request, services.clock())
     if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
         return False
     if not answer.decision.obligations and not row.sop_class_uid.startswith(DOCUMENTS):
         return True
     context = services.context_in(connection, answer, viewer.binding)
-    return not unmet(answer.decision, replace(context, recordable=viewer.undescribed))
+    return not unmet(
+        answer.decision, replace(context, recordable=viewer.undescribed, as_stored=True, undepicted=of_records)
+    )
 
 
 def may_leave(services: Services, connection: Connection, viewer: Viewer, sop_instance_uid: str) -> bool:

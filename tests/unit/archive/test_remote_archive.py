@@ -69,13 +69,14 @@ def archive(core: Core) -> Iterator[RemoteArchive]:
     made.close()
 
 
-def test_what_is_read_and_sent_in_a_row_takes_one_connection(archive: RemoteArchive, core: Core) -> None:
+def test_what_is_read_and_stored_in_a_row_takes_one_connection(archive: RemoteArchive, core: Core) -> None:
+    core.answers["/instances"] = (200, b"{}")
     assert archive.read("abc") == PICTURE
-    archive.send(PICTURE, "ward")
+    archive.store(PICTURE)
     account = ("Basic Y29uc2VudGdhdGU6cA==", "the-secret")
     assert core.asked == [
         ("GET", "/instances/abc/file", b"", *account),
-        ("POST", "/modalities/ward/store-straight", PICTURE, *account),
+        ("POST", "/instances", PICTURE, *account),
     ]
     assert len(core.connections) == 1
 
@@ -118,3 +119,8 @@ def test_an_orthanc_that_is_away_is_an_error_that_names_the_kind(archive: Remote
 def test_what_intake_kept_out_has_no_name(said: object, name: str, archive: RemoteArchive, core: Core) -> None:
     core.answers["/instances"] = (200, json.dumps(said).encode())
     assert archive.store(PICTURE) == name
+
+
+def test_a_modality_that_orthanc_json_does_not_reach_is_an_error(archive: RemoteArchive) -> None:
+    with pytest.raises(ArchiveError, match="ward"):
+        archive.sending("ward")

@@ -1,4 +1,4 @@
-"""The ward that the tests of the listing doors look at."""
+"""The ward that the tests of the listing doors look at, and the upload guard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.world import World
+from tests.unit.enforcement.guarding import Guard, guarding
 from tests.unit.enforcement.listing import Ward, make_ward
 
 
@@ -24,3 +26,10 @@ def own_ward(tmp_path: Path) -> Iterator[Ward]:
     made = make_ward(tmp_path)
     yield made
     made.world.close()
+
+
+@pytest.fixture
+def guard(world: World) -> Iterator[Guard]:
+    """Give the upload guard, with what is behind it."""
+    with guarding(world) as running:
+        yield running

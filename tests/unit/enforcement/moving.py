@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.enforcement.cmove import MoveScp
 from orthanc_plugin.enforcement.delivery import Courier
+from orthanc_plugin.enforcement.pace import Pace
+from tests.fakes.waiting import Waiting
 from tests.fakes.world import MODALITIES, World
 
 
-def move_scp(world: World, archive: ImageArchive | None = None, modalities: Mapping[str, str] = MODALITIES) -> MoveScp:
+def move_scp(
+    world: World,
+    archive: ImageArchive | None = None,
+    modalities: Mapping[str, str] = MODALITIES,
+    pace: Pace | None = None,
+) -> MoveScp:
     """Return the SCP; what it is to deliver is read from ``archive``."""
-    courier = Courier(world.services, archive or world.archive, modalities)
-    return MoveScp(world.services, courier, world.worker(), world.worker())
+    moves = world.worker()
+    courier = Courier(world.services, archive or world.archive, modalities, moves)
+    return MoveScp(world.services, courier, world.worker(), moves, pace or Waiting().pace())

@@ -81,10 +81,10 @@ def test_a_picture_that_identifies_is_not_sent_to_teaching(world: World) -> None
 
 def test_a_recipient_that_doesn_t_confirm_makes_the_move_fail_and_the_record_say_so(world: World) -> None:
     world.file(CARE)
-    world.archive.unreachable = {"dermatology"}
+    world.archive.silent = {"dermatology"}
     with pytest.raises(MoveRefusedError, match="0 of 1"):
         move(world)
-    assert [each["outcome"] for each in world.disclosures()] == ["FAILED"]
+    assert [each["outcome"] for each in world.disclosures()] == ["SENT"]
     assert (world.trail()[-1]["event"], world.trail()[-1]["outcome"]) == ("110104", "8")
 
 

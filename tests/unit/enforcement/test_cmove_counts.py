@@ -100,12 +100,54 @@ def test_each_picture_is_sent_when_its_turn_comes_so_a_withdrawal_stops_the_rest
     assert len(world.archive.sent) == 1
 
 
-def test_a_recipient_that_goes_away_ends_the_move(world: World) -> None:
+@pytest.mark.parametrize(
+    ("fault", "outcome", "words"),
+    [
+        ("unreachable", "FAILED", "failed to workstation: The node can't be reached."),
+        ("silent", "SENT", "sent to workstation: The node does not answer."),
+    ],
+)
+def test_a_recipient_that_goes_away_ends_the_move(fault: str, outcome: str, words: str, world: World) -> None:
     filed(world)
     move = begun(world)
-    world.archive.unreachable = {"dermatology"}
+    setattr(world.archive, fault, {"dermatology"})
     assert told(move) == (1, 1)
-    assert [each["outcome"] for each in world.disclosures()] == ["DELIVERED", "FAILED"]
+    assert [each["outcome"] for each in world.disclosures()] == ["DELIVERED", outcome, "FAILED"]
+    assert [entry["reasons"] for entry in world.trail()[-2:]] == [
+        [words],
+        ["failed to workstation: not sent, because the recipient had failed before"],
+    ]
+
+
+def test_what_breaks_while_it_is_sent_may_have_arrived(world: World) -> None:
+    def breaks(_modality: str, _content: bytes) -> None:
+        raise ZeroDivisionError
+
+    filed(world)
+    world.archive.watcher = breaks
+    with pytest.raises(MoveRefusedError, match="0 of 3"):
+        begun(world)
+    assert [each["outcome"] for each in world.disclosures()] == ["SENT"]
+
+
+def test_what_the_recipient_refuses_fails_by_itself_and_the_rest_goes(world: World) -> None:
+    filed(world)
+    world.archive.refused = {world.archive.objects[world.row(UIDS[1]).orthanc_instance]}
+    assert told(begun(world)) == (2, 1)
+    assert {each["sop_instance_uid"]: each["outcome"] for each in world.disclosures()} == {
+        UIDS[0]: "DELIVERED",
+        UIDS[1]: "SENT",  # it was told no after it had it all
+        UIDS[2]: "DELIVERED",
+    }
+
+
+def test_the_association_ends_with_the_move(world: World) -> None:
+    filed(world)
+    move = begun(world)
+    assert world.archive.open == 1
+    free(move)  # the caller went away after the first
+    move.worker.meet()
+    assert (world.archive.open, len(world.archive.sent), len(world.disclosures())) == (0, 1, 1)
 
 
 def test_a_registry_that_is_lost_ends_the_move_at_once(world: World) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
+from orthanc_plugin.enforcement import delivery
 from orthanc_plugin.enforcement.cmove import MoveRefusedError
 from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.pictures import CARE, TEACHING, UID
@@ -55,17 +57,48 @@ def test_an_original_that_became_another_object_is_refused_and_recorded(world: W
     assert (archive.sent, world.disclosures(), world.last_rules()) == ([], [], ["OBLIGATION_UNMET"])
 
 
-@pytest.mark.parametrize("late", [1, 2])
-def test_what_was_read_ahead_is_still_asked_about_when_its_turn_comes(late: int, world: World) -> None:
-    uids = [UID, "2.25.8", "2.25.9"]
-    for uid in uids:
-        world.file(CARE, uid=uid)
+@pytest.mark.parametrize(("during", "begun"), [(1, 1), (2, 3), (3, 3), (4, 7), (7, 7), (8, 15), (15, 15), (16, 17)])
+def test_a_withdrawal_stops_every_picture_that_is_not_being_sent_though_its_release_is_on_record(
+    during: int, begun: int, world: World
+) -> None:
+    for number in range(17):
+        world.file(CARE, uid=f"2.25.{100 + number}")
+    recorded: list[int] = []
 
     def look(_modality: str, _content: bytes) -> None:
-        if len(world.archive.sent) == late - 1:
+        if len(world.archive.sent) == during - 1:
+            recorded.append(len(world.disclosures()))
             world.withdraw()
 
     world.archive.watcher = look
-    with pytest.raises(MoveRefusedError, match=f"{late} of 3"):
+    with suppress(MoveRefusedError):
         move_scp(world).hook(OriginatorAET="DERMWS", TargetAET="DERMWS", Level="STUDY", StudyInstanceUID="2.25.1")
-    assert len(world.archive.sent) == len(world.disclosures()) == late
+    assert recorded == [begun]
+    outcomes = [each["outcome"] for each in world.disclosures()]
+    assert outcomes == ["DELIVERED"] * during + ["FAILED"] * (begun - during)
+    assert len(world.archive.sent) == during
+
+
+def test_pictures_that_are_large_together_are_not_all_held_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "MOST_BYTES", 1)
+    for number in range(9):
+        world.file(CARE, uid=f"2.25.{100 + number}")
+    begun: list[int] = []
+    world.archive.watcher = lambda _modality, _content: begun.append(len(world.disclosures()))
+    move_scp(world).hook(OriginatorAET="DERMWS", TargetAET="DERMWS", Level="STUDY", StudyInstanceUID="2.25.1")
+    assert begun == [1, 3, 3, 5, 5, 7, 7, 9, 9]
+
+
+def test_a_release_that_can_t_be_recorded_does_not_keep_its_neighbours_back(world: World) -> None:
+    uids = [f"2.25.{100 + number}" for number in range(3)]
+    for uid in uids:
+        world.file(CARE, uid=uid)
+    world.sql(
+        f"CREATE TRIGGER bad BEFORE INSERT ON disclosures WHEN new.sop_instance_uid = '{uids[2]}'"
+        " BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    with pytest.raises(MoveRefusedError, match="2 of 3"):
+        move_scp(world).hook(OriginatorAET="DERMWS", TargetAET="DERMWS", Level="STUDY", StudyInstanceUID="2.25.1")
+    assert [each["sop_instance_uid"] for each in world.disclosures()] == uids[:2]

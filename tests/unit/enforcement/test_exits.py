@@ -80,7 +80,6 @@ def test_every_row_that_has_pictures_says_by_what_it_names_them_and_every_forbid
         assert route.subject in SUBJECTS or not route.subject
         assert route.kind is Kind.BODY or bool(route.subject) is (route.kind is Kind.IMAGE)
         assert bool(route.reason) is (route.kind is Kind.FORBIDDEN)
-        assert route.internal or route.kind is not Kind.INTERNAL
         assert (route.role is not None or route.anybody) is (route.kind in (Kind.BODY, Kind.OWN))
 
 
@@ -113,7 +112,7 @@ def test_every_row_that_has_pictures_says_by_what_it_names_them_and_every_forbid
         ),
         ("POST", "/instances", Kind.INTAKE, None, ()),
         ("POST", "/dicom-web/studies/1.2", Kind.INTAKE, None, ()),
-        ("POST", "/modalities/x/store-straight", Kind.INTERNAL, None, ()),
+        ("POST", "/modalities/x/store-straight", Kind.FORBIDDEN, None, ()),
     ],
 )
 def test_a_row_says_what_passes_and_whose(

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from threading import Thread
+
 import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from orthanc_plugin.audit.chain import verify
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.ingest import (
     NOT_AUTHORIZED,
     OUT_OF_RESOURCES,
@@ -16,24 +23,37 @@ from orthanc_plugin.enforcement.ingest import (
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry import images
 from orthanc_plugin.registry.images import orthanc_id
 from tests.fakes import orthanc
 from tests.fakes.instances import StoredInstance, instance
 from tests.fakes.orthanc import InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import CARE, UID, consent, ct, encoded, photograph, photograph_bytes
-from tests.fakes.register import lose, register, taken
+from tests.fakes.register import find, lose, register, taken
 from tests.fakes.world import World
 from tests.unit.dicomwrap import photos
 
 
 def received(
-    world: World, content: bytes, origin: object = InstanceOrigin.DICOM_PROTOCOL
+    world: World,
+    content: bytes,
+    origin: object = InstanceOrigin.DICOM_PROTOCOL,
+    acceptances: Acceptances = Acceptances(),  # noqa: B008 - a test's that asks no filter
 ) -> tuple[object, bytes | None]:
-    return Received(Intake(world.services), world.worker(), orthanc, Senders()).hook(content, origin)
+    return Received(Intake(world.services), world.worker(), orthanc, Senders(), acceptances).hook(content, origin)
 
 
-def status(world: World, stored: object) -> int:
-    return CStoreFilter(world.services, Intake(world.services), world.worker()).hook(stored)  # type: ignore[arg-type]
+def status(world: World, stored: object, acceptances: Acceptances | None = None) -> int:
+    intake = Intake(world.services)
+    return CStoreFilter(world.services, intake, world.worker(), acceptances or Acceptances()).hook(stored)  # type: ignore[arg-type]
+
+
+def pushed(world: World, content: bytes, aet: str = "DERMCAM", header: Dataset | None = None) -> int:
+    """Have an object come by C-STORE, as Orthanc calls the hooks."""
+    acceptances = Acceptances()
+    if received(world, content, acceptances=acceptances)[0] is ReceivedInstanceAction.DISCARD:
+        return SUCCESS
+    return status(world, instance(header or dcmread(BytesIO(content)), aet), acceptances)
 
 
 def on_stored(world: World, stored: object, orthanc_instance: str = "an-id") -> None:
@@ -126,6 +146,96 @@ def test_a_lost_device_s_node_is_refused_whatever_it_sends(world: World) -> None
     lose(world)
     assert status(world, instance(photograph(), "DERMCAM")) == NOT_AUTHORIZED
     assert world.last_rules() == ["DEVICE_LOST"]
+
+
+@pytest.mark.parametrize(
+    ("aet", "lost", "expected", "rule"),
+    [
+        ("DERMCAM", True, NOT_AUTHORIZED, "DEVICE_LOST"),
+        ("DERMWS", False, NOT_AUTHORIZED, "UNKNOWN_AE"),
+        ("STRANGER", False, NOT_AUTHORIZED, "UNKNOWN_AE"),
+    ],
+)
+def test_what_the_filter_refuses_is_kept_and_no_row_says_that_it_is_filed(
+    aet: str, lost: bool, expected: int, rule: str, world: World
+) -> None:
+    world.record(consent())
+    register(world, aet="dermcam")
+    if lost:
+        lose(world)
+    for _ in range(2):  # a sender's retry
+        before = len(world.trail())
+        assert pushed(world, taken(serial=None), aet) == expected
+        assert world.rows() == []
+        (held,) = world.held()
+        assert [reason.partition(":")[0] for reason in held.reasons] == [rule]
+        assert held.device_id == ("CAM-01" if lost else None)
+        assert world.services.spool.get(held.spool_name) == taken(serial=None)
+        assert [entry["effect"] for entry in world.trail()[before:]] == ["ACCEPTED", "DENY", "QUARANTINED"]
+    assert verify(world.services.trail.entries()).whole
+
+
+def test_a_lost_device_s_held_object_is_filed_once_it_is_found(world: World) -> None:
+    world.record(consent())
+    register(world, aet="dermcam")
+    lose(world)
+    pushed(world, taken(serial=None))
+    find(world)
+    assert pushed(world, taken(serial=None)) == SUCCESS
+    assert (world.row().status, world.held()) == (ImageStatus.ACTIVE, [])
+
+
+def test_a_filed_picture_that_a_lost_device_sends_again_stays_filed(world: World) -> None:
+    filed = world.file(CARE)
+    register(world, aet="dermcam")
+    lose(world)
+    assert pushed(world, photograph_bytes()) == NOT_AUTHORIZED
+    assert world.rows() == [filed]
+
+
+def test_a_picture_that_was_shut_out_and_is_sent_by_a_lost_device_stays_shut_out(world: World) -> None:
+    world.file(CARE)
+    with world.services.database.writing() as connection:
+        images.change(connection, UID, {"status": ImageStatus.QUARANTINED})
+    shut = world.row()
+    register(world, aet="dermcam")
+    lose(world)
+    assert pushed(world, photograph_bytes()) == NOT_AUTHORIZED
+    assert world.rows() == [shut]
+
+
+def test_an_object_that_orthanc_reads_otherwise_is_kept_and_not_on_record_as_filed(world: World) -> None:
+    world.record(consent())
+    assert pushed(world, photograph_bytes(), header=photograph(PatientID="P2")) == OUT_OF_RESOURCES
+    assert world.rows() == []
+    (held,) = world.held()
+    assert [reason.partition(":")[0] for reason in held.reasons] == ["NOT_ACCEPTED"]
+
+
+def test_an_object_that_can_t_be_kept_is_refused_all_the_same(world: World) -> None:
+    world.record(consent())
+    world.services.spool.folder.write_bytes(b"in the way")
+    assert pushed(world, photograph_bytes(), "STRANGER") == OUT_OF_RESOURCES
+
+
+def test_one_thread_s_acceptance_is_not_another_s(world: World) -> None:
+    world.record(consent())
+    acceptances = Acceptances()
+    received(world, photograph_bytes(), acceptances=acceptances)
+    found: list[object] = []
+    other = Thread(target=lambda: found.append(acceptances.take()))
+    other.start()
+    other.join()
+    assert found == [None]
+    assert acceptances.take() is not None
+    assert acceptances.take() is None
+
+
+def test_nothing_is_noted_of_what_comes_by_http(world: World) -> None:
+    world.record(consent())
+    acceptances = Acceptances()
+    received(world, photograph_bytes(), InstanceOrigin.REST_API, acceptances)
+    assert acceptances.take() is None
 
 
 @pytest.mark.parametrize("header", ["", "{", "[]", "{}", "null"])

@@ -10,6 +10,7 @@ import pytest
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import ConsentStamp, stamp_of
 from dicomwrap.terms import Purpose
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.ingest import Received
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
@@ -83,7 +84,7 @@ def test_what_waits_is_kept_in_the_spool_until_its_window_ends(world: World) -> 
 
 def test_the_sender_is_told_success_and_a_retry_does_not_prolong_the_window(world: World) -> None:
     world.record(consent())
-    received = Received(Intake(world.services), world.worker(), orthanc, Senders())  # type: ignore[arg-type]
+    received = Received(Intake(world.services), world.worker(), orthanc, Senders(), Acceptances())  # type: ignore[arg-type]
     for _ in range(2):
         answer = received.hook(photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL)
         assert answer == (ReceivedInstanceAction.DISCARD, None)
@@ -132,7 +133,7 @@ def stopped(world: World, kind: StopKind = StopKind.DISTRESS) -> capture.Stopped
 def test_after_a_stop_nothing_more_of_the_study_is_taken_and_the_sender_is_told(world: World) -> None:
     world.record(consent())
     stopped(world)
-    received = Received(Intake(world.services), world.worker(), orthanc, Senders())  # type: ignore[arg-type]
+    received = Received(Intake(world.services), world.worker(), orthanc, Senders(), Acceptances())  # type: ignore[arg-type]
     answer = received.hook(photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL)
     assert answer == (ReceivedInstanceAction.MODIFY, b"")
     assert (world.rows(), world.held(), kept(world)) == ([], [], ())

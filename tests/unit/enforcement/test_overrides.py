@@ -16,7 +16,7 @@ from tests.fakes.world import MODALITIES, World
 
 @pytest.fixture
 def endpoints(world: World) -> tuple[Endpoint, ...]:
-    return overrides(world.services, world.archive, EmbeddedCore(), MODALITIES)
+    return overrides(world.services, world.archive, EmbeddedCore(), MODALITIES, world.worker())
 
 
 def test_every_row_that_depends_on_its_body_has_an_endpoint_with_its_role(endpoints: tuple[Endpoint, ...]) -> None:

@@ -222,7 +222,7 @@ def test_a_failure_that_nobody_foresaw_does_not_claim_that_nothing_was_changed()
 def test_without_the_role_nothing_is_answered(caller: Caller, endpoint: object, account: str) -> None:
     method, path = endpoint.method, endpoint.path  # type: ignore[attr-defined]
     account = "derm" if endpoint.role == account else account  # type: ignore[attr-defined]
-    said = caller.call(method, path.format(consent=CONSENT_ID, task="t", approval="a"), account)
+    said = caller.call(method, path.format(consent=CONSENT_ID, task="t", approval="a", instance_uid="1.2"), account)
     assert said.status == 403
     assert "policy.toml" in str(said["remedy"])
 

@@ -156,7 +156,18 @@ def test_a_destination_that_does_not_answer_ends_it_and_the_answer_says_so(askin
     given = asking.post(TO_WARD, [asking.instance(), asking.instance(OTHER)])
     assert (given.status, counts(given)) == (502, (1, 1, 0))
     assert "did not confirm" in str(given.json["error"])
+    assert "Ask again" in str(given.json["remedy"])
     assert [each["outcome"] for each in asking.world.disclosures()] == ["FAILED"]
+
+
+def test_what_the_destination_refuses_is_counted_and_the_rest_goes(asking: Asking) -> None:
+    asking.world.archive.refused = {asking.world.archive.objects[asking.instance()]}
+    given = asking.post(TO_WARD, [asking.instance(), asking.instance(OTHER)])
+    assert (given.status, counts(given)) == (502, (2, 1, 0))
+    assert "reason for each picture" in str(given.json["remedy"])
+    outcomes = {each["sop_instance_uid"]: each["outcome"] for each in asking.world.disclosures()}
+    assert outcomes == {UID: "SENT", OTHER: "DELIVERED"}
+    assert asking.world.archive.open == 0
 
 
 def test_a_withdrawal_while_the_first_is_sent_stops_the_second(asking: Asking) -> None:

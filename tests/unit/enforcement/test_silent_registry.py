@@ -9,9 +9,8 @@ from dataclasses import replace
 import pytest
 
 from orthanc_plugin.archive.remote import Credentials
-from orthanc_plugin.enforcement.cmove import MoveScp
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.commitment import CommitmentScp
-from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, Received
 from orthanc_plugin.enforcement.intake import Intake
@@ -22,7 +21,8 @@ from tests.fakes import newer, orthanc
 from tests.fakes.instances import instance
 from tests.fakes.orthanc import InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import CARE, UID, photograph, photograph_bytes
-from tests.fakes.world import MODALITIES, World
+from tests.fakes.world import World
+from tests.unit.enforcement.moving import move_scp
 from tests.unit.enforcement.test_http import basic
 
 
@@ -45,18 +45,17 @@ def http(world: World) -> bool:
 
 
 def received(world: World) -> bool:
-    hook = Received(Intake(world.services), world.worker(), orthanc, Senders()).hook
+    hook = Received(Intake(world.services), world.worker(), orthanc, Senders(), Acceptances()).hook
     return hook(photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL) == (ReceivedInstanceAction.MODIFY, b"")
 
 
 def cstore(world: World) -> bool:
-    hook = CStoreFilter(world.services, Intake(world.services), world.worker()).hook
+    hook = CStoreFilter(world.services, Intake(world.services), world.worker(), Acceptances()).hook
     return hook(instance(photograph())) not in (0, None)
 
 
 def move(world: World) -> bool:
-    courier = Courier(world.services, world.archive, MODALITIES)
-    scp = MoveScp(world.services, courier, world.worker(), world.worker())
+    scp = move_scp(world)
     with pytest.raises(ConsentgateError):
         scp.create(OriginatorAET="DERMWS", TargetAET="DERMWS", Level="IMAGE", SOPInstanceUID=UID)
     return world.archive.sent == []

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import http.client
 import io
-import json
-import socket
-import threading
 import zipfile
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from select import select
+from socket import socket
 
 import pytest
 
@@ -23,88 +17,20 @@ from orthanc_plugin.archive.remote import GUARD_HEADER, Credentials
 from orthanc_plugin.config.settings import Stow, UploadSettings
 from orthanc_plugin.enforcement.lifecycle import write_boot_file
 from orthanc_plugin.enforcement.steady import GRACE
-from orthanc_plugin.enforcement.uploads import AT_ONCE, CONNECTIONS, MIB, STEP, UploadServer
+from orthanc_plugin.enforcement.uploads import AT_ONCE, STEP
 from tests.fakes.nested import identified
-from tests.fakes.world import World
+from tests.unit.enforcement.guarding import (
+    AS_UPLOADER,
+    BEGUN,
+    DEEP,
+    HOST,
+    MOST,
+    SHALLOW,
+    Guard,
+    announced,
+)
 
-HOST = "127.0.0.1"
-MOST = MIB
-SHALLOW, DEEP = identified(3), identified(80)
 STOW = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=BB'}
-AS_UPLOADER = {"Authorization": "Basic " + base64.b64encode(b"uploader:p").decode()}
-BEGUN = f"POST /instances HTTP/1.1\r\nHost: x\r\nAuthorization: {AS_UPLOADER['Authorization']}\r\n".encode()
-
-
-@dataclass(kw_only=True)
-class Behind:
-    """A server that stands where Orthanc would, and keeps what it is sent."""
-
-    server: ThreadingHTTPServer
-    received: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class Guard:
-    """The guard, with what is behind it."""
-
-    world: World
-    server: UploadServer
-    behind: Behind
-
-    def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, dict[str, object]]:
-        """Send an upload as ``uploader``."""
-        connection = http.client.HTTPConnection(HOST, self.server.server_port, timeout=30)
-        try:
-            connection.request("POST", path, body, AS_UPLOADER | (headers or {}))
-            answer = connection.getresponse()
-            said: dict[str, object] = json.loads(answer.read())
-            return answer.status, said
-        finally:
-            connection.close()
-
-    def raw(self, request: bytes) -> bytes:
-        """Send bytes as they are, and return the first line of the answer."""
-        with socket.create_connection((HOST, self.server.server_port), 30) as connection:
-            connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
-            return connection.makefile("rb").readline().strip()
-
-
-def orthanc() -> Behind:
-    """Return a server that takes everything."""
-
-    class Takes(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            behind.received.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(b'{"Status": "Success"}')
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-            pass
-
-    behind = Behind(server=ThreadingHTTPServer((HOST, 0), Takes))
-    return behind
-
-
-@pytest.fixture
-def guard(world: World) -> Iterator[Guard]:
-    behind = orthanc()
-    settings = world.services.settings
-    there = replace(settings.orthanc, url=f"http://{HOST}:{behind.server.server_port}")
-    services = replace(world.services, settings=replace(settings, orthanc=there))
-    server = UploadServer(services, (HOST, 0), MOST)
-    threads = [threading.Thread(target=each.serve_forever, args=(0.01,)) for each in (behind.server, server)]
-    for each in threads:
-        each.start()
-    yield Guard(world=world, server=server, behind=behind)
-    for running in (server, behind.server):
-        running.shutdown()
-        running.server_close()
-    for each in threads:
-        each.join()
 
 
 def stow(*objects: bytes, divider: bytes = b"BB", headers: bytes = b"Content-Type: application/dicom") -> bytes:
@@ -278,19 +204,12 @@ def test_the_bodies_have_so_much_room_all_together_and_give_it_back(guard: Guard
     assert (statuses, room.left) == ([422, 200, 400], AT_ONCE * MOST)
 
 
-def announced(guard: Guard, length: int = MOST) -> socket.socket:
-    """Return a connection on which an upload has begun, and is not gone on with."""
-    connection = socket.create_connection((HOST, guard.server.server_port), 30)
-    connection.sendall(BEGUN + b"Content-Length: %d\r\n\r\nD" % length)
-    return connection
-
-
 def test_who_is_slow_holds_up_nobody_and_is_given_up(guard: Guard) -> None:
     slow = [announced(guard) for _ in range(3 * AT_ONCE)]
     assert wait_until(lambda: guard.server.room.left == AT_ONCE * MOST - len(slow) * STEP, 60)
     assert guard.post("/instances", SHALLOW)[0] == 200
 
-    def is_given_up(connection: socket.socket) -> bool:
+    def is_given_up(connection: socket) -> bool:
         guard.world.ticks.seconds += GRACE
         with suppress(OSError):  # it was given up before this byte
             connection.sendall(b"D")
@@ -308,20 +227,6 @@ def test_who_shows_no_account_takes_no_room(guard: Guard) -> None:
     head = b"POST /instances HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % MOST
     assert guard.raw(head + b"\r\n").split(b" ")[1] == b"401"
     assert guard.raw(head + b"Authorization:\r\n\r\n").split(b" ")[1] == b"401"
-
-
-def test_there_are_only_so_many_connections_at_once(guard: Guard) -> None:
-    idle = [socket.create_connection((HOST, guard.server.server_port), 30) for _ in range(CONNECTIONS)]
-
-    def status() -> int:
-        with suppress(ConnectionError):  # who is sent away while it still writes may not get to read why
-            return guard.post("/instances", SHALLOW)[0]
-        return 0
-
-    assert wait_until(lambda: status() == 503, 60)
-    for each in idle:
-        each.close()
-    assert wait_until(lambda: status() == 200, 60)
 
 
 def test_the_guard_shows_that_it_has_looked_only_where_it_is_asked_for(guard: Guard) -> None:

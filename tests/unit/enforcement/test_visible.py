@@ -67,6 +67,12 @@ def test_the_named_roles_are_told_of_intimate_pictures(ward: Ward) -> None:
     assert found == [SEEN, HIDDEN, HIDDEN_TOO]
 
 
+def test_a_records_officer_is_told_what_is_kept_and_is_shown_no_picture(ward: Ward) -> None:
+    assert shown(ward.world, viewer(ward.world, "admin")) == [SEEN, HIDDEN, HIDDEN_TOO]
+    answer = ward.world.services.gate.authorize(ward.world.request("admin", SEEN))
+    assert not answer.decision.permits
+
+
 @pytest.mark.parametrize("name", ["student", "lecture-room", "teacher"])
 def test_whoever_may_only_have_anonymised_copies_is_told_of_nothing(ward: Ward, name: str) -> None:
     ward.world.review(SEEN)

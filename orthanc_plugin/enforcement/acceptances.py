@@ -1,0 +1,41 @@
+"""What intake accepted on each of Orthanc's threads, until it is known that Orthanc may store it.
+
+By C-STORE Orthanc calls Received, which has the bytes and no sender, and then the filter, which has the sender and no
+bytes, on one and the same thread, one object after the other (seen with 1.10.1 and 1.12.7). So the filter can take an
+acceptance back and keep the object. Knows threads. Must not know why.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from orthanc_plugin.registry.images import ImageRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """An object as it came, and what was on record of its instance before it was accepted."""
+
+    content: bytes
+    before: ImageRow | None
+
+
+class Acceptances:
+    """Notes the object that each thread accepted last.
+
+    Under the thread's number: what ``threading.local`` keeps is gone when Orthanc's call of a hook ends.
+    """
+
+    def __init__(self) -> None:
+        self._by_thread: dict[int, Acceptance] = {}
+
+    def note(self, acceptance: Acceptance | None) -> None:
+        """Note what the calling thread has just accepted; None forgets what it did before."""
+        self.take()
+        if acceptance is not None:
+            self._by_thread[threading.get_ident()] = acceptance
+
+    def take(self) -> Acceptance | None:
+        """Return what the calling thread accepted last, once."""
+        return self._by_thread.pop(threading.get_ident(), None)

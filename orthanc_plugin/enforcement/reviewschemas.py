@@ -1,0 +1,49 @@
+"""The shapes of the REST calls on reviews. Knows nothing else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orthanc_plugin.enforcement.schemas import FLAG, MOMENT, NUMBER, TEXT, Schema, many, one_of, or_null, record
+from orthanc_plugin.policy.model import Anonymisable
+from orthanc_plugin.policy.reviewing import CHECKLIST, Shown, State
+
+REGIONS: Final[Schema] = many(
+    {
+        "description": "x, y, width and height in pixels of the stored picture, or the corners of a polygon",
+        "oneOf": [
+            {"type": "array", "items": NUMBER, "minItems": 4, "maxItems": 4},
+            {"type": "array", "items": {"type": "array", "items": NUMBER}, "minItems": 3},
+        ],
+    }
+)
+STEP: Final[dict[str, Schema]] = {
+    **dict.fromkeys(("review", "image", "profile", "reviewer"), TEXT),
+    "regions": REGIONS,
+    "proposals": many(TEXT),
+}
+VERDICT: Final[dict[str, Schema]] = {
+    **{name: schema for name, schema in STEP.items() if name != "proposals"},
+    "anonymisable": one_of(Anonymisable),
+}
+WAITING: Final[dict[str, Schema]] = {
+    **dict.fromkeys(("image", "profile", "reason", "open_by"), TEXT),
+    **dict.fromkeys(("requesters", "proposals"), many(TEXT)),
+    "state": one_of(State),
+    "since": MOMENT,
+    "open_since": or_null(MOMENT),
+}
+ANSWERS: Final = record(dict.fromkeys(CHECKLIST, one_of(Shown)), CHECKLIST)
+# How the picture is given: one JPEG, or the copy as an object where it has several frames or another code.
+PICTURES: Final = ("image/jpeg", "application/dicom")
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "ReviewQueue": record({"reviews": many(record(WAITING, WAITING))}, ("reviews",)),
+    "ReviewNamed": record({"profile": TEXT}, ("profile",)),
+    "Review": record(STEP, STEP),
+    "ReviewRegions": record({"profile": TEXT, "regions": REGIONS, "proposed": FLAG}, ("profile",)),
+    "ReviewAnswers": record({"profile": TEXT, "answers": ANSWERS, "note": TEXT}, ("profile", "answers")),
+    "ReviewRejection": record({"profile": TEXT, "reason": TEXT}, ("reason",)),
+    "ReviewVerdict": record(VERDICT, VERDICT),
+    "Picture": {"type": "string", "contentMediaType": PICTURES[0]},
+}
