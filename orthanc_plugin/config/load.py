@@ -24,14 +24,24 @@ def read_toml(path: Path) -> tuple[dict[str, object], bytes]:
     """
     try:
         raw = path.read_bytes()
-        return tomllib.loads(raw.decode("utf-8")), raw
     except OSError as error:
         raise ConfigurationError(
             f"{path.name} can't be read: {error.strerror}.",
             remedy=f"Put a readable file at {path}; 'bin/serve DIR' writes a commented one.",
         ) from error
+    return parsed(raw, path.name), raw
+
+
+def parsed(raw: bytes, name: str) -> dict[str, object]:
+    """Return what a file's bytes say.
+
+    Raises:
+        ConfigurationError: it isn't TOML; the message has the line.
+    """
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path.name} is not valid TOML.", problems=(f"{path.name}: {error}",)) from error
+        raise ConfigurationError(f"{name} is not valid TOML.", problems=(f"{name}: {error}",)) from error
 
 
 def validated(kind: type[T], values: dict[str, object], name: str) -> T:

@@ -17,13 +17,17 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field, StringConstraints
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES, Audience, Form, Purpose
+from orthanc_plugin.config.disposition import Disposition, disposition_faults
 from orthanc_plugin.config.forms import ConsentForm, form_faults
+from orthanc_plugin.config.linkage import Linkage
 from orthanc_plugin.config.load import read_toml, validated
 from orthanc_plugin.config.profiles import SHIPPED, ProfileChoice, Resolved, profile_faults, resolved
+from orthanc_plugin.config.reviewing import Reviewing
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.policy.devices import NEVER, DeviceClass, ImageClass
 from orthanc_plugin.policy.law import CLINICIANS
 from orthanc_plugin.policy.model import SecondaryUseRule, Switches
+from orthanc_plugin.policy.persons import folded, same_person
 
 STRICT = ConfigDict(extra="forbid")
 AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
@@ -47,6 +51,7 @@ class Role(StrEnum):
     CONSENT = "consent"
     TASKS = "tasks"
     SEND = "send"
+    REVIEW = "review"
 
 
 @unique
@@ -146,7 +151,8 @@ class User(Binding):
 
     A request may choose one of the uses in ``also`` by naming its purpose; one that names none has the user's own. Who
     calls themselves like a system at the identity provider isn't that system: each signs in one way only.
-    ``patient_supplied``: what it sends may say that the patient supplied it (requirements 003-61).
+    ``patient_supplied``: what it sends may say that the patient supplied it (requirements 003-61). ``person``: whose
+    account it is, where somebody has several or is known by another name.
     """
 
     __pydantic_config__ = STRICT
@@ -154,6 +160,7 @@ class User(Binding):
     also: tuple[OtherUse, ...] = ()
     signs_in: SignsIn = SignsIn.ORTHANC
     patient_supplied: bool = False
+    person: str = ""
 
     def uses(self) -> tuple[User, ...]:
         """Return the user as bound to each purpose, its own first."""
@@ -216,6 +223,10 @@ class Policy:
     intake: Intake
     break_glass: BreakGlass = field(default_factory=BreakGlass)
     approval: Approval = field(default_factory=Approval)
+    review: Reviewing = field(default_factory=Reviewing)
+    linkage: Linkage = field(default_factory=Linkage)
+    disposition: Disposition = field(default_factory=Disposition)
+    pseudonym_keys: dict[Name, Name] = field(default_factory=dict)
     dicom_nodes: tuple[DicomNode, ...] = ()
     users: tuple[User, ...] = ()
     profiles: dict[str, ProfileChoice] = field(default_factory=dict)
@@ -239,6 +250,16 @@ class Policy:
     def user(self, name: str) -> User | None:
         """Return the user with this name."""
         return next((user for user in self.users if user.name == name), None)
+
+    def one_person(self, one: str, other: str) -> bool:
+        """Tell whether two names may be one person's: however they are spelled, or two accounts of one person."""
+        return not self._names(one).isdisjoint(self._names(other))
+
+    def _names(self, name: str) -> frozenset[str]:
+        known = (user.person for user in self.users if user.person and same_person(user.name, name))
+        officer = self.disposition.officer(name)
+        accounts = (officer.person, *officer.accounts) if officer else ()
+        return frozenset(map(folded, (name, *known, *accounts)))
 
 
 def _repeated(values: Iterable[str], what: str) -> Iterator[str]:
@@ -292,13 +313,14 @@ def faults(policy: Policy) -> tuple[str, ...]:
     return (
         *_repeated((node.aet for node in policy.dicom_nodes), "AE title"),
         *_repeated((binding.name for binding in (*policy.dicom_nodes, *policy.users)), "name"),
-        *profile_faults(policy.profiles),
+        *profile_faults(policy.profiles, policy.pseudonym_keys),
         *_binding_faults(policy),
         *_use_faults(policy),
         *_break_glass_faults(policy),
         *_device_faults(policy),
         *_sending_faults(policy),
         *form_faults(policy.forms),
+        *disposition_faults(policy.disposition),
     )
 
 

@@ -5,7 +5,7 @@ Knows the names of PS3.15's options and of attributes. Must not know what happen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Annotated, Final
@@ -51,6 +51,7 @@ class ProfileChoice:
         options: of PS3.15; in place of those of the profile it extends.
         overrides: action by keyword; added to those of the profile it extends.
         pixels: what must have happened to the picture.
+        custodians: who can re-identify a copy, by the names that settings.toml gives their certificates.
         retain_safe_private: the option Retain Safe Private, as policies before 0.2 say it.
     """
 
@@ -60,6 +61,7 @@ class ProfileChoice:
     options: frozenset[Option] | None = None
     overrides: dict[str, Override] = field(default_factory=dict)
     pixels: PixelDuty | None = None
+    custodians: tuple[Domain, ...] | None = None
     retain_safe_private: bool = False
 
 
@@ -71,6 +73,7 @@ class Resolved:
     options: frozenset[Option]
     overrides: tuple[tuple[str, Action], ...]
     pixels: PixelDuty
+    custodians: tuple[str, ...] = ()
 
 
 _PICTURE: Final = (Option.CLEAN_PIXEL_DATA, Option.CLEAN_VISUAL_FEATURES)
@@ -120,6 +123,7 @@ def resolved(name: str, profiles: Mapping[str, ProfileChoice]) -> Resolved | Non
         options=options | safe,
         overrides=tuple(sorted(overrides.items())),
         pixels=next((choice.pixels for choice in chain if choice.pixels is not None), PixelDuty.CONFIRMED),
+        custodians=next((choice.custodians for choice in chain if choice.custodians is not None), ()),
     )
 
 
@@ -133,9 +137,11 @@ def _chain(name: str, known: Mapping[str, ProfileChoice]) -> Iterator[str]:
         at = known[at].extends
 
 
-def profile_faults(profiles: Mapping[str, ProfileChoice]) -> Iterator[str]:
-    """Say what is wrong with the profiles of a policy."""
+def profile_faults(profiles: Mapping[str, ProfileChoice], keys: Iterable[str]) -> Iterator[str]:
+    """Say what is wrong with the profiles of a policy, and with the pseudonym domains that it names ``keys`` for."""
     known = {**SHIPPED, **profiles}
+    domains = {choice.pseudonym_domain for choice in known.values()}
+    yield from (f"pseudonym_keys: no profile has the pseudonym domain {each!r}" for each in keys if each not in domains)
     for name, choice in profiles.items():
         place = f"profiles.{name}"
         if choice.extends is not None and choice.extends not in known:
@@ -143,6 +149,8 @@ def profile_faults(profiles: Mapping[str, ProfileChoice]) -> Iterator[str]:
         elif _goes_round(name, known):
             yield f"{place}: extends itself, directly or by way of others"
         found = resolved(name, profiles)
+        if len(set(choice.custodians or ())) < len(choice.custodians or ()):
+            yield f"{place}: a custodian is there more than once"
         if found and {Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES} <= found.options:
             yield f"{place}: dates can't both be kept and be shifted; name one of the two options"
         for keyword, action in choice.overrides.items():

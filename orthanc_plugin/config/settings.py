@@ -11,7 +11,7 @@ from enum import StrEnum, unique
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from orthanc_plugin.config.load import read_toml, validated
 from orthanc_plugin.config.proxy import ProxySettings
@@ -19,6 +19,7 @@ from orthanc_plugin.errors import ConfigurationError
 
 STRICT = ConfigDict(extra="forbid")
 Text = Annotated[str, StringConstraints(min_length=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +40,33 @@ class SpoolSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeySettings:
-    """Key files, each readable by the archive's user alone."""
+class InEnvironment:
+    """A key in a variable of the environment."""
 
     __pydantic_config__ = STRICT
-    pseudonym: Text = "keys/pseudonym.key"
+    environment: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromCommand:
+    """A key that a command prints within so many seconds."""
+
+    __pydantic_config__ = STRICT
+    command: Annotated[tuple[Text, ...], Field(min_length=1)]
+    seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = 10
+
+
+KeyPlace = Text | InEnvironment | FromCommand  # a text is a file that the archive's user alone can read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """Where the pseudonyms' keys are: the first one, more by name, and the names of those that are used no more."""
+
+    __pydantic_config__ = STRICT
+    pseudonym: KeyPlace = "keys/pseudonym.key"
+    more: dict[Name, KeyPlace] = field(default_factory=dict)
+    retired: frozenset[Name] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +89,21 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """Where retention.toml is, which counts once two people have put it in force."""
+
+    __pydantic_config__ = STRICT
+    file: Text = "retention.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrailSettings:
-    """Where signed heads of the audit trail are kept, outside the database, and the key that signs them."""
+    """Where signed heads of the audit trail and certificates are kept, outside the database, and the key that signs."""
 
     __pydantic_config__ = STRICT
     checkpoints: Text = "trail.checkpoints"
     signing_key: Text = "keys/trail.key"
+    certificates: Text = "certificates"
 
 
 @unique
@@ -92,7 +124,10 @@ class UploadSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The whole file. ``folder`` is where it lies; relative paths in it start there."""
+    """The whole file. ``folder`` is where it lies; relative paths in it start there.
+
+    ``custodians``: the file of each one's certificate, by the name that profiles of policy.toml have for them.
+    """
 
     __pydantic_config__ = STRICT
     registry: RegistrySettings = field(default_factory=RegistrySettings)
@@ -100,9 +135,11 @@ class Settings:
     keys: KeySettings = field(default_factory=KeySettings)
     orthanc: OrthancSettings = field(default_factory=OrthancSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     trail: TrailSettings = field(default_factory=TrailSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
     proxy: ProxySettings | None = None
+    custodians: dict[Name, Text] = field(default_factory=dict)
     folder: Path = Path()
 
     def path(self, name: str) -> Path:
@@ -118,7 +155,8 @@ class Settings:
         return f"{prefix}{self.path(name)}"
 
 
-# Not the policy or the proxy: whoever may set the environment may choose neither the rules nor who is believed.
+# Not the policy, the proxy or custodians: whoever may set the environment may choose neither the rules nor who is
+# believed, nor who can re-identify.
 OVERRIDABLE: Final = ("registry", "spool", "keys", "orthanc", "trail")
 
 

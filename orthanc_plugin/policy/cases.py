@@ -9,12 +9,10 @@ each purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import date
-from enum import StrEnum
-from typing import Final, TypeVar
 
 from dicomwrap.terms import Audience, Competence, ConsentLevel, ConsentState, Form, GiverType, Purpose, PurposeGroup
+from orthanc_plugin.policy.casefields import AUDIENCE_NAMES, CaseError, Fields
 from orthanc_plugin.policy.model import (
     Anonymisable,
     Authority,
@@ -41,24 +39,6 @@ from orthanc_plugin.policy.model import (
     WithdrawnPurpose,
 )
 
-Word = TypeVar("Word", bound=StrEnum)
-ISO_DATE_LENGTH: Final = len("2026-11-20")
-PURPOSE_NAMES: Final[dict[str, Purpose | PurposeGroup]] = {word.value: word for word in (*Purpose, *PurposeGroup)}
-AUDIENCE_NAMES: Final[dict[str, Audience]] = {word.value: word for word in Audience}
-
-
-class CaseError(ValueError):
-    """A case can't be read; ``problems`` has every fault with its place."""
-
-    remedy = "Correct the places that are named; requirements 2.8 describes the format."
-
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__(f"The case can't be read: {'; '.join(problems)}.")
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return f"{self.args[0]} {self.remedy}"
-
 
 def parse_case(value: object, place: str = "case") -> Case:
     """Return the case that ``value`` (decoded JSON, requirements 2.8) describes.
@@ -71,7 +51,7 @@ def parse_case(value: object, place: str = "case") -> Case:
         CaseError: something is missing or is not what it should be; every problem is told.
     """
     problems: list[str] = []
-    fields = _Fields(value, place, problems)
+    fields = Fields(value, place, problems)
     request = _request(fields.child("request"))
     case = Case(
         id=fields.text("id"),
@@ -98,123 +78,7 @@ def answer(case_id: str, decision: Decision) -> dict[str, str | list[str]]:
     }
 
 
-class _Fields:
-    """One object's fields. A faulty one is noted with its place and a stand-in returned, which the error discards."""
-
-    def __init__(self, value: object, place: str, problems: list[str]) -> None:
-        self.place = place
-        self.problems = problems
-        self.present = isinstance(value, Mapping)
-        self.fields: dict[str, object] = (
-            {str(name): field for name, field in value.items()} if isinstance(value, Mapping) else {}
-        )
-        if not self.present:
-            problems.append(f"{place}: expected an object")
-
-    def get(self, name: str) -> object:
-        if self.present and name not in self.fields:
-            self.problems.append(f"{self.place}.{name}: is missing")
-        return self.fields.get(name)
-
-    def fault(self, name: str, expected: str) -> None:
-        """Note a fault, unless the field or the whole object is missing and that was noted already."""
-        if name in self.fields:
-            self.problems.append(f"{self.place}.{name}: expected {expected}")
-
-    def none(self, name: str) -> bool:
-        return name in self.fields and self.fields[name] is None
-
-    def absent(self, name: str) -> bool:
-        """Tell whether a field that not every case has is missing or null."""
-        return self.fields.get(name) is None
-
-    def text(self, name: str) -> str:
-        value = self.get(name)
-        if isinstance(value, str):
-            return value
-        self.fault(name, "text")
-        return ""
-
-    def text_or_none(self, name: str) -> str | None:
-        return None if self.none(name) else self.text(name)
-
-    def flag(self, name: str) -> bool:
-        value = self.get(name)
-        if isinstance(value, bool):
-            return value
-        self.fault(name, "true or false")
-        return False
-
-    def day(self, name: str) -> date:
-        value = self.get(name)
-        if isinstance(value, str) and len(value) == ISO_DATE_LENGTH:
-            try:
-                return date.fromisoformat(value)
-            except ValueError:
-                pass
-        self.fault(name, "a date such as 2026-11-20")
-        return date.min
-
-    def day_or_none(self, name: str) -> date | None:
-        return None if self.none(name) else self.day(name)
-
-    def word(self, name: str, kind: type[Word]) -> Word:
-        value = self.get(name)
-        for word in kind:
-            if value == word.value:
-                return word
-        self.fault(name, f"one of {', '.join(kind)}")
-        return next(iter(kind))
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        value = self.get(name)
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return tuple(value)
-        self.fault(name, "a list of text")
-        return ()
-
-    def texts_or_none(self, name: str) -> tuple[str, ...] | None:
-        return None if self.none(name) else self.texts(name)
-
-    def purposes(self, name: str) -> tuple[Purpose | PurposeGroup, ...]:
-        words = self.texts(name)
-        unknown = [word for word in words if word not in PURPOSE_NAMES]
-        if unknown:
-            self.fault(name, f"purposes, not {', '.join(unknown)}")
-        return tuple(PURPOSE_NAMES[word] for word in words if word in PURPOSE_NAMES)
-
-    def purpose(self, name: str) -> Purpose | PurposeGroup:
-        word = self.text(name)
-        if word not in PURPOSE_NAMES:
-            self.fault(name, f"a purpose, not {word}")
-        return PURPOSE_NAMES.get(word, PurposeGroup.ALL)
-
-    def audience(self, name: str) -> tuple[Audience, ...]:
-        words = self.texts(name)
-        unknown = [word for word in words if word not in AUDIENCE_NAMES]
-        if unknown:
-            self.fault(name, f"audiences, not {', '.join(unknown)}")
-        return tuple(AUDIENCE_NAMES[word] for word in words if word in AUDIENCE_NAMES)
-
-    def child(self, name: str) -> _Fields:
-        value = self.get(name)
-        if name in self.fields:
-            return _Fields(value, f"{self.place}.{name}", self.problems)
-        return _Fields(value, f"{self.place}.{name}", [])  # its absence is noted once, not field by field
-
-    def child_or_none(self, name: str) -> _Fields | None:
-        return None if self.none(name) else self.child(name)
-
-    def children(self, name: str) -> Iterator[_Fields]:
-        value = self.get(name)
-        if not isinstance(value, list):
-            self.fault(name, "a list")
-            return
-        for number, each in enumerate(value):
-            yield _Fields(each, f"{self.place}.{name}[{number}]", self.problems)
-
-
-def _patient(fields: _Fields) -> Patient:
+def _patient(fields: Fields) -> Patient:
     return Patient(
         id=fields.text("id"),
         dob=fields.day_or_none("dob"),
@@ -225,7 +89,7 @@ def _patient(fields: _Fields) -> Patient:
     )
 
 
-def _image(fields: _Fields) -> Image:
+def _image(fields: Fields) -> Image:
     return Image(
         id=fields.text("id"),
         type=fields.word("type", ImageType),
@@ -242,7 +106,7 @@ def _image(fields: _Fields) -> Image:
     )
 
 
-def _consent(fields: _Fields, as_of: date) -> Consent:
+def _consent(fields: Fields, as_of: date) -> Consent:
     giver, state, purposes = fields.child("giver"), fields.word("state", ConsentState), fields.purposes("purposes")
     return Consent(
         id=fields.text("id"),
@@ -269,7 +133,7 @@ def _consent(fields: _Fields, as_of: date) -> Consent:
 
 
 def _withdrawn(
-    fields: _Fields, state: ConsentState, purposes: tuple[Purpose | PurposeGroup, ...], as_of: date
+    fields: Fields, state: ConsentState, purposes: tuple[Purpose | PurposeGroup, ...], as_of: date
 ) -> tuple[WithdrawnPurpose, ...]:
     """Read what was withdrawn. On one day: no purposes named means all, but of a consent that was replaced, none."""
     if not fields.absent("withdrawn"):
@@ -283,7 +147,7 @@ def _withdrawn(
     return tuple(WithdrawnPurpose(purpose=word, on=on or as_of) for word in named or whole)
 
 
-def _tests(fields: _Fields | None) -> Tests | None:
+def _tests(fields: Fields | None) -> Tests | None:
     if fields is None:
         return None
     return Tests(
@@ -293,7 +157,7 @@ def _tests(fields: _Fields | None) -> Tests | None:
     )
 
 
-def _authority(fields: _Fields) -> Authority:
+def _authority(fields: Fields) -> Authority:
     return Authority(
         type=fields.word("type", AuthorityType),
         verified=fields.flag("verified"),
@@ -304,12 +168,12 @@ def _authority(fields: _Fields) -> Authority:
     )
 
 
-def _switches(fields: _Fields) -> Switches:
+def _switches(fields: Fields) -> Switches:
     name = "anonymised_secondary_use_of_care_photographs"
     return Switches(anonymised_secondary_use_of_care_photographs=fields.word(name, SecondaryUseRule))
 
 
-def _request(fields: _Fields) -> Request:
+def _request(fields: Fields) -> Request:
     recipient, given = fields.child("recipient"), fields.child_or_none("break_glass")
     return Request(
         as_of=fields.day("as_of"),

@@ -22,7 +22,7 @@ from dicomwrap.terms import (
     PurposeGroup,
     WithdrawalPhase,
 )
-from orthanc_plugin.policy.cases import PURPOSE_NAMES, CaseError
+from orthanc_plugin.policy.casefields import PURPOSE_NAMES, CaseError
 from orthanc_plugin.policy.eventmodel import Before, Copy, Event, Happening, ImageState, Outcome, Recall, Words
 from orthanc_plugin.policy.model import MadeFor
 

@@ -1,19 +1,52 @@
 """Whether two names are one person's, where a rule demands a second person.
 
 Knows spelling alone: names that look alike on a screen are one person's. Must not know accounts, nor which rule asks.
+Of the letters that look alike in several scripts it knows those of Greek and Cyrillic capitals.
 
-Sources: requirements 2.4 (a second person), 2.6 R2, 2.8 (a review by someone else); Unicode standard annex 15.
+Sources: requirements 2.4 (a second person), 2.6 R2, 2.8 (a review by someone else); Unicode standard annex 15, and
+technical standard 39 (letters and signs that are taken for others), DerivedCoreProperties (signs that don't show).
 """
 
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
+
+# Signs that don't show, though Unicode has them among letters, marks and symbols.
+UNSEEN: Final = frozenset(
+    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0))
+) | frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+SPACES: Final = dict.fromkeys("\t\n\v\f\r\u0085", " ")
+DASHES: Final = dict.fromkeys("\u02d7\u2043\u2212", "-")  # beside those that Unicode calls dashes
+APOSTROPHES: Final = dict.fromkeys("`\u00b4\u02b9\u02bb\u02bc\u02bd\u02c8\u055a\u2018\u2019\u201b\u2032", "'")
+SIGNS: Final = str.maketrans({**SPACES, **DASHES, **APOSTROPHES})
+LETTERS: Final = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458\u0501\u051b\u051d"
+    "\u04bb\u04cf\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03f3"
+    "\u0131\u0251\u0261",
+    "abekmhopctyxsijdqwhlabezhikmnoptyxjiag",
+)
 
 
 def folded(name: str) -> str:
     """Return the name as it is compared: without case, signs that don't show, runs of space and composed letters."""
-    shown = (letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
-    return unicodedata.normalize("NFKC", " ".join("".join(shown).split()).casefold())
+    while (simpler := _simpler(name)) != name:
+        name = simpler
+    return name
+
+
+def _simpler(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name.translate(SIGNS)).casefold().replace("i\u0307", "i")
+    shown = "".join(map(_shown, letters.translate(LETTERS)))
+    return unicodedata.normalize("NFKC", " ".join(shown.split()))
+
+
+def _shown(sign: str) -> str:
+    """Return what is seen of a sign; nothing of controls, of what is no character, and of the unseen."""
+    category = unicodedata.category(sign)
+    if category.startswith("C") or sign in UNSEEN:
+        return ""
+    return "-" if category == "Pd" else sign
 
 
 def same_person(one: str, other: str) -> bool:

@@ -6,9 +6,13 @@ Knows how purposes, recipients and forms are told to a patient. Must not decide.
 from __future__ import annotations
 
 from typing import Final
+from unicodedata import category
 
 from dicomwrap.terms import Audience, Purpose
 
+# Categories of signs that break a line, steer a terminal or turn the direction of writing; and those that may stay.
+STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS: Final = frozenset("\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
 PURPOSE_WORDS: Final[dict[Purpose, str]] = {
     Purpose.DIRECT_CARE: "the patient's own care",
     Purpose.SECOND_OPINION: "a second opinion",
@@ -52,3 +56,11 @@ def purpose_words(purpose: str) -> str:
     """Return plain words for ``purpose``; an unknown one is quoted as it came."""
     known = next((word for word in Purpose if word.value == purpose), None)
     return f'"{purpose}"' if known is None else PURPOSE_WORDS[known]
+
+
+def one_line(text: str) -> str:
+    """Return text that people wrote as one line, with blanks for what would break the line or steer a terminal.
+
+    The joiners without width stay: some scripts are not written without them.
+    """
+    return "".join(" " if category(sign) in STEERING and sign not in JOINERS else sign for sign in text)

@@ -2,7 +2,7 @@
 
 Knows the rows of pictures, quarantine and disclosures. A picture is a device's when intake found it to be, or when it
 bears the device's number and no other device was found, such as one that came before the device was on the register.
-What is in quarantine is also the device's whose account sent it, whatever number it bears.
+It is also the device's whose account sent it, whatever number it bears.
 
 Sources: requirements 001-10a (the list of a lost device), 001-16a (the share of each class, each month).
 """
@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, false, func, not_, or_, select
 
 from orthanc_plugin.policy.devices import DOCUMENTS
 from orthanc_plugin.policy.model import ImageSource, ImageType
 from orthanc_plugin.registry import ledger
 from orthanc_plugin.registry.devices import Device
 from orthanc_plugin.registry.quarantine import Status
-from orthanc_plugin.registry.tables import images, quarantine
+from orthanc_plugin.registry.tables import devices, images, quarantine
 
 Told = dict[str, object]
 
@@ -57,8 +57,19 @@ def by_device(connection: Connection, device: Device) -> Iterator[Captured]:
 def _of(table: Table, device: Device) -> ColumnElement[bool]:
     keys = {"device_serial": device.serial_number, "device_station": device.station_name}
     bears = or_(*(table.c[name] == key for name, key in keys.items() if key))
-    sent = [table.c.account == device.account] if device.account and table is quarantine else []
-    return or_(table.c.device_id == device.device_id, and_(table.c.device_id.is_(None), bears), *sent)
+    nobodys = table.c.device_id.is_(None)
+    return or_(table.c.device_id == device.device_id, and_(nobodys, bears), _sent_by(table, device))
+
+
+def _sent_by(table: Table, device: Device) -> ColumnElement[bool]:
+    """Return what came by the device's account, less what is known to be another's that has had the same account."""
+    if not device.account:
+        return false()
+    others = select(devices.c.device_id).where(
+        devices.c.account == device.account, devices.c.device_id != device.device_id
+    )
+    known = table.c.device_id.is_not(None) & table.c.device_id.in_(others)
+    return and_(table.c.account == device.account, not_(known))
 
 
 def _captured(row: Row[tuple[object, ...]], quarantine_id: str, disclosures: tuple[Told, ...]) -> Captured:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dicomwrap.consentfile import consent_json, read_consent
 from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.consentstamp import permitted_purposes
 from dicomwrap.errors import ConsentFileError
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.registry import consentfacts
@@ -34,6 +35,8 @@ CURRENT: Final = prepared(
     .order_by(consents.c.version.desc())
     .limit(literal_column("1"))
 )
+# Asked about every release.
+NEWEST: Final = prepared(select(func.max(consents.c.version)).where(consents.c.consent_id == bindparam("consent_id")))
 # Reading it takes longer than finding it, and the same text always reads the same.
 read_text = lru_cache(maxsize=256)(read_consent)
 
@@ -170,6 +173,18 @@ def current(connection: Connection, consent_id: str) -> ConsentRecord:
     if not rows:
         raise _unknown()
     return _read(_Version._make(rows[0])).record
+
+
+def permitting(connection: Connection, consent_ids: Iterable[str], purpose: str) -> ConsentRecord | None:
+    """Return the first of these consents that permits the purpose in some form, in its newest version."""
+    records = (current(connection, consent_id) for consent_id in consent_ids)
+    return next((record for record in records if purpose in permitted_purposes(record)), None)
+
+
+def newest_version(connection: Connection, consent_id: str) -> int:
+    """Return the number of the newest version, 0 when there is no such consent."""
+    ((version,),) = NEWEST.rows(connection, consent_id=consent_id)
+    return 0 if version is None else int(str(version))
 
 
 def versions(connection: Connection, consent_id: str) -> list[Recorded]:

@@ -254,9 +254,9 @@ def lost_unbound(connection: Connection) -> list[Device]:
     return [_recorded(row).device for row in LOST_UNBOUND.rows(connection)]
 
 
-def is_lost_node(connection: Connection, aet: str) -> bool:
-    """Tell whether a device that sends under this AE title is reported lost."""
-    return bool(LOST_NODE.rows(connection, aet=keyed(aet)))
+def lost_node(connection: Connection, aet: str) -> str:
+    """Return the id of a device that sends under this AE title and is reported lost; '' when there is none."""
+    return next((str(device_id) for (device_id,) in LOST_NODE.rows(connection, aet=keyed(aet))), "")
 
 
 def seals(connection: Connection) -> Iterator[str]:

@@ -29,10 +29,12 @@ from orthanc_plugin.policy.model import (
     Request,
     Switches,
 )
+from orthanc_plugin.policy.reviewing import EVERY, Under
 from orthanc_plugin.registry import authorities, consentfacts, patients
 from orthanc_plugin.registry.consentfacts import Columns, Place
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.prepared import prepared
+from orthanc_plugin.registry.reviews import NEWEST_FIRST, holds_under, is_verdict
 from orthanc_plugin.registry.stored import day, flag, texts, word
 from orthanc_plugin.registry.tables import authorities as authority_rows
 from orthanc_plugin.registry.tables import consents, images, reviews
@@ -43,8 +45,13 @@ _newest = consents.alias("newest")
 
 _REVIEWED = (
     select(reviews.c.outcome)
-    .where(reviews.c.sop_instance_uid == images.c.sop_instance_uid, reviews.c.sha256 == images.c.sha256)
-    .order_by(reviews.c.reviewed_at.desc())
+    .where(
+        reviews.c.sop_instance_uid == images.c.sop_instance_uid,
+        reviews.c.sha256 == images.c.sha256,
+        is_verdict(),
+        holds_under(),
+    )
+    .order_by(*NEWEST_FIRST)
     .limit(literal_column("1"))
     .scalar_subquery()
 )
@@ -141,14 +148,30 @@ def covers(record: ConsentRecord, row: ImageRow) -> bool:
     return consentfacts.covers(record.level, record.targets, record.id, place)
 
 
-def case(connection: Connection, sop_instance_uid: str, request: Request, switches: Switches, case_id: str) -> Case:
+def case(
+    connection: Connection,
+    sop_instance_uid: str,
+    request: Request,
+    switches: Switches,
+    case_id: str,
+    under: Under = EVERY,
+) -> Case:
     """Return the case that ``request`` for this image makes.
+
+    Args:
+        connection: open transaction.
+        sop_instance_uid: the image.
+        request: what is asked.
+        switches: the hospital's.
+        case_id: what it is called.
+        under: the profile under which a copy would be made; of none only what people found of the picture under every
+            profile counts.
 
     Raises:
         UnknownImageError: the registry doesn't know the image, so nobody may have it.
         UnreadableRowError: a fact can't be read, so nobody may have it.
     """
-    rows = IMAGE.rows(connection, uid=sop_instance_uid)
+    rows = IMAGE.rows(connection, uid=sop_instance_uid, profile=under.name, digest=under.digest)
     if not rows:
         raise UnknownImageError("The image is not known to the registry.")
     known = _Known._make(rows[0])

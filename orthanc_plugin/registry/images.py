@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
 from typing import Final, Never, cast
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, select, update
 
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.devices import DeviceClass
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
+from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
 from orthanc_plugin.registry.tables import images
@@ -52,6 +53,8 @@ class ImageRow:
 
     ``patient_id`` and ``issuer`` stay what the object said, whatever patients are merged. ``device_serial`` and
     ``device_station`` are what it says of its device, ``device_id`` and ``device_class`` what the register said then.
+    ``size`` is in bytes; None of what was filed before it was kept. ``account`` is whose upload by HTTP it was; '' when
+    that isn't known.
     """
 
     sop_instance_uid: str
@@ -82,6 +85,8 @@ class ImageRow:
     device_serial: str | None = None
     device_station: str | None = None
     device_class: DeviceClass | None = None
+    size: int | None = None
+    account: str = ""
 
 
 def orthanc_id(*parts: str) -> str:
@@ -152,7 +157,7 @@ def find(connection: Connection, subject: Subject, names: tuple[str, ...], **als
     conditions: list[ColumnElement[bool]] = [images.c[subject.value].in_(names)]
     conditions += [images.c[column] == value for column, value in also.items()]
     found = connection.execute(select(images).where(*conditions).order_by(images.c.sop_instance_uid))
-    return [_row(row) for row in found]
+    return [_row(row) for row in found.all()]
 
 
 def get(connection: Connection, sop_instance_uid: str) -> ImageRow | None:
@@ -160,13 +165,18 @@ def get(connection: Connection, sop_instance_uid: str) -> ImageRow | None:
     return next(iter(find(connection, Subject.SOP_INSTANCE_UID, (sop_instance_uid,))), None)
 
 
+def orthanc_names(connection: Connection) -> Iterator[str]:
+    """Give what Orthanc calls each instance on record."""
+    yield from connection.execute(select(images.c.orthanc_instance), execution_options=IN_PARTS).scalars()
+
+
 def stored_as(connection: Connection, sop_instance_uid: str) -> tuple[str, str] | None:
     """Return the SOP Class UID of an instance and the SHA-256 of its stored bytes, or None."""
     return next(((str(kind), str(sha256)) for kind, sha256 in STORED_AS.rows(connection, uid=sop_instance_uid)), None)
 
 
-def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> None:
-    """Record an instance that Orthanc is about to store; the same one again changes nothing.
+def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> ImageRow | None:
+    """Record an instance that Orthanc is about to store, and return what was on record; the same again changes nothing.
 
     One that was found stored unasked becomes an ordinary one when the very same bytes are accepted.
     """
@@ -177,6 +187,17 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> No
         resources = _resources(with_orthanc_ids(row, archive_patient_id))
         accepted = {"status": row.status, "consent_id": row.consent_id, **resources}
         connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
+    return known
+
+
+def take_back(connection: Connection, sop_instance_uid: str, before: ImageRow | None) -> None:
+    """Undo what ``expect`` did to an instance that Orthanc won't store after all; ``before`` is what it returned."""
+    this = images.c.sop_instance_uid == sop_instance_uid
+    if before is None:
+        connection.execute(delete(images).where(this))
+    elif before.status is ImageStatus.QUARANTINED:
+        names = ("status", "consent_id", "orthanc_instance", "orthanc_series", "orthanc_study", "orthanc_patient")
+        connection.execute(update(images).where(this).values({name: getattr(before, name) for name in names}))
 
 
 def _resources(columns: Mapping[str, object]) -> dict[str, object]:
@@ -199,10 +220,13 @@ def distrust(connection: Connection, columns: dict[str, object]) -> None:
     """Record an instance as Orthanc has it, refused at every door: it is not what intake accepted.
 
     What is on record of a known picture stays: another object under its UID doesn't say whose it is or what it shows.
-    The digest stays that of the picture, so whatever else bears its UID is not what is on record.
+    The digest stays that of the picture, so whatever else bears its UID is not what is on record. What was destroyed
+    stays so.
     """
     known = images.c.sop_instance_uid == columns["sop_instance_uid"]
-    shut = {"status": ImageStatus.QUARANTINED, **_resources(columns)}
+    destroyed = images.c.status == ImageStatus.DISPOSED.value
+    status = case((destroyed, ImageStatus.DISPOSED.value), else_=ImageStatus.QUARANTINED.value)
+    shut = {"status": status, **_resources(columns)}
     if connection.execute(update(images).where(known).values(shut)).rowcount == 0:
         values = {**columns, "status": ImageStatus.QUARANTINED, "consent_id": None}
         connection.execute(images.insert().values(values))

@@ -40,37 +40,57 @@ SEALED: Final = (
     "sha256",
     "at",
 )
+# Rows from before schema 0008 have neither, and nobody can say any more who asked.
+ALSO_SEALED: Final = ("requester", "consent_versions")
 
 
 @unique
 class Delivery(StrEnum):
-    """How a release ended."""
+    """How a release ended; only of what failed is it certain that nobody has it.
+
+    Attributes:
+        BEGUN: it may be on its way; after a crash nobody knows.
+        DELIVERED: the recipient has it.
+        SENT: it went out, wholly or in part, and the recipient said no, or nothing; it may have kept it.
+        FAILED: nothing went out.
+    """
 
     BEGUN = "BEGUN"
     DELIVERED = "DELIVERED"
+    SENT = "SENT"
     FAILED = "FAILED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disclosure:
-    """One copy that left. ``released_uid`` is the SOP Instance UID the recipient got; ``sha256`` of its bytes."""
+    """One copy that left.
+
+    Attributes:
+        released_uid: the SOP Instance UID that the recipient got.
+        requester: the account, person or AE title that asked.
+        consents: the consents that it left under.
+        consent_versions: the version of each that was in force then.
+        sha256: of the copy's bytes.
+    """
 
     disclosure_id: str
     decision_id: str
     sop_instance_uid: str
     released_uid: str
     recipient: str
+    requester: str
     door: str
     purpose: str
     form: str
     profile: str
     consents: tuple[str, ...]
+    consent_versions: tuple[int, ...]
     sha256: str
     at: str
     outcome: Delivery = Delivery.BEGUN
 
 
-BEGUN: Final = prepared(disclosures.insert().values(dict.fromkeys((*SEALED, "outcome"))))
+BEGUN: Final = prepared(disclosures.insert().values(dict.fromkeys((*SEALED, *ALSO_SEALED, "outcome"))))
 ENDED: Final = prepared(
     update(disclosures)
     .where(disclosures.c.disclosure_id == bindparam("which"))
@@ -80,7 +100,8 @@ ENDED: Final = prepared(
 
 def disclose(connection: Connection, disclosure: Disclosure) -> str:
     """Write down a release that is about to begin; return the words that tie the row to its entry in the trail."""
-    row = {**asdict(disclosure), "consents": json.dumps(disclosure.consents)}
+    listed = {name: json.dumps(getattr(disclosure, name)) for name in ("consents", "consent_versions")}
+    row = {**asdict(disclosure), **listed}
     BEGUN.run(connection, **row)
     return _seal(row)
 
@@ -92,7 +113,8 @@ def seals(connection: Connection) -> Iterator[str]:
 
 
 def _seal(row: Mapping[str, object]) -> str:
-    body = json.dumps({name: row[name] for name in SEALED}, sort_keys=True)
+    sealed = SEALED if row["requester"] is None else (*SEALED, *ALSO_SEALED)
+    body = json.dumps({name: row[name] for name in sealed}, sort_keys=True)
     return f"{SEAL}{row['disclosure_id']} begun sha256 {hashlib.sha256(body.encode()).hexdigest()}"
 
 
@@ -107,6 +129,12 @@ def disclosed(connection: Connection, sop_instance_uid: str | None = None) -> li
     if sop_instance_uid is not None:
         query = query.where(disclosures.c.sop_instance_uid == sop_instance_uid)
     return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def begun(connection: Connection, recipient: str) -> tuple[str, ...]:
+    """Return the ids of what began to leave to this recipient and has not ended."""
+    same = (disclosures.c.recipient == recipient) & (disclosures.c.outcome == Delivery.BEGUN)
+    return tuple(connection.execute(select(disclosures.c.disclosure_id).where(same)).scalars())
 
 
 def get(connection: Connection, disclosure_id: str) -> Row:

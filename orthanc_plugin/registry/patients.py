@@ -8,7 +8,7 @@ Sources: requirements 2.1 (patient_id and issuer), T-12 (freshness of the feed),
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final, NamedTuple
@@ -155,6 +155,14 @@ def _behind(connection: Connection, row: _Known) -> tuple[Patient, tuple[Key, ..
     who = (kept.patient_id, kept.issuer)
     others = merged_into(connection, who) if kept.others else {}
     return combined(_patient(kept), tuple(others.values())), (who, *others)
+
+
+def alone(connection: Connection, numbers: Collection[Key]) -> dict[Key, Patient]:
+    """Return those of many patients, read at once, who have no other number: nobody was merged, neither way."""
+    whose = patients.c.patient_id.in_({number for number, _ in numbers})  # both columns at once miss SQLite's index
+    rows = map(_Known._make, connection.execute(select(*_COLUMNS).where(whose)).all())
+    single = {(row.patient_id, row.issuer): row for row in rows if _survivor(row) is None and not row.others}
+    return {who: _patient(single[who]) for who in numbers if who in single}
 
 
 def find(connection: Connection, patient_id: str, issuer: str) -> Patient | None:

@@ -180,6 +180,12 @@ def unfiled(connection: Connection, study_instance_uid: str) -> list[Held]:
     return _among(connection, quarantine.c.study_instance_uid == study_instance_uid, quarantine.c.status.in_(UNFILED))
 
 
+def open_of(connection: Connection, study_instance_uid: str, uids: Sequence[str]) -> list[Held]:
+    """Return what isn't settled of a study, by its UID or by those of its pictures, oldest first."""
+    theirs = or_(quarantine.c.study_instance_uid == study_instance_uid, quarantine.c.sop_instance_uid.in_(uids))
+    return _among(connection, theirs, quarantine.c.status.not_in(SETTLED))
+
+
 def unfiled_under(connection: Connection, consent_id: str) -> list[Held]:
     """Return the objects that name a consent, or are linked to it, and that the archive doesn't have yet."""
     named = or_(quarantine.c.consent_id == consent_id, quarantine.c.refers_to == consent_id)

@@ -1,88 +1,199 @@
-"""What named people found when they looked at a picture for anything that identifies the patient.
+"""The steps by which named people reviewed pictures, and who asked for the copies that wait for it.
 
-Knows rows. A review holds for the very bytes that were looked at and for no others.
+Knows rows. Steps are only ever added, in one order for each picture. A verdict holds for the very bytes that were
+looked at and no others, under the profile it names as that was then, or under every profile when it names none; a no
+holds under the profile however that changes. The newest of them counts. Must not know who may take a step, nor what is
+decided on it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, or_, select
 
 from orthanc_plugin.policy.model import Anonymisable
+from orthanc_plugin.policy.reviewing import VERDICTS, Kind, Review, Shown, Under, outline
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.prepared import prepared
+from orthanc_plugin.registry.reviewtables import review_requests
+from orthanc_plugin.registry.stored import sealed, unreadable, word
 from orthanc_plugin.registry.tables import reviews
 
-SEAL: Final = "review record "
+SEAL: Final = "review record "  # of what was on record before there were steps
+STEP_SEAL: Final = "review step "
+# What a row from before there were steps has in their columns; its seal doesn't have them.
+UNSAID: Final = {
+    "step": 0,
+    "kind": Kind.VERDICT.value,
+    "pixels": "",
+    "profile": "",
+    "profile_digest": "",
+    "regions": "[]",
+    "findings": "[]",
+}
+Own = Callable[[Review], bool]
+WAS: Final = {True: Shown.IDENTIFIES, False: Shown.NOT_SHOWN}
 
-# Each must be answered (MDU advice 002, line 58: an apparently insignificant detail can identify).
-CHECKLIST: Final = (
-    "face",
-    "tattoo",
-    "jewellery",
-    "birthmark or scar",
-    "clothing",
-    "room or background",
-    "reflection",
-    "text",
-    "rare condition",
-)
 
+class Asked(NamedTuple):
+    """Somebody asked for an anonymised copy of a picture; ``profile`` is '' where it waits for nobody's look."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
-    """One person's finding on one picture: ``checklist`` maps each item to whether it identifies."""
-
-    review_id: str
     sop_instance_uid: str
-    sha256: str
-    checklist: dict[str, bool]
-    reviewer: str
-    reviewed_at: datetime
-    note: str = ""
+    requester: str
+    recipient: str
+    purpose: str
+    profile: str
+    asked_at: str
 
-    @property
-    def outcome(self) -> Anonymisable:
-        """Return YES only when every item was answered and none identifies."""
-        if any(self.checklist.values()):
-            return Anonymisable.NO
-        return Anonymisable.YES if set(self.checklist) >= set(CHECKLIST) else Anonymisable.UNKNOWN
+
+def is_verdict() -> ColumnElement[bool]:
+    """Return what is true of the rows that are verdicts; written so that it has no parameters."""
+    return or_(*(reviews.c.kind == literal_column(f"'{kind.value}'") for kind in sorted(VERDICTS)))
+
+
+def holds_under() -> ColumnElement[bool]:
+    """Return what is true of the verdicts that count (``policy.reviewing``) under a profile."""
+    refused = reviews.c.outcome == literal_column(f"'{Anonymisable.NO.value}'")
+    return or_(
+        reviews.c.profile_digest == literal_column("''"),
+        reviews.c.profile_digest == bindparam("digest"),
+        refused & (reviews.c.profile == bindparam("profile")),
+    )
+
+
+NEWEST_FIRST: Final = (reviews.c.step.desc(), reviews.c.reviewed_at.desc())
+VERDICT: Final = prepared(
+    select(*reviews.c)
+    .where(
+        reviews.c.sop_instance_uid == bindparam("uid"),
+        reviews.c.sha256 == bindparam("sha256"),
+        is_verdict(),
+        holds_under(),
+    )
+    .order_by(*NEWEST_FIRST)
+    .limit(literal_column("1"))
+)
+OF_THE_OBJECT: Final = prepared(
+    select(*reviews.c)
+    .where(reviews.c.sop_instance_uid == bindparam("uid"), reviews.c.sha256 == bindparam("sha256"))
+    .order_by(reviews.c.step, reviews.c.reviewed_at)
+)
+COLUMNS: Final = tuple(column.name for column in reviews.c)
 
 
 def record(connection: Connection, review: Review) -> str:
-    """File the review; return the words that tie the row to its entry in the trail."""
+    """File a step after all others on the picture; return the words that tie the row to its entry in the trail."""
+    last = select(func.coalesce(func.max(reviews.c.step), 0)).where(
+        reviews.c.sop_instance_uid == review.sop_instance_uid
+    )
     row = {
         **asdict(review),
-        "outcome": review.outcome,
-        "checklist": json.dumps(review.checklist, sort_keys=True),
+        "checklist": json.dumps(dict(review.checklist), sort_keys=True),
+        "regions": json.dumps(review.regions),
         "reviewed_at": review.reviewed_at.isoformat(),
+        "step": connection.execute(last).scalar_one() + 1,
     }
     connection.execute(reviews.insert().values(row))
-    return _seal(row)
+    return _seal({name: row[name] for name in COLUMNS})
 
 
 def seals(connection: Connection) -> Iterator[str]:
-    """Give the seal of every review on record."""
-    for row in connection.execute(select(reviews), execution_options=IN_PARTS):
+    """Give the seal of every review from before there were steps."""
+    yield from _seals(connection, reviews.c.step == 0)
+
+
+def step_seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every step."""
+    yield from _seals(connection, reviews.c.step != 0)
+
+
+def _seals(connection: Connection, which: ColumnElement[bool]) -> Iterator[str]:
+    for row in connection.execute(select(reviews).where(which), execution_options=IN_PARTS):
         yield _seal(dict(row._mapping))
 
 
 def _seal(row: Mapping[str, object]) -> str:
-    body = json.dumps(row, sort_keys=True)
-    return f"{SEAL}{row['review_id']} sha256 {hashlib.sha256(body.encode()).hexdigest()}"
+    if row["step"]:
+        return sealed(STEP_SEAL, str(row["review_id"]), dict(row))
+    return sealed(SEAL, str(row["review_id"]), {name: row[name] for name in row if row[name] != UNSAID.get(name)})
 
 
-def outcome(connection: Connection, sop_instance_uid: str, sha256: str) -> Anonymisable:
-    """Return what the newest review of exactly these bytes found; UNKNOWN when nobody looked."""
-    row = connection.execute(
-        select(reviews.c.outcome)
-        .where(reviews.c.sop_instance_uid == sop_instance_uid, reviews.c.sha256 == sha256)
-        .order_by(reviews.c.reviewed_at.desc())
-        .limit(1)
-    ).first()
-    return Anonymisable(row.outcome) if row else Anonymisable.UNKNOWN
+def verdict(connection: Connection, sop_instance_uid: str, sha256: str, under: Under) -> Review | None:
+    """Return the newest verdict on exactly these bytes that holds under the profile; None when nobody looked.
+
+    Raises:
+        UnreadableRowError: it can't be read.
+    """
+    rows = VERDICT.rows(connection, uid=sop_instance_uid, sha256=sha256, profile=under.name, digest=under.digest)
+    return next(map(_review, rows), None)
+
+
+def steps(connection: Connection, sop_instance_uid: str, sha256: str) -> tuple[Review, ...]:
+    """Return every step on exactly these bytes, oldest first.
+
+    Raises:
+        UnreadableRowError: one can't be read.
+    """
+    return tuple(map(_review, OF_THE_OBJECT.rows(connection, uid=sop_instance_uid, sha256=sha256)))
+
+
+def answered(connection: Connection, sop_instance_uid: str, sha256: str, item: str, own: Own) -> Shown | None:
+    """Return the newest answer that a verdict on exactly these bytes gives to one item; None when none does.
+
+    That it isn't shown counts of the picture as it is only, from somebody else than whoever asks (``own`` tells their
+    verdicts), and until somebody rejects the picture; that it is shown counts whoever says so.
+    """
+    rejected = False
+    for each in reversed(steps(connection, sop_instance_uid, sha256)):
+        rejected = rejected or each.kind is Kind.REJECTED
+        said = each.checklist.get(item) if each.kind is Kind.VERDICT else None
+        if said is Shown.NOT_SHOWN and (rejected or each.regions or own(each)):
+            continue
+        if said is not None:
+            return said
+    return None
+
+
+def ask(connection: Connection, asked: Asked) -> None:
+    """Note who asked, once for each use."""
+    keys = ("sop_instance_uid", "requester", "recipient", "purpose")
+    same = [review_requests.c[name] == getattr(asked, name) for name in keys]
+    known = connection.execute(select(review_requests.c.profile).where(*same)).first()
+    if known is None:
+        connection.execute(review_requests.insert().values(asked._asdict()))
+    elif asked.profile not in ("", known.profile):
+        connection.execute(review_requests.update().where(*same).values(profile=asked.profile))
+
+
+def requests(connection: Connection, sop_instance_uid: str) -> tuple[Asked, ...]:
+    """Return who asked for copies of a picture, in the order of their asking."""
+    query = (
+        select(review_requests)
+        .where(review_requests.c.sop_instance_uid == sop_instance_uid)
+        .order_by(review_requests.c.asked_at, review_requests.c.requester, review_requests.c.purpose)
+    )
+    return tuple(Asked(**row._mapping) for row in connection.execute(query))
+
+
+def _review(row: Iterable[object]) -> Review:
+    values = dict(zip(COLUMNS, row, strict=True))
+    del values["step"]
+    try:
+        checklist = {str(item): _shown(said) for item, said in json.loads(str(values["checklist"])).items()}
+        regions = tuple(map(outline, json.loads(str(values["regions"]))))
+        at = datetime.fromisoformat(str(values["reviewed_at"]))
+    except (ValueError, TypeError, AttributeError):
+        raise unreadable("reviews") from None
+    kind = word(Kind, values["kind"], "reviews.kind")
+    outcome = word(Anonymisable, values["outcome"], "reviews.outcome")
+    read = {"checklist": checklist, "regions": regions, "reviewed_at": at, "kind": kind, "outcome": outcome}
+    return Review(**{**values, **read})  # type: ignore[arg-type]
+
+
+def _shown(said: object) -> Shown:
+    return WAS[said] if isinstance(said, bool) else word(Shown, said, "reviews.checklist")

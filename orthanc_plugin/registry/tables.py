@@ -6,7 +6,7 @@ the same bytes and the trail's digests can be recomputed anywhere.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 metadata = MetaData()
 
@@ -86,6 +86,8 @@ images = Table(
     Column("device_serial", String(64)),
     Column("device_station", String(64)),
     Column("device_class", String(16)),
+    Column("size", BigInteger),
+    Column("account", String(64), nullable=False, server_default=""),
     Index("images_by_instance", "orthanc_instance"),
     Index("images_by_series", "orthanc_series"),
     Index("images_by_study", "orthanc_study"),
@@ -97,6 +99,7 @@ images = Table(
     Index("images_by_device_id", "device_id"),
     Index("images_by_device_serial", "device_serial"),
     Index("images_by_device_station", "device_station"),
+    Index("images_by_account", "account"),
 )
 
 authorities = Table(
@@ -208,6 +211,13 @@ reviews = Table(
     Column("reviewer", String(64), nullable=False),
     Column("reviewed_at", String(40), nullable=False),
     Column("note", Text, nullable=False),
+    Column("step", Integer, nullable=False, server_default="0"),
+    Column("kind", String(16), nullable=False, server_default="VERDICT"),
+    Column("pixels", String(64), nullable=False, server_default=""),
+    Column("profile", String(64), nullable=False, server_default=""),
+    Column("profile_digest", String(64), nullable=False, server_default=""),
+    Column("regions", Text, nullable=False, server_default="[]"),
+    Column("findings", Text, nullable=False, server_default="[]"),
     Index("reviews_by_image", "sop_instance_uid"),
 )
 
@@ -264,6 +274,8 @@ disclosures = Table(
     Column("kind", String(16), nullable=False, server_default="COPY"),
     Column("key_destroyed", Integer, nullable=False, server_default="0"),
     Column("recall", String(16), nullable=False, server_default="NONE"),
+    Column("requester", String(64)),
+    Column("consent_versions", Text),
     Index("disclosures_by_image", "sop_instance_uid"),
     Index("disclosures_by_recipient", "recipient"),
 )

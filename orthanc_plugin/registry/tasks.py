@@ -17,8 +17,12 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.policy.access import AccessTask
 from orthanc_plugin.policy.devices import DeviceTask
+from orthanc_plugin.policy.disposal import DisposalTask
 from orthanc_plugin.policy.eventmodel import TaskKind
+from orthanc_plugin.policy.expirymodel import RetentionTask
+from orthanc_plugin.policy.linkage import TASK as LINKAGE
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.policy.persons import same_person
 from orthanc_plugin.registry.prepared import prepared
@@ -70,11 +74,16 @@ KINDS: Final[dict[str, Duty]] = {
     TaskKind.CANDOUR_CHECK: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
     TaskKind.TELL_PATIENT_NOT_RECALLABLE: Duty(Owner.CARE_TEAM, WEEK),
     TaskKind.PROPOSE_DISPOSAL: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
+    RetentionTask.RESOLVE_IDENTITY: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
+    RetentionTask.COMPLETE_RETENTION_FACTS: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
     TaskKind.DELETE_FROM_DEVICE: Duty(Owner.PHOTOGRAPHY, DAY),
+    LINKAGE: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
     DeviceTask.DEVICE_LOST: Duty(Owner.INFORMATION_GOVERNANCE, DAY),
     DeviceTask.AUTO_UPLOAD_SUSPECTED: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
     DeviceTask.ENCRYPTION_WARNING: Duty(Owner.PHOTOGRAPHY, WEEK),
     DeviceTask.LATE_TRANSFER: Duty(Owner.PHOTOGRAPHY, WEEK),
+    DisposalTask.UNPLANNED_DESTRUCTION: Duty(Owner.RECORDS_OFFICER, DAY),
+    AccessTask.SUBJECT_ACCESS: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
 }
 
 # Obligations that put work on somebody's list when a decision names them.

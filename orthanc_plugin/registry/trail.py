@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, func, select
@@ -24,7 +25,7 @@ ENTRY: Final = prepared(trail.insert())
 
 def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
     """Append ``events`` in the transaction of ``connection`` (which must hold the write lock)."""
-    seq, head = next(((int(str(seq)), str(digest)) for seq, digest in HEAD.rows(connection)), (0, GENESIS))
+    seq, head = newest(connection)
     for event in events:
         entry = link(seq + 1, event.id, head, event.body())
         ENTRY.run(
@@ -36,6 +37,30 @@ def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
             digest=entry.digest,
         )
         seq, head = entry.seq, entry.digest
+
+
+def newest(connection: Connection) -> tuple[int, str]:
+    """Return the number and the digest of the last entry."""
+    return next(((int(str(seq)), str(digest)) for seq, digest in HEAD.rows(connection)), (0, GENESIS))
+
+
+def said_since(connection: Connection, seq: int, word: str) -> Iterator[tuple[str, str, str]]:
+    """Give what each entry from ``seq`` on says besides its fields, where that begins with ``word``, oldest first.
+
+    Each with its subject and who acted. The whole trail from there on is looked through.
+    """
+    told = trail.c.body.contains(word, autoescape=True)
+    query = select(trail.c.body).where(trail.c.seq >= seq, told).order_by(trail.c.seq)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        body = json.loads(row.body)
+        if str(body["detail"]).startswith(word):
+            yield str(body["subject"]), str(body["actor"]), str(body["detail"])
+
+
+def newest_at(connection: Connection) -> datetime | None:
+    """Return the moment of the last entry, None when there is none."""
+    body = connection.execute(select(trail.c.body).order_by(trail.c.seq.desc()).limit(1)).scalar()
+    return None if body is None else datetime.fromisoformat(json.loads(body)["at"])
 
 
 def length(connection: Connection) -> int:

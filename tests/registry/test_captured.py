@@ -39,6 +39,28 @@ def test_another_device_with_the_same_number_later_has_its_own_pictures_only(wor
     assert of == {"CAM-01": ["2.25.31"], "CAM-02": ["2.25.32"]}
 
 
+def test_what_was_filed_from_a_device_s_account_before_it_was_on_the_register_is_its(world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    world.receive(taken(uid="2.25.31", serial=None), account="uploader")
+    world.receive(taken(uid="2.25.32", serial=None), account="derm")
+    world.receive(taken(uid="2.25.33", serial=None))
+    register(world, device_id="PHONE-1", account="uploader", serial_number="P1")
+    world.receive(taken(uid="2.25.34", serial=None), account="uploader")
+    assert [each.sop_instance_uid for each in lose(world, "PHONE-1").came] == ["2.25.31", "2.25.34"]
+    assert [row.account for row in world.rows()] == ["uploader", "derm", "", "uploader"]
+
+
+def test_an_account_that_another_device_has_now_lists_no_pictures_of_the_one_before(world: World) -> None:
+    world.record(consent(CARE, TEACHING))
+    register(world, device_id="PHONE-1", account="uploader", serial_number="P1")
+    world.receive(taken(uid="2.25.31", serial=None), account="uploader")
+    with world.services.database.writing() as connection:
+        steps.retire(connection, act(world), "PHONE-1", "worn out")
+    register(world, device_id="PHONE-2", account="uploader", serial_number="P2")
+    world.receive(taken(uid="2.25.32", serial=None), account="uploader")
+    assert [each.sop_instance_uid for each in lose(world, "PHONE-2").came] == ["2.25.32"]
+
+
 def test_the_share_of_each_class_is_counted_by_month(world: World) -> None:
     world.record(consent(CARE, TEACHING))
     register(world)

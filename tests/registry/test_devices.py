@@ -121,7 +121,7 @@ def test_a_lost_node_is_known_by_its_ae_title(world: World) -> None:
 
     def lost(aet: str) -> bool:
         with world.services.database.reading() as connection:
-            return devices.is_lost_node(connection, aet)
+            return devices.lost_node(connection, aet) != ""
 
     assert not lost("DERMCAM")
     recorded(world, replace(CAMERA, aet="DERMCAM", status=DeviceStatus.LOST))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from alembic import command
 from sqlalchemy import Integer, MetaData, Table, select
 
-from orthanc_plugin.registry import schema
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.registry import reviews, schema
 from orthanc_plugin.registry.engine import Database, open_database
+from orthanc_plugin.registry.trail import append, details
+from tests.fakes.world import START
 
 Rows = list[dict[str, object]]
 ROWS = 3
+ENTRY = AuditEvent(
+    id="first", at=START, event=EventType.APPLICATION_ACTIVITY, outcome=Outcome.SUCCESS, actor="looker", door="test"
+)
 
 
 def upgraded_to(database: Database, revision: str) -> None:
@@ -54,10 +62,25 @@ def test_an_upgrade_from_an_earlier_version_loses_nothing(version: str, bare: st
             connection.execute(table.insert(), rows)
     assert len(before) >= 8
     schema.upgrade(database)
-    assert {table.name: contents(database, table) for table in before} == {
-        table.name: rows for table, rows in before.items()
-    }
+    after = {table: contents(database, table)[: len(rows)] for table, rows in before.items()}  # a trail goes on
+    assert {table.name: rows for table, rows in after.items()} == {table.name: rows for table, rows in before.items()}
     schema.require_current(database)
+    database.close()
+
+
+def test_an_upgrade_seals_the_reviews_that_had_no_seal_and_those_only(bare: str) -> None:
+    database = open_database(bare)
+    upgraded_to(database, "0004")
+    (table,) = (each for each in tables(database) if each.name == "reviews")
+    with database.writing() as connection:
+        connection.execute(table.insert(), [row_of(table, number) for number in (1, 2)])
+        named = f"review record {row_of(table, 1)['review_id']}"
+        append(connection, [replace(ENTRY, detail=f"{named} sha256 of-another-row")])
+    schema.upgrade(database)
+    with database.reading() as connection:
+        first, second = sorted(reviews.seals(connection))
+        assert first.startswith(named)
+        assert [said for said, _ in details(connection)] == [f"{named} sha256 of-another-row", second]
     database.close()
 
 
@@ -72,6 +95,7 @@ def test_the_columns_that_an_upgrade_adds_have_a_value_where_one_is_needed(versi
     schema.upgrade(database)
     for table in tables(database):
         if table.name in old:
-            (row,) = contents(database, table)
+            row, *added = contents(database, table)
+            assert len(added) == (table.name == "trail")  # the seal of what had none
             assert [name for name, value in row.items() if value is None and not table.c[name].nullable] == []
     database.close()

@@ -8,8 +8,9 @@ import pytest
 
 from orthanc_plugin.config.policydiff import differences
 from orthanc_plugin.config.policyfile import Policy, load_policy
+from orthanc_plugin.deid.keys import make_key
 from orthanc_plugin.errors import ConfigurationError
-from orthanc_plugin.services import build, make_key
+from orthanc_plugin.services import build
 from tests.fakes.lecturer import LECTURER
 from tests.fakes.world import POLICY, SETTINGS, World, counted_ids
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from orthanc_plugin.config.settings import Settings, load_settings
+from orthanc_plugin.deid.keys import make_key, read_key
 from orthanc_plugin.errors import ConfigurationError
-from orthanc_plugin.services import build, make_key, read_key
+from orthanc_plugin.services import build
 from tests.fakes.world import POLICY, World, counted_ids
 
 

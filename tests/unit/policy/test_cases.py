@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from dicomwrap.terms import Audience, Purpose, PurposeGroup
-from orthanc_plugin.policy.cases import CaseError, answer, parse_case
+from orthanc_plugin.policy.casefields import CaseError
+from orthanc_plugin.policy.cases import answer, parse_case
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import AuthorityType, BreakGlass, Effect, SecondaryUseRule, WithdrawnPurpose
 from tests.unit.policy.building import PASSED, TODAY, gone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dicomwrap.terms import ConsentState, Form, GiverType, Purpose, PurposeGroup, WithdrawalPhase
-from orthanc_plugin.policy.cases import CaseError
+from orthanc_plugin.policy.casefields import CaseError
 from orthanc_plugin.policy.eventcases import (
     OTHER_WORDS,
     SYNONYMS,

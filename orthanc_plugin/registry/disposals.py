@@ -1,0 +1,306 @@
+"""The execution of plans: batches, what became of each line, and which objects are being destroyed or are gone.
+
+Knows rows. Must not know Orthanc. From the moment in which an object is marked it is listed here by the digest of its
+UID: intake takes it no more, and its absence is no accident.
+
+Sources: requirements 4, steps 6 to 8.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum, unique
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry.disposaltables import batches, objects, outcomes
+from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.plans import uid_sha256
+from orthanc_plugin.registry.prepared import prepared
+from orthanc_plugin.registry.stored import sealed
+
+SEAL: Final = "disposition outcome "
+
+
+@unique
+class State(StrEnum):
+    """What became of a line. MARKED: its destruction has begun. PARTLY: some of it is gone, and the rest is kept."""
+
+    MARKED = "MARKED"
+    DESTROYED = "DESTROYED"
+    DROPPED = "DROPPED"
+    PARTLY = "PARTLY"
+
+
+@unique
+class Fate(StrEnum):
+    """What became of an object. MARKED: it is on its way out. LEFT: it could not be destroyed; every door is shut."""
+
+    MARKED = "MARKED"
+    DESTROYED = "DESTROYED"
+    LEFT = "LEFT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """One object on its way out: as the registry has it, what it was before, and the files that hold it."""
+
+    sop_instance_uid: str
+    orthanc_instance: str
+    status: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One execution of a plan; its id is the number of its certificate."""
+
+    batch_id: str
+    plan_id: str
+    begun_by: str
+    begun_at: str
+    ended_at: str | None = None
+    certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a line; ``marked`` is empty once nothing of it is on its way out."""
+
+    plan_id: str
+    line: int
+    batch_id: str
+    state: State
+    reason: str
+    at: str
+    marked: tuple[Marked, ...] = ()
+
+    def was(self, sop_instance_uid: str) -> ImageStatus:
+        """Return what one of the ``marked`` pictures was before."""
+        return next(ImageStatus(each.status) for each in self.marked if each.sop_instance_uid == sop_instance_uid)
+
+
+# Asked about every picture that comes in, and about every one that Orthanc says is gone.
+BY_UID: Final = prepared(select(objects.c.stub_id).where(objects.c.uid_sha256 == bindparam("digest")))
+BY_INSTANCE: Final = prepared(select(objects.c.stub_id).where(objects.c.orthanc_instance == bindparam("instance")))
+CONDEMNED: Final = prepared(
+    select(objects.c.stub_id).where(
+        objects.c.orthanc_instance == bindparam("instance"), objects.c.state != Fate.LEFT.value
+    )
+)
+
+
+def stub_of(connection: Connection, sop_instance_uid: str) -> str | None:
+    """Return the id of the stub that stands for a destroyed picture, or for one on its way out; None for any other."""
+    return next((str(stub) for (stub,) in BY_UID.rows(connection, digest=uid_sha256(sop_instance_uid))), None)
+
+
+def is_free(connection: Connection, sop_instance_uid: str) -> bool:
+    """Tell whether an object may be marked: no line has marked it yet, or an earlier execution could not destroy it."""
+    return stub_of(connection, sop_instance_uid) is None or sop_instance_uid in left(connection, (sop_instance_uid,))
+
+
+def expected(connection: Connection, orthanc_instance: str) -> bool:
+    """Tell whether what Orthanc calls so is destroyed on purpose."""
+    return bool(BY_INSTANCE.rows(connection, instance=orthanc_instance))
+
+
+def condemned(connection: Connection, orthanc_instance: str) -> bool:
+    """Tell whether what Orthanc calls so is on its way out now, or was destroyed and has come back."""
+    return bool(CONDEMNED.rows(connection, instance=orthanc_instance))
+
+
+def begin(connection: Connection, batch: Batch) -> None:
+    """Write that an execution begins."""
+    connection.execute(batches.insert().values(asdict(batch)))
+
+
+def unfinished(connection: Connection, plan_id: str) -> Batch | None:
+    """Return the execution of a plan that has not ended."""
+    open_ = (batches.c.plan_id == plan_id, batches.c.ended_at.is_(None))
+    row = connection.execute(select(batches).where(*open_)).first()
+    return None if row is None else Batch(**row._mapping)
+
+
+def end(connection: Connection, batch_id: str, at: str, certificate: str) -> None:
+    """Write that an execution has ended, and what was certified of it."""
+    known = batches.c.batch_id == batch_id
+    connection.execute(update(batches).where(known).values(ended_at=at, certificate=certificate))
+
+
+def ended(connection: Connection) -> Iterator[Batch]:
+    """Give every execution that has ended, oldest first."""
+    query = select(batches).where(batches.c.ended_at.is_not(None)).order_by(batches.c.ended_at, batches.c.batch_id)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        yield Batch(**row._mapping)
+
+
+def numbers(connection: Connection) -> set[str]:
+    """Return the numbers of the certificates that were given."""
+    return set(connection.execute(select(batches.c.batch_id).where(batches.c.ended_at.is_not(None))).scalars())
+
+
+def mark(connection: Connection, outcome: Outcome, stub_id: str) -> None:
+    """Write that the destruction of a line begins: from here on its objects are listed."""
+    settle(connection, outcome)
+    unlist(connection, (each.sop_instance_uid for each in outcome.marked))  # what was left of an earlier execution
+    rows = [
+        {
+            "uid_sha256": uid_sha256(each.sop_instance_uid),
+            "orthanc_instance": each.orthanc_instance,
+            "plan_id": outcome.plan_id,
+            "line": outcome.line,
+            "stub_id": stub_id,
+            "state": Fate.MARKED.value,
+            "files": json.dumps(each.files),
+        }
+        for each in outcome.marked
+    ]
+    connection.execute(objects.insert(), rows)
+
+
+def fated(connection: Connection, uids: Iterable[str], fate: Fate) -> None:
+    """Write what became of objects; what is LEFT stays listed: intake doesn't take it, and its files are known."""
+    for uid in uids:
+        known = objects.c.uid_sha256 == uid_sha256(uid)
+        connection.execute(update(objects).where(known).values(state=fate.value))
+
+
+def left(connection: Connection, uids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return those of these objects that an earlier execution could not destroy, each with the files that held it."""
+    known = {uid_sha256(uid): uid for uid in uids}
+    found: dict[str, tuple[str, ...]] = {}
+    for digest, uid in known.items():
+        query = select(objects.c.files).where(objects.c.uid_sha256 == digest, objects.c.state == Fate.LEFT.value)
+        for files in connection.execute(query).scalars():
+            found[uid] = tuple(json.loads(files))
+    return found
+
+
+def unlist(connection: Connection, uids: Iterable[str]) -> None:
+    """Take objects off the list that are kept after all."""
+    for uid in uids:
+        connection.execute(delete(objects).where(objects.c.uid_sha256 == uid_sha256(uid)))
+
+
+def marked_as(connection: Connection, sop_instance_uid: str) -> Outcome | None:
+    """Return the line under which a picture is on its way out, None when it isn't."""
+    listed = objects.c.uid_sha256 == uid_sha256(sop_instance_uid)
+    row = connection.execute(select(objects.c.plan_id, objects.c.line).where(listed)).first()
+    found = outcome_of(connection, row.plan_id, row.line) if row else None
+    return found if found is not None and found.state is State.MARKED else None
+
+
+def restrict(connection: Connection, outcome: Outcome, sop_instance_uid: str) -> None:
+    """Have a picture that is on its way out be restricted, should it be kept after all."""
+    marked = tuple(
+        replace(each, status=ImageStatus.RESTRICTED) if each.sop_instance_uid == sop_instance_uid else each
+        for each in outcome.marked
+    )
+    settle(connection, replace(outcome, marked=marked))
+
+
+def settle(connection: Connection, outcome: Outcome) -> str:
+    """Write what became of a line; return the words that tie it to its entry in the trail."""
+    known = (outcomes.c.plan_id == outcome.plan_id, outcomes.c.line == outcome.line)
+    connection.execute(delete(outcomes).where(*known))
+    row = {**asdict(outcome), "marked": json.dumps([asdict(each) for each in outcome.marked])}
+    connection.execute(outcomes.insert().values(row))
+    return _seal(outcome)
+
+
+def _seal(outcome: Outcome) -> str:
+    content = {name: value for name, value in asdict(outcome).items() if name != "marked"}
+    return sealed(SEAL, f"{outcome.plan_id} line {outcome.line}", content)
+
+
+def outcome_of(connection: Connection, plan_id: str, line: int) -> Outcome | None:
+    """Return what became of one line, None when nothing has."""
+    row = connection.execute(select(outcomes).where(outcomes.c.plan_id == plan_id, outcomes.c.line == line)).first()
+    return None if row is None else _outcome(dict(row._mapping))
+
+
+def outcomes_of(connection: Connection, plan_id: str) -> Iterator[Outcome]:
+    """Give what became of a plan's lines, in order."""
+    query = select(outcomes).where(outcomes.c.plan_id == plan_id).order_by(outcomes.c.line)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        yield _outcome(dict(row._mapping))
+
+
+def _outcome(row: dict[str, object]) -> Outcome:
+    marked = tuple(Marked(**{**each, "files": tuple(each["files"])}) for each in json.loads(str(row["marked"])))
+    return Outcome(**{**row, "state": State(str(row["state"])), "marked": marked})  # type: ignore[arg-type]
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every line that was settled."""
+    query = select(outcomes).where(outcomes.c.state != State.MARKED.value)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        yield _seal(_outcome(dict(row._mapping)))
+
+
+def instances(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Give every object that is destroyed: what Orthanc called it, and its stub."""
+    query = select(objects.c.orthanc_instance, objects.c.stub_id).where(objects.c.state == Fate.DESTROYED.value)
+    for instance, stub in connection.execute(query, execution_options=IN_PARTS):
+        yield str(instance), str(stub)
+
+
+def object_rows(connection: Connection, stub_id: str) -> list[tuple[str, str]]:
+    """Return the digests of UIDs, and Orthanc's names, of what a stub stands for."""
+    gone = (objects.c.stub_id == stub_id, objects.c.state == Fate.DESTROYED.value)
+    query = select(objects.c.uid_sha256, objects.c.orthanc_instance).where(*gone)
+    return [
+        (str(digest), str(instance)) for digest, instance in connection.execute(query.order_by(objects.c.uid_sha256))
+    ]
+
+
+def relist(connection: Connection, rows: Iterable[tuple[str, str]], *, plan_id: str, stub_id: str) -> None:
+    """List objects as destroyed that a certificate names and a restored registry has forgotten, or has as marked."""
+    for digest, instance in rows:
+        values = {"orthanc_instance": instance, "stub_id": stub_id, "state": Fate.DESTROYED.value}
+        known = objects.c.uid_sha256 == digest
+        if connection.execute(update(objects).where(known).values(values)).rowcount == 0:
+            new = {"uid_sha256": digest, "plan_id": plan_id, "line": 0, "files": "[]"}
+            connection.execute(objects.insert().values({**values, **new}))
+
+
+def lines_of(connection: Connection, stub_id: str) -> list[tuple[str, int]]:
+    """Return the lines, each with its plan, that a stub's objects were marked by."""
+    query = select(objects.c.plan_id, objects.c.line).where(objects.c.stub_id == stub_id).distinct()
+    return [(str(plan), int(line)) for plan, line in connection.execute(query)]
+
+
+def stubs_of(connection: Connection, plan_id: str, lines: Iterable[int]) -> list[str]:
+    """Return the ids of the stubs of what was destroyed by these lines."""
+    query = select(objects.c.stub_id).where(objects.c.plan_id == plan_id, objects.c.line.in_(tuple(lines)))
+    query = query.where(objects.c.state == Fate.DESTROYED.value)
+    return sorted(connection.execute(query.distinct()).scalars())
+
+
+def is_on_its_way(connection: Connection, sop_instance_uid: str) -> bool:
+    """Tell whether an object is marked, and what became of it isn't written."""
+    known = (objects.c.uid_sha256 == uid_sha256(sop_instance_uid), objects.c.state == Fate.MARKED.value)
+    return connection.execute(select(objects.c.stub_id).where(*known)).first() is not None
+
+
+def destroyed(connection: Connection) -> dict[str, str]:
+    """Return the digest of every UID that is destroyed, with its stub."""
+    query = select(objects.c.uid_sha256, objects.c.stub_id).where(objects.c.state == Fate.DESTROYED.value)
+    return {str(digest): str(stub) for digest, stub in connection.execute(query, execution_options=IN_PARTS)}
+
+
+def found_as(connection: Connection, sop_instance_uid: str, orthanc_instance: str) -> None:
+    """Write under which other name Orthanc has a destroyed object, which is to be destroyed there too."""
+    known = objects.c.uid_sha256 == uid_sha256(sop_instance_uid)
+    connection.execute(update(objects).where(known).values(orthanc_instance=orthanc_instance))
+
+
+def states(connection: Connection, year: str) -> dict[str, int]:
+    """Return what became of the lines that were executed in a year."""
+    query = select(outcomes.c.state, func.count()).where(outcomes.c.at.startswith(year)).group_by(outcomes.c.state)
+    return {str(state): int(count) for state, count in connection.execute(query)}

@@ -1,0 +1,131 @@
+"""Stubs: what is kept of a destroyed record, so that its destruction can be proven and its patient be told.
+
+Knows rows. A stub has no pixels, no name, no number of the patient and no free text: who it was of is known by a link
+id, for as long as the registry knows the patient.
+
+Sources: requirements 4, step 8; NHS Records Management Code (a metadata stub).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from orthanc_plugin.registry.disposaltables import links, stubs
+from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.patients import Key
+from orthanc_plugin.registry.stored import sealed
+
+SEAL: Final = "disposition stub "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stub:
+    """What is left of one record.
+
+    Attributes:
+        stub_id: a pseudonym of the record.
+        link_id: a pseudonym of the patient.
+        certificate: number of the certificate.
+        uids_sha256: digest of the SOP Instance UIDs, in order.
+        acquired: the year, '' when that isn't known.
+        holds: kinds of the holds that were once on it.
+    """
+
+    stub_id: str
+    link_id: str
+    certificate: str
+    plan_id: str
+    objects: int
+    size: int
+    uids_sha256: str
+    acquired: str
+    rule: str
+    schedule: str
+    due_date: str
+    proposed_by: str
+    proposed_at: str
+    decided_by: str
+    decided_at: str
+    approved_by: str
+    approved_at: str
+    executed_by: str
+    executed_at: str
+    method: str
+    holds: tuple[str, ...]
+
+
+def add(connection: Connection, stub: Stub) -> str:
+    """Write a stub; return the words that tie it to its entry in the trail."""
+    connection.execute(stubs.insert().values({**asdict(stub), "holds": json.dumps(stub.holds)}))
+    return _seal(stub)
+
+
+def _seal(stub: Stub) -> str:
+    return sealed(SEAL, stub.stub_id, asdict(stub))
+
+
+def seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every stub."""
+    for row in connection.execute(select(stubs), execution_options=IN_PARTS):
+        yield _seal(_stub(dict(row._mapping)))
+
+
+def _stub(row: dict[str, object]) -> Stub:
+    return Stub(**{**row, "holds": tuple(json.loads(str(row["holds"])))})  # type: ignore[arg-type]
+
+
+def get(connection: Connection, stub_id: str) -> Stub | None:
+    """Return a stub, or None."""
+    row = connection.execute(select(stubs).where(stubs.c.stub_id == stub_id)).first()
+    return None if row is None else _stub(dict(row._mapping))
+
+
+def certified(connection: Connection, certificate: str) -> list[Stub]:
+    """Return the stubs that a certificate tells of."""
+    query = select(stubs).where(stubs.c.certificate == certificate).order_by(stubs.c.stub_id)
+    return [_stub(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def of_patient(connection: Connection, numbers: Sequence[Key]) -> list[Stub]:
+    """Return what is left of a patient's destroyed records, under all of their numbers: what subject access tells."""
+    found: list[Stub] = []
+    for number in numbers:
+        if (link := _link(connection, number)) is not None:
+            query = select(stubs).where(stubs.c.link_id == link).order_by(stubs.c.executed_at, stubs.c.stub_id)
+            found += [_stub(dict(row._mapping)) for row in connection.execute(query)]
+    return found
+
+
+def link_ids(connection: Connection, numbers: Sequence[Key]) -> tuple[str, ...]:
+    """Return the link ids of a patient's numbers: under these the rows of destroyed pictures are kept."""
+    return tuple(link for number in numbers if (link := _link(connection, number)) is not None)
+
+
+def link(connection: Connection, who: Key, fresh: str) -> str:
+    """Return the patient's link id, which is ``fresh`` when there was none."""
+    known = _link(connection, who)
+    if known is None:
+        connection.execute(links.insert().values(patient_id=who[0], issuer=who[1], link_id=fresh))
+    return known or fresh
+
+
+def _link(connection: Connection, who: Key) -> str | None:
+    query = select(links.c.link_id).where(links.c.patient_id == who[0], links.c.issuer == who[1])
+    return connection.execute(query).scalar()
+
+
+def certificates(connection: Connection) -> set[str]:
+    """Return the numbers of the certificates that there are stubs of."""
+    return set(connection.execute(select(stubs.c.certificate).distinct()).scalars())
+
+
+def years(connection: Connection, year: str) -> Iterator[Stub]:
+    """Give the stubs of what was destroyed in a year."""
+    query = select(stubs).where(stubs.c.executed_at.startswith(year)).order_by(stubs.c.executed_at, stubs.c.stub_id)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        yield _stub(dict(row._mapping))

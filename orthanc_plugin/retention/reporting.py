@@ -1,0 +1,90 @@
+"""The year's report: what was destroyed by which rule, what was decided, what was held, what went otherwise.
+
+Knows counts. Must not name a record or a patient.
+
+Sources: requirements 4, step 12 (NHS Records Management Code 2.6, monitoring).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from orthanc_plugin.policy.disposal import DisposalTask
+from orthanc_plugin.registry import disposals, holds, plans, stubs
+from orthanc_plugin.registry.disposals import State
+from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.tables import tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """One line of the report; ``objects`` and ``size`` (bytes) where they are known."""
+
+    part: str
+    name: str
+    records: int
+    objects: int | None = None
+    size: int | None = None
+
+
+def report(connection: Connection, year: int) -> list[Count]:
+    """Return the report of a year; what is overdue is by the newest plan."""
+    return [
+        *_destroyed(connection, str(year)),
+        *_decided(connection, str(year)),
+        *_exceptions(connection, str(year)),
+        *_held(connection),
+        *_unplanned(connection, str(year)),
+        *_overdue(connection),
+    ]
+
+
+def _destroyed(connection: Connection, year: str) -> Iterator[Count]:
+    records: Counter[str] = Counter()
+    objects: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    for stub in stubs.years(connection, year):
+        records[stub.rule] += 1
+        objects[stub.rule] += stub.objects
+        size[stub.rule] += stub.size
+    for rule in sorted(records):
+        yield Count(part="destroyed", name=rule, records=records[rule], objects=objects[rule], size=size[rule])
+
+
+def _decided(connection: Connection, year: str) -> Iterator[Count]:
+    counted = plans.actions(connection, year)
+    for action in plans.Action:
+        yield Count(part="decided", name=action, records=counted.get(action, 0))
+
+
+def _exceptions(connection: Connection, year: str) -> Iterator[Count]:
+    counted = disposals.states(connection, year)
+    for state in (State.DROPPED, State.PARTLY):
+        yield Count(part="exceptions", name=state, records=counted.get(state, 0))
+
+
+def _held(connection: Connection) -> Iterator[Count]:
+    kinds = Counter(str(each.order.kind) for each in holds.standing(connection))
+    yield from (Count(part="holds standing", name=kind, records=kinds[kind]) for kind in sorted(kinds))
+
+
+def _unplanned(connection: Connection, year: str) -> Iterator[Count]:
+    lost = (tasks.c.kind == DisposalTask.UNPLANNED_DESTRUCTION, tasks.c.opened_at.startswith(year))
+    found = connection.execute(select(tasks.c.task_id).where(*lost), execution_options=IN_PARTS)
+    yield Count(part="exceptions", name=DisposalTask.UNPLANNED_DESTRUCTION, records=sum(1 for _ in found))
+
+
+def _overdue(connection: Connection) -> Iterator[Count]:
+    """Count what the newest plan proposed and is still there, by rule."""
+    newest = next(iter(plans.listed(connection)), None)
+    if newest is None:
+        return
+    still = [each for each in plans.lines_of(connection, newest.plan_id) if each.study_instance_uid]
+    for rule in sorted({each.rule for each in still}):
+        mine = [each for each in still if each.rule == rule]
+        objects, size = sum(each.objects for each in mine), sum(each.size for each in mine)
+        yield Count(part=f"past due on {newest.as_of}", name=rule, records=len(mine), objects=objects, size=size)
