@@ -93,3 +93,7 @@ class ArchiveError(ConsentgateError):
     """The archive did not do what it was asked."""
 
     remedy = "See Orthanc's log; check that Orthanc is running and that its address in settings.toml is right."
+
+
+class NotInArchiveError(ArchiveError):
+    """The archive doesn't have what it was asked for."""

@@ -7,7 +7,7 @@ can't be written down is a denial.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -21,9 +21,11 @@ from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import ReleaseRefusedError, UnknownImageError, UnknownRecordError
 from orthanc_plugin.policy.casefile import question_as_mapping
 from orthanc_plugin.policy.decide import decide
-from orthanc_plugin.policy.model import BreakGlass, Case, Content, Decision, Effect, Obligation, Recipient, Request
-from orthanc_plugin.registry import breakglass, facts, images, snapshots, tasks
+from orthanc_plugin.policy.model import Case, Content, Decision, Effect, Obligation, Recipient, Request
+from orthanc_plugin.policy.reviewing import Review, Under
+from orthanc_plugin.registry import breakglass, facts, images, reviews, snapshots, tasks
 from orthanc_plugin.registry.breakglass import Grant
+from orthanc_plugin.registry.emergencies import Emergency, nameless, overriding, said
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.stored import UnreadableRowError
 from orthanc_plugin.registry.trail import append
@@ -42,6 +44,7 @@ class Requester:
         recipient: binding that would receive.
         address: network address, when known.
         signed_in: whether a person's account asks, whose password was verified; only such may have emergency access.
+        profile: the anonymisation profile under which it would receive copies, '' for none.
     """
 
     actor: str
@@ -53,6 +56,7 @@ class Requester:
     approved_channel: bool = True
     address: str = ""
     signed_in: bool = False
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +67,6 @@ class AccessRequest:
     sop_instance_uid: str
     door: str
     content: Content = Content.PIXELS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Emergency:
-    """A live grant of emergency access, with what is decided under it and what would be without."""
-
-    grant: Grant
-    under_it: Decision
-    without: Decision
-
-    @property
-    def overrides(self) -> bool:
-        """Tell whether it is the grant that opens the picture."""
-        return self.under_it.permits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,20 +122,6 @@ def asked(request: AccessRequest, at: datetime) -> Request:
     )
 
 
-def overriding(request: Request, grant: Grant) -> Request:
-    """Return the same request made for emergency care, in which the original is what is needed."""
-    given = BreakGlass(reason=grant.reason, by_clinician=True)  # policy.toml gives the role to clinicians only
-    return replace(request, purpose=Purpose.EMERGENCY_CARE, identifiable=True, break_glass=given)
-
-
-def nameless(case: Case, grant: Grant | None) -> Case:
-    """Return the case with the grant's id for the reason of an emergency, which is a person's own words."""
-    if grant is None or case.request.break_glass is None:
-        return case
-    named = replace(case.request.break_glass, reason=f"emergency access {grant.grant_id}")
-    return replace(case, request=replace(case.request, break_glass=named))
-
-
 class Gate:
     """Decides and records.
 
@@ -155,13 +131,17 @@ class Gate:
         clock: gives the present moment.
         ids: gives fresh ids.
         ticks: measures how long the heartbeat is away.
+        profiles: gives the profile of a name as it is now.
     """
 
-    def __init__(self, database: Database, policy: Policy, clock: Clock, ids: Ids, ticks: Ticks) -> None:
+    def __init__(
+        self, database: Database, policy: Policy, clock: Clock, ids: Ids, ticks: Ticks, profiles: Callable[[str], Under]
+    ) -> None:
         self.database = database
         self.policy = policy
         self.clock = clock
         self.ids = ids
+        self.profiles = profiles
         self.pulse = Pulse(ticks)  # of the thread that watches over the trail and the configuration
         self._reasons: dict[str, None] = {}
 
@@ -215,8 +195,10 @@ class Gate:
             DecisionChangedError: it isn't the same permit any more, or it demands more than was met.
         """
         now = self.answer(connection, answer.request, self.clock())
-        demanded = set(now.decision.obligations) - set(answer.decision.obligations)
-        if not now.decision.permits or now.decision.effect is not answer.decision.effect or demanded:
+        demands = set(now.decision.obligations)
+        demanded = demands - set(answer.decision.obligations)
+        other = Obligation.TAG_PURPOSE in demands and now.decision.consents != answer.decision.consents
+        if not now.decision.permits or now.decision.effect is not answer.decision.effect or demanded or other:
             raise DecisionChangedError(f"The decision changed before the release began: {now.decision.effect} now.")
         return replace(now, decision_id=answer.decision_id)
 
@@ -268,9 +250,8 @@ class Gate:
         if not request.requester.signed_in:
             return None
         try:
-            row = images.get(connection, request.sop_instance_uid)
-            whose = (row.patient_id, row.issuer) if row else None
-            return breakglass.live(connection, request.requester.actor, whose, at) if whose else None
+            row, who = images.get(connection, request.sop_instance_uid), request.requester.actor
+            return breakglass.live(connection, who, (row.patient_id, row.issuer), at) if row else None
         except (UnknownRecordError, UnreadableRowError):
             return None  # nobody can tell whose it is, so no grant is for it; the denial is still on record
 
@@ -280,7 +261,8 @@ class Gate:
         if self.closed is not None:
             return undecided(f"the gate is closed: {self.closed}", rule="GATE_CLOSED"), None
         try:
-            case = facts.case(connection, request.sop_instance_uid, wish, self.policy.switches, decision_id)
+            uid, under = request.sop_instance_uid, self.profiles(request.requester.profile)
+            case = facts.case(connection, uid, wish, self.policy.switches, decision_id, under)
         except UnknownImageError:
             return undecided("the image is not known to the registry", rule="UNKNOWN_IMAGE"), None
         except UnreadableRowError:
@@ -307,7 +289,7 @@ class Gate:
             citations=decision.citations,
             consents=decision.consents,
             policy=self.policy.sha256,
-            detail=f"recipient {request.requester.recipient} ({request.requester.audience}){_said(answer.emergency)}",
+            detail=f"recipient {request.requester.recipient} ({request.requester.audience}){said(answer.emergency)}",
             facts=snapshots.keep(connection, answer.case) if answer.case else "",
             request=question_as_mapping(nameless(answer.case, answer.grant)) if answer.case else {},
         )
@@ -315,8 +297,10 @@ class Gate:
     def _open_tasks(self, connection: Connection, answer: Answer, at: datetime) -> None:
         """Put what people must do on their lists; for emergency access once, not for each picture."""
         kinds = tasks.DEMANDED & set(answer.decision.obligations)
-        if answer.decision.effect is Effect.PERMIT_ANONYMISED:
-            kinds -= {Obligation.VERIFY_RESIDUAL_ID}  # somebody has looked; the release checks that it was these bytes
+        waits = Obligation.VERIFY_RESIDUAL_ID in kinds and self._unseen(connection, answer)
+        if not waits:
+            kinds -= {Obligation.VERIFY_RESIDUAL_ID}
+        self._note_asker(connection, answer, at, waits=waits)
         for obligation in sorted(kinds):
             tasks.open_task(
                 connection,
@@ -328,13 +312,23 @@ class Gate:
                 not_by=answer.grant.account if answer.grant else None,
             )
 
+    def _unseen(self, connection: Connection, answer: Answer) -> bool:
+        """Tell whether somebody else must look; that it was exactly these pixels is for the release to check."""
+        if answer.decision.effect is not Effect.PERMIT_ANONYMISED:
+            return True
+        uid, asker = answer.request.sop_instance_uid, answer.request.requester
+        _, sha256 = images.stored_as(connection, uid) or ("", "")
+        found = reviews.verdict(connection, uid, sha256, self.profiles(asker.profile))
+        return found is None or self.is_own(found, asker)
 
-def _said(emergency: Emergency | None) -> str:
-    """Return the words of the trail on emergency access, '' when there was none."""
-    if emergency is None:
-        return ""
-    ordinary, under_it = emergency.without, emergency.under_it
-    return (
-        f"; emergency access {emergency.grant.grant_id}: {under_it.effect} ({', '.join(under_it.rules)})"
-        f"; without it: {ordinary.effect} ({', '.join(ordinary.rules)})"
-    )
+    def is_own(self, found: Review, asker: Requester) -> bool:
+        """Tell whether whoever asks has looked at the picture themselves, where somebody else must have."""
+        by_them = (self.policy.one_person(found.reviewer, each) for each in (asker.actor, asker.recipient))
+        return self.policy.review.second_person and any(by_them)
+
+    def _note_asker(self, connection: Connection, answer: Answer, at: datetime, *, waits: bool) -> None:
+        """Note who asked for an anonymised copy, whatever was decided: they don't look at it for anybody else."""
+        request, asker = answer.request, answer.request.requester
+        if waits or (asker.form is Form.ANONYMISED and request.content is Content.PIXELS):
+            who = (asker.actor, asker.recipient, asker.purpose, asker.profile if waits else "")
+            reviews.ask(connection, reviews.Asked(request.sop_instance_uid, *who, at.isoformat()))

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from orthanc_plugin.archive.embedded import EmbeddedControl, EmbeddedCore
+from orthanc_plugin.archive.peers import peers
 from orthanc_plugin.archive.port import ArchiveControl, CoreApi, ImageArchive
 from orthanc_plugin.archive.remote import Credentials, RemoteArchive
 from orthanc_plugin.archive.sighting import HEALTH
 from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.admission import Admission, Hook
 from orthanc_plugin.enforcement.approved import Approved
 from orthanc_plugin.enforcement.cfind import FindScp
@@ -35,13 +37,14 @@ from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, OnStored, Received
 from orthanc_plugin.enforcement.intake import Intake
-from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, Lifecycle, write_boot_file
+from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, DELETED, STARTED, STOPPED, Lifecycle, write_boot_file
 from orthanc_plugin.enforcement.overrides import by_path, overrides, require_answered
 from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.preflight import Around, findings
 from orthanc_plugin.enforcement.refusals import LogWitness
 from orthanc_plugin.enforcement.reply import BASE
 from orthanc_plugin.enforcement.rest import Lane, RestDoor
+from orthanc_plugin.enforcement.reviewcalls import CALLS, PROPOSALS, REVIEWS
 from orthanc_plugin.enforcement.sdk import RestHook, Sdk, can_stream
 from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.enforcement.worker import Worker
@@ -85,6 +88,7 @@ class Parts:
     heartbeat: Heartbeat
     at_stop: tuple[Callable[[], None], ...] = ()
     senders: Senders = field(default_factory=Senders)
+    acceptances: Acceptances = field(default_factory=Acceptances)
     kept: list[RestHook] = field(default_factory=list)
 
 
@@ -97,7 +101,7 @@ def _http(sdk: Sdk, parts: Parts) -> None:
 
 
 def _cmove(sdk: Sdk, parts: Parts) -> None:
-    courier = Courier(parts.services, parts.archive, parts.modalities)
+    courier = Courier(parts.services, parts.archive, parts.modalities, parts.moves)
     MoveScp(parts.services, courier, parts.decisions, parts.moves).register(sdk)
 
 
@@ -115,11 +119,15 @@ def _worklist(sdk: Sdk, parts: Parts) -> None:
 
 def _received(sdk: Sdk, parts: Parts) -> None:
     parts.heartbeat.also.append(Approved(parts.services, parts.archive, parts.heartbeat.stopping).file)
-    sdk.RegisterReceivedInstanceCallback(Received(Intake(parts.services), parts.decisions, sdk, parts.senders).hook)
+    sdk.RegisterReceivedInstanceCallback(
+        Received(Intake(parts.services), parts.decisions, sdk, parts.senders, parts.acceptances).hook
+    )
 
 
 def _cstore(sdk: Sdk, parts: Parts) -> None:
-    sdk.RegisterIncomingCStoreInstanceFilter(CStoreFilter(parts.services, Intake(parts.services), parts.decisions).hook)
+    sdk.RegisterIncomingCStoreInstanceFilter(
+        CStoreFilter(parts.services, Intake(parts.services), parts.decisions, parts.acceptances).hook
+    )
 
 
 def _stored(sdk: Sdk, parts: Parts) -> None:
@@ -133,11 +141,16 @@ def _rest(sdk: Sdk, parts: Parts) -> None:
     kept = tuple(replace(each, handler=examiner.health) for each in ENDPOINTS if each.path == HEALTH)
     # Orthanc asks hooks in the order in which they came, and this one must answer when those that decide are busy.
     _answer(sdk, parts, HEALTH, RestDoor(parts.services, kept, parts.health).hook)
+    # A picture is read from Orthanc itself, whose filter asks those that decide. Detectors take minutes.
+    drafting = tuple(each for each in CALLS if each.path == PROPOSALS)
+    slow = Admission(1).before(RestDoor(parts.services, drafting, parts.sends))
+    _answer(sdk, parts, f"{REVIEWS}/[0-9.]+/proposals", slow)
+    _answer(sdk, parts, f"{REVIEWS}(/.*)?", RestDoor(parts.services, CALLS, parts.exits).hook)
     _answer(sdk, parts, f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions).hook)
 
 
 def _overrides(sdk: Sdk, parts: Parts) -> None:
-    every = overrides(parts.services, parts.archive, parts.core, parts.modalities)
+    every = overrides(parts.services, parts.archive, parts.core, parts.modalities, parts.moves)
     require_answered(every)
     workers = {Lane.ARCHIVES: parts.exits, Lane.FINDS: parts.finds, Lane.LISTS: parts.lists, Lane.SENDS: parts.sends}
     admissions = {lane: Admission(most) for lane, most in AT_ONCE.items()}
@@ -158,12 +171,13 @@ def _answer(sdk: Sdk, parts: Parts, path: str, hook: Hook) -> None:
 
 
 def _change(sdk: Sdk, parts: Parts) -> None:
-    kinds = {getattr(sdk.ChangeType, name): name for name in ("ORTHANC_STARTED", "ORTHANC_STOPPED")}
+    kinds = {getattr(sdk.ChangeType, name): name for name in (STARTED, STOPPED, DELETED)}
     standing = Standing(parts.services, parts.control)
     parts.heartbeat.also.append(standing.look_again)
     lifecycle = Lifecycle(
         parts.services, parts.control, standing, parts.moves, lambda change: kinds.get(change, ""), parts.at_stop
     )
+    parts.heartbeat.also.append(lifecycle.restored.look_again)
     sdk.RegisterOnChangeCallback(lifecycle.hook)
 
 
@@ -228,6 +242,13 @@ def internal_credentials(configuration: Mapping[str, object], user: str) -> Cred
     return Credentials(user=user, password=password, secret=secrets.token_urlsafe(32))
 
 
+def storage_folder(configuration: Mapping[str, object]) -> str:
+    """Return the folder of Orthanc's files, '' when they are elsewhere or nobody can tell where."""
+    postgresql, folder = configuration.get("PostgreSQL"), configuration.get("StorageDirectory")
+    elsewhere = isinstance(postgresql, dict) and postgresql.get("EnableStorage") is True
+    return folder if isinstance(folder, str) and folder.startswith("/") and not elsewhere else ""
+
+
 def modalities_by_aet(configuration: Mapping[str, object]) -> dict[str, str]:
     """Return the name of each configured modality by its AE title."""
     section = configuration.get("DicomModalities")
@@ -261,7 +282,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
     settings = services.settings
     internal = internal_credentials(configuration, settings.orthanc.user)
     boot_file = settings.path(settings.orthanc.boot_secret)
-    write_boot_file(boot_file, internal)
+    write_boot_file(boot_file, internal, storage_folder(configuration))
     table_file = write_table(settings)
     services.gate.close(CATCHING_UP)
     heartbeat = Heartbeat(services)
@@ -277,7 +298,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
         at_stop.append(witness.stop)
     return Parts(
         services=services,
-        archive=RemoteArchive(settings.orthanc.url, internal),
+        archive=RemoteArchive(settings.orthanc.url, internal, peers(configuration)),
         core=EmbeddedCore(),
         control=EmbeddedControl(),
         internal=internal,

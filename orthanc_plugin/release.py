@@ -6,17 +6,27 @@ Knows obligations and profiles. Must not decide. A permit whose obligation can't
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dicomwrap.confidentiality import PixelDuty
+from dicomwrap.consentcopy import stamped_copy
+from dicomwrap.consentrecord import ConsentRecord
+from dicomwrap.consentstamp import ConsentStamp, stamp_of
+from dicomwrap.errors import DicomwrapError
+from dicomwrap.terms import PURPOSE_CODES
 from orthanc_plugin.config.policyfile import Binding, Policy, Role, User
-from orthanc_plugin.deid.apply import deidentify
+from orthanc_plugin.deid.apply import Derived, deidentify
+from orthanc_plugin.deid.keys import Key, KeyRing
+from orthanc_plugin.deid.pixeldigest import pixels_of
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
+from orthanc_plugin.deid.regions import region
+from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ReleaseRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
+from orthanc_plugin.policy.reviewing import Outline, Review, Under
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +35,14 @@ class Context:
 
     Attributes:
         binding: the recipient of policy.toml.
-        reviewed: what the newest review of exactly these bytes found.
+        reviewed: what the newest verdict on exactly these bytes, under the recipient's profile, found.
+        confirmation: that verdict.
+        own: whether it is by whoever asks, where somebody else must have looked.
+        alone: whether a named person found that nobody else is shown.
+        harmless: whether a named person found, for this request, that seeing it would do no serious harm.
+        as_stored: whether the door gives the stored bytes and can't give a copy.
+        undepicted: whether the door tells of the picture and can't show it.
+        consent: the consent that permits the purpose, where a copy has to carry it.
         recordable: whether the door writes a disclosure before it sends.
         justified: whether the reason for this release is on record: a grant of emergency access, or the decision that
             a disclosure is in the public interest.
@@ -35,6 +52,13 @@ class Context:
 
     binding: Binding
     reviewed: Anonymisable = Anonymisable.UNKNOWN
+    confirmation: Review | None = None
+    own: bool = False
+    alone: bool = False
+    harmless: bool = False
+    as_stored: bool = False
+    undepicted: bool = False
+    consent: ConsentRecord | None = None
     recordable: bool = False
     justified: bool = False
     open_tasks: frozenset[str] = frozenset()
@@ -48,15 +72,22 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """What leaves: the bytes, their digest, the UID in them, and the profile's digest when derived."""
+    """What leaves: the bytes, their digest and UID; when derived, the profile's digest and the id of the verdict.
+
+    ``consent`` is the one that the copy says it was released under.
+    """
 
     content: bytes
     sha256: str
     sop_instance_uid: str
     profile: str = ""
+    review: str = ""
+    key: Key | None = None
+    consent: ConsentRecord | None = None
 
 
 # The encapsulated documents (PDF, CDA, models) of PS3.4 B.5; the signed consent form is one, with everything in clear.
+LOOKING: Final = "looked at"  # a pseudonym domain that no profile can have: names have no blanks
 DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
 
 Check = Callable[[Context], str | None]
@@ -67,6 +98,8 @@ def _anonymise(context: Context) -> str | None:
 
 
 def _verify_residual_id(context: Context) -> str | None:
+    if context.own:
+        return "whoever asks has confirmed the picture themselves, and somebody else must look at it"
     if context.reviewed is Anonymisable.YES:
         return None
     return "no named person has recorded that the picture shows nothing identifying"
@@ -100,20 +133,24 @@ def _restrict_view(context: Context) -> str | None:
     return f"{context.binding.name} is not one of the named roles that intimate pictures are shown to"
 
 
-def _metadata_only(_context: Context) -> str | None:
-    return "only metadata may leave, and every door there is gives pixels with it"
+def _metadata_only(context: Context) -> str | None:
+    return None if context.undepicted else "only metadata may leave: what a search tells, and no picture"
 
 
-def _tag_purpose(_context: Context) -> str | None:
-    return "an identifiable copy must say what it was released for, and such copies can't be made yet"
+def _tag_purpose(context: Context) -> str | None:
+    if context.as_stored:
+        return "an identifiable copy must say what it was released for; ask for it by C-MOVE, a send or an archive"
+    return None
 
 
-def _redact_third_parties(_context: Context) -> str | None:
-    return "nobody can record yet that other people in the picture were made unrecognisable"
+def _redact_third_parties(context: Context) -> str | None:
+    if context.alone:
+        return None
+    return "no named person has found that the picture shows nobody else, and of others no original may leave"
 
 
-def _serious_harm_check(_context: Context) -> str | None:
-    return "nobody can record yet that seeing the picture would do no serious harm"
+def _serious_harm_check(context: Context) -> str | None:
+    return None if context.harmless else "nobody has recorded that seeing the picture would do no serious harm"
 
 
 def _nothing_here(_context: Context) -> str | None:
@@ -159,17 +196,37 @@ def unmet(decision: Decision, context: Context) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+def _tagged(context: Context, original: bytes) -> Released:
+    """Return the copy that says what it was released for, to whom and under which consent; its pixels are the same.
+
+    Raises:
+        ReleaseRefusedError: it can't be made.
+    """
+    binding, record = context.binding, context.consent
+    known = stamp_of(record, binding.purpose) if record else ConsentStamp()
+    tag = replace(known, release_purpose=PURPOSE_CODES[binding.purpose], recipient=binding.name)
+    try:
+        made = stamped_copy(original, tag)
+    except (DicomwrapError, ValueError) as error:
+        raise ReleaseRefusedError(f"The copy can't be marked with its purpose ({type(error).__name__}).") from error
+    sha256 = hashlib.sha256(made.content).hexdigest()
+    return Released(content=made.content, sha256=sha256, sop_instance_uid=made.sop_instance_uid, consent=record)
+
+
 class Release:
     """Makes what leaves.
 
     Args:
         policy: profiles by name.
-        pseudonym_key: the key of all pseudonyms.
+        keys: the pseudonyms' keys.
+        vault: locks what re-identification needs into copies, for custodians.
     """
 
-    def __init__(self, policy: Policy, pseudonym_key: bytes) -> None:
+    def __init__(self, policy: Policy, keys: KeyRing, vault: Vault) -> None:
         self.policy = policy
-        self.pseudonym_key = pseudonym_key
+        self.keys = keys
+        self.vault = vault
+        self._digests: dict[str, str] = {}
 
     def profile(self, binding: Binding) -> Profile:
         """Return the profile of ``binding``.
@@ -177,16 +234,60 @@ class Release:
         Raises:
             ReleaseRefusedError: it has none.
         """
-        choice = self.policy.profile(binding.profile or "")
-        if choice is None:
+        found = self.named(binding.profile or "")
+        if found is None:
             raise ReleaseRefusedError(f"Recipient {binding.name} has no anonymisation profile.")
+        return found
+
+    def named(self, name: str) -> Profile | None:
+        """Return the profile of this name, None when there is none."""
+        choice = self.policy.profile(name)
+        if choice is None:
+            return None
         return Profile(
-            name=binding.profile or "",
+            name=name,
             pseudonym_domain=choice.pseudonym_domain,
             options=choice.options,
             overrides=choice.overrides,
             pixels=choice.pixels,
+            custodians=choice.custodians,
         )
+
+    def under(self, name: str) -> Under:
+        """Return the profile of this name as it is, without a digest when there is none.
+
+        The policy doesn't change here.
+        """
+        if name not in self._digests:
+            profile = self.named(name)
+            self._digests[name] = profile.digest if profile else ""
+        return Under(name, self._digests[name])
+
+    def derived(self, original: bytes, profile: Profile, regions: Sequence[Outline], *, confirmed: bool) -> Derived:
+        """Return the copy of ``original`` under ``profile`` with the regions blanked.
+
+        Raises:
+            DeidentificationError: it can't be made, or not be proven clean.
+            ConfigurationError: the key of its pseudonyms can't be had.
+        """
+        domain = profile.pseudonym_domain
+        pseudonyms = Pseudonyms(key=self.keys.of(domain).value, domain=domain)
+        blanked = tuple(region(each) for each in regions)
+        return deidentify(original, profile, pseudonyms, confirmed=confirmed, regions=blanked, vault=self.vault)
+
+    def shown(self, original: bytes, profile: Profile, regions: Sequence[Outline], nonce: str) -> bytes:
+        """Return the copy as it is looked at: with the picture that would leave, and nothing else of what would.
+
+        ``nonce`` is used once. Nobody can tell by two such copies, nor by one and a released one, whose they are; no
+        custodian can open one.
+
+        Raises:
+            DeidentificationError: it can't be made, or not be proven clean.
+        """
+        plain = replace(profile, custodians=(), pseudonym_domain=LOOKING)
+        pseudonyms = Pseudonyms(key=hashlib.sha256(nonce.encode()).digest(), domain=LOOKING)
+        blanked = tuple(region(each) for each in regions)
+        return deidentify(original, plain, pseudonyms, confirmed=False, regions=blanked, vault=self.vault).content
 
     def prepare(self, decision: Decision, context: Context, original: bytes, sop_instance_uid: str) -> Released:
         """Return the bytes that may leave under ``decision``.
@@ -199,19 +300,27 @@ class Release:
         if reasons := unmet(decision, context):
             sentence = "; ".join(reasons)
             raise ReleaseRefusedError(f"{sentence[0].upper()}{sentence[1:]}.")
+        if Obligation.TAG_PURPOSE in decision.obligations and decision.effect is Effect.PERMIT_IDENTIFIABLE:
+            return _tagged(context, original)
         if decision.effect is Effect.PERMIT_IDENTIFIABLE:
             return Released(
                 content=original, sha256=hashlib.sha256(original).hexdigest(), sop_instance_uid=sop_instance_uid
             )
         profile = self.profile(context.binding)
-        pseudonyms = Pseudonyms(key=self.pseudonym_key, domain=profile.pseudonym_domain)
-        confirmed = context.reviewed is Anonymisable.YES
+        confirmed = context.reviewed is Anonymisable.YES and not context.own
         if profile.pixels is PixelDuty.CONFIRMED and not confirmed:
             raise ReleaseRefusedError("No named person has confirmed that the picture shows nothing identifying.")
-        derived = deidentify(original, profile, pseudonyms, confirmed=confirmed)
+        sha256, found = hashlib.sha256(original).hexdigest(), context.confirmation if confirmed else None
+        if found and found.sha256 != sha256:
+            raise ReleaseRefusedError("The object is not the one that was looked at.")
+        if found and found.pixels and found.pixels != pixels_of(original):
+            raise ReleaseRefusedError("The pixels are not those that were looked at.")
+        derived = self.derived(original, profile, found.regions if found else (), confirmed=confirmed)
         return Released(
             content=derived.content,
             sha256=hashlib.sha256(derived.content).hexdigest(),
             sop_instance_uid=derived.sop_instance_uid,
             profile=profile.digest,
+            review=found.review_id if found else "",
+            key=self.keys.of(profile.pseudonym_domain),
         )

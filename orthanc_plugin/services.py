@@ -5,8 +5,6 @@ Knows how the parts fit together. Must not know Orthanc's hooks.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +17,27 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Clock, Ids, Ticks, elapsed
 from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
 from orthanc_plugin.config.proxy import Proxy
-from orthanc_plugin.config.settings import Settings, load_settings
+from orthanc_plugin.config.settings import FromCommand, InEnvironment, KeyPlace, Settings, load_settings
+from orthanc_plugin.deid.keys import (
+    FIRST,
+    RENAME,
+    CommandKey,
+    EnvironmentKey,
+    FileKey,
+    KeyRing,
+    KeySource,
+    read_key,
+)
+from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ConfigurationError
-from orthanc_plugin.gate import Answer, Gate
+from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Gate
+from orthanc_plugin.lifecycle import linkage
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.policy.model import Anonymisable, Obligation
-from orthanc_plugin.registry import images, ledger, reviews, tasks
+from orthanc_plugin.lifecycle.linkage import Leaving, LinkageError
+from orthanc_plugin.policy.access import nobody_else
+from orthanc_plugin.policy.model import Anonymisable, Effect, Obligation
+from orthanc_plugin.policy.reviewing import OTHERS
+from orthanc_plugin.registry import access, consentrows, images, ledger, pseudonymkeys, reviews, tasks
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.heads import Heads
 from orthanc_plugin.registry.ledger import Disclosure
@@ -32,39 +45,6 @@ from orthanc_plugin.registry.schema import require_current
 from orthanc_plugin.registry.spool import Spool
 from orthanc_plugin.registry.trail import Trail, append
 from orthanc_plugin.release import DOCUMENTS, Context, Release, Released
-
-KEY_BYTES = 32
-
-
-def read_key(path: Path) -> bytes:
-    """Return the key in ``path`` (64 hexadecimal digits).
-
-    Raises:
-        ConfigurationError: it can't be read, is no key, or others may read it.
-    """
-    try:
-        key = bytes.fromhex(path.read_text().strip())
-        open_to_others = path.stat().st_mode & 0o077
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"Key file {path.name} can't be used ({type(error).__name__}).",
-            remedy=f"Put 64 hexadecimal digits into {path}; the demo's keys are made by bin/serve.",
-        ) from error
-    if len(key) != KEY_BYTES or open_to_others:
-        raise ConfigurationError(
-            f"Key file {path.name} is not a key of {KEY_BYTES} bytes that only its owner can read.",
-            remedy=f"Run: chmod 600 {path}",
-        )
-    return key
-
-
-def make_key(path: Path) -> None:
-    """Write a fresh key to ``path`` unless there is a file already."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +93,24 @@ class Services:
         """Return the same as the caller's own transaction sees it."""
         uid, grant = answer.request.sop_instance_uid, answer.grant
         sop_class_uid, sha256 = images.stored_as(connection, uid) or ("", "")
-        reviewed, on_lists = Anonymisable.UNKNOWN, frozenset[str]()
+        found, on_lists, alone = None, frozenset[str](), False
+        checked = access.checked(connection, answer.request.requester.recipient, uid, sha256)
         if answer.decision.obligations:  # nothing else is checked against what people found, or have to do
-            reviewed = reviews.outcome(connection, uid, sha256)
+            found = reviews.verdict(connection, uid, sha256, self.release.under(binding.profile or ""))
             on_lists = tasks.open_kinds(connection, grant.grant_id if grant else uid)
+        if Obligation.REDACT_THIRD_PARTIES in answer.decision.obligations:
+            asker = answer.request.requester
+            said = reviews.answered(connection, uid, sha256, OTHERS, lambda each: self.gate.is_own(each, asker))
+            alone = nobody_else(checked, said)
+        tagged = answer.decision.consents if Obligation.TAG_PURPOSE in answer.decision.obligations else ()
         return Context(
             binding=binding,
-            reviewed=reviewed,
+            consent=consentrows.permitting(connection, tagged, answer.purpose),
+            reviewed=found.outcome if found else Anonymisable.UNKNOWN,
+            confirmation=found,
+            own=found is not None and self.gate.is_own(found, answer.request.requester),
+            alone=alone,
+            harmless=Obligation.SERIOUS_HARM_CHECK in (checked or ()),
             recordable=True,
             justified=grant is not None or answer.purpose == Purpose.PUBLIC_INTEREST,
             open_tasks=on_lists,
@@ -145,9 +136,41 @@ class Services:
         ready = tuple(releases)
 
         def confirmed(connection: Connection) -> tuple[str, ...]:
-            return tuple(self.begin(connection, self.gate.confirm(connection, answer), copy) for answer, copy in ready)
+            return tuple(self._confirmed(connection, answer, copy) for answer, copy in ready)
 
-        return self.database.write(confirmed)
+        try:
+            return self.database.write(confirmed)
+        except LinkageError as error:  # what was refused took its own transaction with it, so the task has another
+            picture = error.picture
+            asker = next(each.request.requester for each, _ in ready if each.request.sop_instance_uid == picture)
+            who = (asker.actor, asker.recipient)
+            self.database.write(lambda connection: linkage.ask(connection, self.ids, picture, *who, self.clock()))
+            raise
+
+    def _confirmed(self, connection: Connection, answer: Answer, copy: Released) -> str:
+        """Begin a release that is still permitted, of a copy that is still made as somebody confirmed it."""
+        now = self.gate.confirm(connection, answer)
+        if now.decision.effect is Effect.PERMIT_ANONYMISED:
+            self._require_as_confirmed(connection, answer.request, copy)
+        elif Obligation.TAG_PURPOSE in now.decision.obligations:
+            consent = consentrows.permitting(connection, now.decision.consents, now.purpose)
+            if consent != copy.consent:
+                raise DecisionChangedError("The consent that the copy names changed before the release began.")
+        return self.begin(connection, now, copy)
+
+    def _require_as_confirmed(self, connection: Connection, request: AccessRequest, copy: Released) -> None:
+        """Refuse a copy that isn't made by the newest verdict on the picture, under the profile as it is now.
+
+        Raises:
+            DecisionChangedError: it isn't.
+        """
+        _, sha256 = images.stored_as(connection, request.sop_instance_uid) or ("", "")
+        under = self.release.under(request.requester.profile)
+        found = reviews.verdict(connection, request.sop_instance_uid, sha256, under)
+        if found is None or found.review_id != copy.review:
+            raise DecisionChangedError("Somebody looked at the picture again before the release began.")
+        if not under.digest or copy.profile != under.digest or copy.key is None:
+            raise DecisionChangedError("The copy isn't made under the recipient's profile as it is now.")
 
     def begin(self, connection: Connection, answer: Answer, released: Released) -> str:
         """Write the disclosure of a release that begins once the transaction of ``connection`` is committed.
@@ -155,22 +178,46 @@ class Services:
         ``answer`` was taken or confirmed in that transaction.
         """
         request, disclosure_id = answer.request, self.ids()
+        if answer.decision.effect is Effect.PERMIT_ANONYMISED:
+            self._require_pseudonymous(connection, answer, released)
         disclosure = Disclosure(
             disclosure_id=disclosure_id,
             decision_id=answer.decision_id,
             sop_instance_uid=request.sop_instance_uid,
             released_uid=released.sop_instance_uid,
             recipient=request.requester.recipient,
+            requester=request.requester.actor,
             door=request.door,
             purpose=answer.purpose,
             form=answer.decision.effect,
             profile=released.profile,
             consents=answer.decision.consents,
+            consent_versions=tuple(consentrows.newest_version(connection, each) for each in answer.decision.consents),
             sha256=released.sha256,
             at=self.clock().isoformat(),
         )
         append(connection, [self._begun(answer, disclosure_id, ledger.disclose(connection, disclosure))])
         return disclosure_id
+
+    def _require_pseudonymous(self, connection: Connection, answer: Answer, released: Released) -> None:
+        """Refuse a copy that could tell who it is together with others, or by a key that isn't the known one.
+
+        Raises:
+            ReleaseRefusedError: it could, or was.
+        """
+        request, at = answer.request, self.clock()
+        leaving = Leaving(
+            picture=request.sop_instance_uid, profile=released.profile, audience=request.requester.audience
+        )
+        linkage.check(connection, self.policy, leaving, at)
+        if released.key is not None:
+            seal = pseudonymkeys.confirm(connection, released.key.name, released.key.mark, at)
+            if seal is not None:
+                act = self.act(request.requester.actor, request.door, request.requester.address)
+                told = act.event(
+                    EventType.APPLICATION_ACTIVITY, "PSEUDONYM_KEY_FIRST_USED", subject=released.key.name, detail=seal
+                )
+                append(connection, [told])
 
     def _begun(self, answer: Answer, disclosure_id: str, seal: str) -> AuditEvent:
         """Return the trail's entry for a release that begins; its id is the disclosure's."""
@@ -212,17 +259,20 @@ def build(
             f"Consentgate's own account '{settings.orthanc.user}' is bound in policy.toml.",
             remedy="Take it out of policy.toml, or give Consentgate another account under [orthanc] in settings.toml.",
         )
-    pseudonym_key = read_key(settings.path(settings.keys.pseudonym))
+    keys = _keys(settings, policy, environment)
+    vault = Vault({name: settings.path(file) for name, file in settings.custodians.items()}, clock)
+    _require_custodians(policy, vault)
     spool_key = read_key(settings.path(settings.spool.key_file)) if settings.spool.key_file else None
     database = open_database(settings.database_url())
     require_current(database)
+    release = Release(policy, keys, vault)
     return Services(
         settings=settings,
         policy=policy,
         database=database,
         trail=Trail(database),
-        gate=Gate(database, policy, clock, ids, ticks),
-        release=Release(policy, pseudonym_key),
+        gate=Gate(database, policy, clock, ids, ticks, release.under),
+        release=release,
         spool=Spool(settings.path(settings.spool.folder), spool_key),
         heads=Heads(settings.path(settings.trail.checkpoints), read_key(settings.path(settings.trail.signing_key))),
         clock=clock,
@@ -230,6 +280,46 @@ def build(
         ids=ids,
         proxy=_proxy(settings, policy),
     )
+
+
+def _keys(settings: Settings, policy: Policy, environment: Mapping[str, str]) -> KeyRing:
+    """Return the pseudonyms' keys; those in files are read now, so that a fault is found when it can be mended.
+
+    Raises:
+        ConfigurationError: a file can't be used, or a domain that somebody is bound to has no key.
+    """
+    places = {FIRST: settings.keys.pseudonym, **settings.keys.more}
+    sources = {name: _source(place, settings, environment) for name, place in places.items()}
+    ring = KeyRing(sources, policy.pseudonym_keys, settings.keys.retired)
+    bindings: tuple[Binding, ...] = (*policy.dicom_nodes, *(use for user in policy.users for use in user.uses()))
+    profiles = (policy.profile(binding.profile or "") for binding in bindings)
+    domains = {*policy.pseudonym_keys, *(profile.pseudonym_domain for profile in profiles if profile)}
+    if problems := tuple(ring.faults(sorted(domains))):
+        raise ConfigurationError("A pseudonym domain has no key that may be used.", problems=problems, remedy=RENAME)
+    for name, source in sources.items():
+        if isinstance(source, FileKey) and name not in settings.keys.retired:
+            ring.key(name)
+    return ring
+
+
+def _source(place: KeyPlace, settings: Settings, environment: Mapping[str, str]) -> KeySource:
+    if isinstance(place, InEnvironment):
+        return EnvironmentKey(place.environment, environment)
+    return CommandKey(place.command, place.seconds) if isinstance(place, FromCommand) else FileKey(settings.path(place))
+
+
+def _require_custodians(policy: Policy, vault: Vault) -> None:
+    """Refuse a policy that has custodians whose certificates nobody knows.
+
+    Raises:
+        ConfigurationError: it has.
+    """
+    named = {name for profile in policy.profiles.values() for name in profile.custodians or ()}
+    if unknown := sorted(named - set(vault.files)):
+        raise ConfigurationError(
+            f"policy.toml has custodian(s) without a certificate: {', '.join(unknown)}.",
+            remedy="Name the file of each one's certificate under [custodians] in settings.toml.",
+        )
 
 
 def _proxy(settings: Settings, policy: Policy) -> Proxy | None:

@@ -14,24 +14,36 @@ from sqlalchemy import Connection
 from orthanc_plugin.audit.chain import verify as walk
 from orthanc_plugin.cli.common import json_option, say, services, show, told
 from orthanc_plugin.registry import (
+    access,
     authorities,
     breakglass,
     captures,
     changes,
     consents,
     devices,
+    disposals,
+    holds,
     ledger,
+    linkage,
+    openings,
     operators,
+    plans,
+    pseudonymkeys,
+    retentionfacts,
+    retentionschedules,
     reviews,
+    stubs,
 )
 from orthanc_plugin.registry.consentrows import recorders
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.trail import Trail, details
+from orthanc_plugin.retention import certifying
 
 # The rows that the trail seals: how the words begin, and what they are now.
 RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "consent": (consents.SEAL, consents.seals),
     "review": (reviews.SEAL, reviews.seals),
+    "review step": (reviews.STEP_SEAL, reviews.step_seals),
     "disclosure": (ledger.SEAL, ledger.seals),
     "authority": (authorities.SEAL, authorities.seals),
     "emergency access": (breakglass.SEAL, breakglass.seals),
@@ -39,8 +51,23 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "change": (changes.SEAL, changes.seals),
     "device": (devices.SEAL, devices.seals),
     "operator": (operators.SEAL, operators.seals),
+    "pseudonym key": (pseudonymkeys.SEAL, pseudonymkeys.seals),
+    "linkage review": (linkage.SEAL, linkage.seals),
+    "re-identification": (openings.SEAL, openings.seals),
+    "subject access": (access.SEAL, access.seals),
+    "subject access check": (access.CHECK_SEAL, access.check_seals),
+    "hold": (holds.SEAL, holds.seals),
+    "retention fact": (retentionfacts.SEAL, retentionfacts.seals),
+    "retention feed": (retentionfacts.FEED_SEAL, retentionfacts.feed_seals),
+    "retention schedule": (retentionschedules.SEAL, retentionschedules.seals),
+    "disposition plan": (plans.PLAN_SEAL, plans.plan_seals),
+    "disposition decision": (plans.DECISION_SEAL, plans.decision_seals),
+    "disposition approval": (plans.APPROVAL_SEAL, plans.approval_seals),
+    "disposition outcome": (disposals.SEAL, disposals.seals),
+    "disposition stub": (stubs.SEAL, stubs.seals),
+    "disposition certificate": (certifying.SEAL, certifying.seals),
 }
-UNSEALED_ONCE: Final = frozenset({"review", "disclosure"})  # by version 0.1
+UNSEALED_ONCE: Final = frozenset({"disclosure"})  # by version 0.1
 
 
 @click.group()
@@ -90,7 +117,8 @@ def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> Non
     """Prove the trail whole: every entry follows the one before it, every signed head is met, no record was changed.
 
     The records that the trail seals are consents, reviews, disclosures as they began, authorities, emergency access,
-    stopped captures, devices and operators, and what people or feeds changed of a patient or picture.
+    stopped captures, devices and operators, requests for subject access with their checks, pseudonym keys in use,
+    linkage reviews, re-identifications, and what people or feeds changed of a patient or picture.
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()

@@ -16,9 +16,11 @@ from typing import Final, ParamSpec, TypeVar
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orthanc_plugin.clock import new_id, now
 from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.policy.words import one_line
 from orthanc_plugin.services import Services, build
 
 P = ParamSpec("P")
@@ -67,10 +69,10 @@ def told(command: Callable[P, T]) -> Callable[P, T]:
 
 
 def plain(value: object) -> str:
-    """Return a cell's text."""
+    """Return a cell's text: one line, in which nothing steers the terminal."""
     if isinstance(value, list | tuple):
-        return "; ".join(str(each) for each in value)
-    return "" if value is None else str(value)
+        return one_line("; ".join(str(each) for each in value))
+    return "" if value is None else one_line(str(value))
 
 
 def show(rows: Iterable[Row], columns: Iterable[str], *, as_json: bool, empty: str) -> None:
@@ -83,7 +85,7 @@ def show(rows: Iterable[Row], columns: Iterable[str], *, as_json: bool, empty: s
     elif sys.stdout.isatty():
         table = Table(*names)
         for row in found:
-            table.add_row(*(plain(row.get(name)) for name in names))
+            table.add_row(*(Text(plain(row.get(name))) for name in names))  # what people wrote is no markup
         Console().print(table)
     else:
         click.echo("\t".join(names))

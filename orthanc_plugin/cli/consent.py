@@ -19,7 +19,7 @@ from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
 from orthanc_plugin.lifecycle import consenting, withdrawal
 from orthanc_plugin.lifecycle import sweep as sweeping
-from orthanc_plugin.lifecycle.withdrawal import Consequences
+from orthanc_plugin.lifecycle.consequences import Consequences
 from orthanc_plugin.policy.consent import standing
 from orthanc_plugin.policy.dates import has_died
 from orthanc_plugin.policy.model import Patient

@@ -12,7 +12,8 @@ from orthanc_plugin.cli.common import json_option, say, services, told
 from orthanc_plugin.enforcement.dryrun import Would, would
 from orthanc_plugin.enforcement.dryrun import recipient as named
 from orthanc_plugin.errors import ConsentgateError
-from orthanc_plugin.policy.cases import CaseError, answer, parse_case
+from orthanc_plugin.policy.casefields import CaseError
+from orthanc_plugin.policy.cases import answer, parse_case
 from orthanc_plugin.policy.decide import decide as decided
 from orthanc_plugin.policy.explain import explain
 from orthanc_plugin.policy.model import Decision, Effect

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from orthanc_plugin.policy.cases import CaseError
+from orthanc_plugin.policy.casefields import CaseError
 from orthanc_plugin.policy.eventcases import Answer, event_answer, parse_event_case, readable, takes_back
 from orthanc_plugin.policy.eventmodel import Outcome
 from orthanc_plugin.policy.events import outcome

@@ -13,12 +13,14 @@ from typing import Final
 import click
 
 from orthanc_plugin.cli.common import json_option, say, told
+from orthanc_plugin.config.schedulefile import shipped_text
+from orthanc_plugin.deid.keys import make_key
 from orthanc_plugin.errors import ConfigurationError
-from orthanc_plugin.services import make_key
 
 USERS: Final = ("derm", "uploader", "teacher", "admin", "epr", "governance", "consentgate")
 KEYS: Final = ("pseudonym.key", "spool.key", "trail.key")
 FILES: Final = ("orthanc.json", "settings.toml", "policy.toml")
+SCHEDULE: Final = "retention.toml"
 
 
 def _write(path: Path, text: str) -> None:
@@ -28,12 +30,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def write_defaults(folder: Path, values: dict[str, str], passwords: dict[str, str]) -> None:
-    """Write the three files, the keys and the folders.
+    """Write the files, the keys and the folders.
 
     Raises:
         ConfigurationError: one of the files is there already.
     """
-    taken = [name for name in FILES if (folder / name).exists()]
+    taken = [name for name in (*FILES, SCHEDULE) if (folder / name).exists()]
     if taken:
         raise ConfigurationError(
             f"The folder has {', '.join(taken)} already.", remedy="Name an empty folder; nothing was changed."
@@ -47,6 +49,7 @@ def write_defaults(folder: Path, values: dict[str, str], passwords: dict[str, st
     for name in FILES:
         template = Template(files("orthanc_plugin.cli").joinpath("defaults", name).read_text(encoding="utf-8"))
         _write(folder / name, template.substitute(values, users=users, folder=str(folder.resolve())))
+    _write(folder / SCHEDULE, shipped_text())
 
 
 @click.command()
@@ -61,7 +64,7 @@ def write_defaults(folder: Path, values: dict[str, str], passwords: dict[str, st
 @json_option
 @told
 def init(folder: Path, plugins: str, script: Path, as_json: bool, **ports: int) -> None:
-    """Write orthanc.json, settings.toml, policy.toml and keys into FOLDER, with a password for each user."""
+    """Write configuration, retention schedule and keys into FOLDER, with a password for each user."""
     passwords = {name: secrets.token_urlsafe(18) for name in USERS}
     values = {**{name: str(port) for name, port in ports.items()}, "plugins": plugins, "script": str(script.resolve())}
     try:

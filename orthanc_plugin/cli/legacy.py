@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from orthanc_plugin.cli.common import by_option, json_option, say, services, told
-from orthanc_plugin.cli.running import archive
+from orthanc_plugin.enforcement.running import archive
 from orthanc_plugin.lifecycle import legacy as pictures
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from orthanc_plugin.cli.common import json_option, show, told
+from orthanc_plugin.clock import now
 from orthanc_plugin.config.policyfile import load_policy
 from orthanc_plugin.config.profiles import SHIPPED, ProfileChoice, resolved
-from orthanc_plugin.config.settings import load_settings
+from orthanc_plugin.config.settings import Settings, load_settings
 from orthanc_plugin.deid.profile import Profile
+from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ConfigurationError
 
 DEFAULT_SETTINGS = Path("settings.toml")
@@ -24,11 +26,29 @@ def profiles() -> dict[str, ProfileChoice]:
     Raises:
         ConfigurationError: the settings that were named, or their policy, can't be used.
     """
+    settings = _settings()
+    if settings is None:
+        return dict(SHIPPED)
+    return {**SHIPPED, **load_policy(settings.path(settings.policy.file)).profiles}
+
+
+def _settings() -> Settings | None:
+    """Return the settings, None where there are none and none were named."""
     named = click.get_current_context().find_root().params.get("settings")
     if named is None and not DEFAULT_SETTINGS.exists():
-        return dict(SHIPPED)
-    settings = load_settings(Path(named or DEFAULT_SETTINGS), os.environ)
-    return {**SHIPPED, **load_policy(settings.path(settings.policy.file)).profiles}
+        return None
+    return load_settings(Path(named or DEFAULT_SETTINGS), os.environ)
+
+
+def vault() -> Vault:
+    """Return what locks attributes into copies for the settings' custodians; without settings there are none.
+
+    Raises:
+        ConfigurationError: the settings that were named can't be used.
+    """
+    settings = _settings()
+    files = {name: settings.path(file) for name, file in settings.custodians.items()} if settings else {}
+    return Vault(files, now)
 
 
 def chosen(name: str) -> Profile:
@@ -48,6 +68,7 @@ def chosen(name: str) -> Profile:
         options=found.options,
         overrides=found.overrides,
         pixels=found.pixels,
+        custodians=found.custodians,
     )
 
 

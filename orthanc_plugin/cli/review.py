@@ -1,105 +1,254 @@
-"""``consentgate review list | confirm``: what a named person found when looking at a picture."""
+"""``consentgate review list | open | propose | redact | confirm | reject``: what people find in pictures."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
 
 import click
 
-from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
-from orthanc_plugin.errors import UnknownImageError
-from orthanc_plugin.policy.model import Obligation
-from orthanc_plugin.registry import images, reviews, tasks
-from orthanc_plugin.registry.reviews import CHECKLIST, Review
-from orthanc_plugin.registry.trail import append
+from orthanc_plugin.deid.regions import region as read_region
+from orthanc_plugin.enforcement import reviewing as desks
+from orthanc_plugin.enforcement.reviewing import Desk, Picture
+from orthanc_plugin.enforcement.running import archive as running_archive
+from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.lifecycle import reviewing
+from orthanc_plugin.policy.reviewing import CHECKLIST, ITEMS, Outline, Review, Shown
 from orthanc_plugin.services import Services
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DOOR: Final = "consentgate review"
+COLUMNS: Final = ("image", "profile", "state", "since", "requesters", "open_by", "proposals", "reason")
+ANSWERS: Final = {"no": Shown.NOT_SHOWN, "covered": Shown.COVERED, "yes": Shown.IDENTIFIES}
+RECORDED: Final = {"YES": "may leave anonymised, where consent covers it", "NO": "may not leave anonymised"}
+
+
+class UnwritablePictureError(ConsentgateError):
+    """The place for the picture can't be written to."""
+
+    remedy = "Name a file in a folder that you can write to; what was recorded so far stays."
+
+
+image_argument = click.argument("image")
+item = click.Choice(CHECKLIST)
+out_option = click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where the picture is written."
+)
+
+
+def profile_option(*, required: bool) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return the option that names the profile; a verdict without one counts under every profile."""
+    more = "" if required else " [default: every profile, of the picture as it is]"
+    return click.option("--profile", required=required, default="", help=f"Profile of the copy.{more}")
 
 
 @click.group()
 def review() -> None:
-    """Record what a person found when looking at a picture."""
+    """Look at pictures before anonymised copies leave, and record what was found."""
 
 
 @review.command(name="list")
 @json_option
 @told
 def list_(as_json: bool) -> None:
-    """List the pictures that somebody must look at before an anonymised copy may leave."""
-    with services().database.reading() as connection:
-        found = tasks.open_tasks(connection, Obligation.VERIFY_RESIDUAL_ID)
-    rows = [{"image": task["subject"], "since": task["opened_at"], "reason": task["reason"]} for task in found]
-    show(rows, ("image", "since", "reason"), as_json=as_json, empty="Nothing waits for a review.")
+    """List the pictures that somebody must look at before an anonymised copy may leave, the oldest first."""
+    shared = services()
+    act = shared.act("", DOOR)
+    with shared.database.reading() as connection:
+        rows = [desks.told(each) for each in reviewing.queue(connection, act, shared.release.under)]
+    show(rows, COLUMNS, as_json=as_json, empty="Nothing waits for a review.")
 
 
-def _answers(identifying: tuple[str, ...], *, nothing: bool) -> dict[str, bool]:
-    """Return the checklist's answers: from the options, or asked one by one at a terminal."""
-    if nothing and identifying:
-        raise click.UsageError("--nothing-identifying and --identifying contradict one another.")
-    if nothing or identifying:
-        return {item: item in identifying for item in CHECKLIST}
-    if not sys.stdin.isatty():
-        raise click.UsageError("Give --nothing-identifying, or --identifying ITEM for each thing that identifies.")
-    return {item: click.confirm(f"Does the picture show an identifying {item}?", default=None) for item in CHECKLIST}
-
-
-def _record(shared: Services, image: str, checklist: dict[str, bool], by: str, note: str) -> Review:
-    at = shared.clock()
-    with shared.database.writing() as connection:
-        row = images.get(connection, image)
-        if row is None:
-            raise UnknownImageError("No image in the archive has this SOP Instance UID.")
-        found = Review(
-            review_id=shared.ids(),
-            sop_instance_uid=image,
-            sha256=row.sha256,
-            checklist=checklist,
-            reviewer=by,
-            reviewed_at=at,
-            note=note,
-        )
-        seal = reviews.record(connection, found)
-        tasks.close_tasks(connection, kind=Obligation.VERIFY_RESIDUAL_ID, subject=image, by=by, at=at)
-        append(
-            connection,
-            [
-                AuditEvent(
-                    id=found.review_id,
-                    at=at,
-                    event=EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
-                    outcome=Outcome.SUCCESS,
-                    actor=by,
-                    door="consentgate review",
-                    subject=image,
-                    effect=f"ANONYMISABLE_{found.outcome}",
-                    reasons=tuple(f"identifying: {item}" for item, shown in checklist.items() if shown),
-                    policy=shared.policy.sha256,
-                    detail=seal,
-                )
-            ],
-        )
+@contextmanager
+def _desk(image: str, profile: str, by: str) -> Iterator[Desk]:
+    """Give the place where ``by`` reviews the picture; whoever runs commands here sees intimate pictures too."""
+    shared = services()
+    with running_archive(shared) as archive:
+        yield Desk(shared, archive, shared.act(by, DOOR), image, profile, sees_intimate=True)
     shared.sign_head()
-    return found
+
+
+def _write(picture: Picture, out: Path) -> None:
+    """Write the picture so that nobody else can read it.
+
+    Raises:
+        UnwritablePictureError: it can't be written there.
+    """
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(picture.content)
+    except OSError as error:
+        raise UnwritablePictureError(f"The picture can't be written ({type(error).__name__}).") from error
+
+
+def _told(review_: Review, **more: object) -> dict[str, object]:
+    return {
+        "review": review_.review_id,
+        "image": review_.sop_instance_uid,
+        "profile": review_.profile,
+        "reviewer": review_.reviewer,
+        **more,
+    }
+
+
+@review.command(name="open")
+@image_argument
+@profile_option(required=True)
+@out_option
+@by_option
+@json_option
+@told
+def open_(image: str, profile: str, out: Path, by: str, as_json: bool) -> None:
+    """Take IMAGE (SOP Instance UID) to look at, alone for a while; Orthanc must run."""
+    with _desk(image, profile, by) as desk:
+        opened = desk.open()
+        picture = desk.picture()
+        _write(picture, out)
+    sentence = f"Open in your name: {out} ({picture.media}). Delete it when you have looked."
+    say(_told(opened, out=str(out), media=picture.media), sentence, as_json=as_json)
 
 
 @review.command()
-@click.argument("image")
-@click.option("--nothing-identifying", "nothing", is_flag=True, help="I looked for every item; none identifies.")
-@click.option("--identifying", multiple=True, type=click.Choice(CHECKLIST), help="This identifies; repeatable.")
+@image_argument
+@profile_option(required=True)
+@by_option
+@json_option
+@told
+def propose(image: str, profile: str, by: str, as_json: bool) -> None:
+    """Have the detectors of policy.toml draft regions on IMAGE, which you have open.
+
+    They don't make a picture anonymous: nothing found is not nothing there.
+    """
+    with _desk(image, profile, by) as desk:
+        drafted = desk.propose()
+    said = desks.proposals(drafted)
+    sentence = "; ".join([*said, *(f"region {','.join(map(str, each))}" for each in drafted.regions)])
+    say(_told(drafted, regions=drafted.regions, proposals=said), sentence, as_json=as_json)
+
+
+def _regions(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[Outline, ...]:
+    found = []
+    for value in values:
+        parts = value.split(",")
+        if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
+            raise click.BadParameter("give a region as x,y,width,height in pixels.")
+        left, top, width, height = map(int, parts)
+        found.append((left, top, width, height))
+    return tuple(found)
+
+
+@review.command()
+@image_argument
+@profile_option(required=True)
+@click.option("--region", "regions", multiple=True, callback=_regions, help="x,y,width,height in pixels; repeatable.")
+@click.option("--proposed", is_flag=True, help="Blank what the detectors proposed as well.")
+@out_option
+@by_option
+@json_option
+@told
+def redact(
+    image: str, profile: str, regions: tuple[Outline, ...], proposed: bool, out: Path, by: str, as_json: bool
+) -> None:
+    """Set what is blanked on IMAGE, which you have open, and write the picture as it would leave.
+
+    Regions grow to whole blocks of the JPEG. They take the place of those set before; none means that nothing is
+    blanked.
+    """
+    for each in regions:
+        read_region(each)
+    with _desk(image, profile, by) as desk:
+        set_ = desk.redact(regions, with_proposed=proposed)
+        picture = desk.picture()
+        _write(picture, out)
+    sentence = f"Blanked: {len(set_.regions)} regions. Look at {out} ({picture.media}): so it would leave."
+    say(_told(set_, regions=set_.regions, out=str(out), media=picture.media), sentence, as_json=as_json)
+
+
+def _answers(covered: tuple[str, ...], identifying: tuple[str, ...], *, nothing: bool) -> dict[str, Shown]:
+    """Return the checklist's answers: from the options, or asked one by one at a terminal."""
+    if (nothing and identifying) or set(covered) & set(identifying):
+        raise click.UsageError("--nothing-identifying, --covered and --identifying contradict one another.")
+    if nothing or identifying:
+        return {
+            each: Shown.IDENTIFIES if each in identifying else Shown.COVERED if each in covered else Shown.NOT_SHOWN
+            for each in CHECKLIST
+        }
+    if not sys.stdin.isatty():
+        raise click.UsageError("Give --nothing-identifying, or --identifying ITEM for each thing that identifies.")
+    choice = click.Choice(tuple(ANSWERS))
+    return {
+        each: ANSWERS[click.prompt(f"Does the picture show what identifies: {words}?", type=choice)]
+        for each, words in ITEMS.items()
+    }
+
+
+def _record(step: Callable[[Services], Review], *, as_json: bool) -> None:
+    shared = services()
+    found = step(shared)
+    shared.sign_head()
+    sentence = f"Recorded: the picture {RECORDED.get(found.outcome, 'needs another look')}."
+    say(_told(found, anonymisable=found.outcome, regions=found.regions), sentence, as_json=as_json)
+
+
+@review.command()
+@image_argument
+@profile_option(required=False)
+@click.option(
+    "--nothing-identifying", "nothing", is_flag=True, help="I looked for every item; none identifies, as it leaves."
+)
+@click.option("--covered", multiple=True, type=item, help="This is shown, and covered by a region; repeatable.")
+@click.option("--identifying", multiple=True, type=item, help="This identifies; repeatable.")
 @click.option("--note", default="", help="Anything worth keeping with the finding.")
 @by_option
 @json_option
 @told
-def confirm(image: str, nothing: bool, identifying: tuple[str, ...], note: str, by: str, as_json: bool) -> None:
+def confirm(
+    image: str,
+    profile: str,
+    nothing: bool,
+    covered: tuple[str, ...],
+    identifying: tuple[str, ...],
+    note: str,
+    by: str,
+    as_json: bool,
+) -> None:
     """Record, in your name, whether IMAGE (SOP Instance UID) shows anything identifying.
 
-    The list to look for: face, tattoo, jewellery, birthmark or scar, clothing, room or background, reflection, text,
-    rare condition. Without options each is asked for at the terminal.
+    The list to look for: face, eyes, ears, tattoo, jewellery, rings, birthmark or scar, clothing, text, other people,
+    reflection, room or background, rare condition. Without options each is asked for at the terminal. With a profile
+    you must have the picture open, and the regions that you set are blanked in every copy.
     """
-    found = _record(services(), image, _answers(identifying, nothing=nothing), by, note)
-    words = {"YES": "may leave anonymised, where consent covers it", "NO": "may not leave anonymised"}
-    say(
-        {"review": found.review_id, "image": image, "anonymisable": found.outcome, "reviewer": found.reviewer},
-        f"Recorded: the picture {words.get(found.outcome, 'needs another look')}.",
-        as_json=as_json,
-    )
+    answers = _answers(covered, identifying, nothing=nothing)
+
+    def step(shared: Services) -> Review:
+        with shared.database.writing() as connection:
+            on = reviewing.matter(connection, image, profile, shared.release.under)
+            return reviewing.confirm(connection, shared.act(by, DOOR), on, answers, note)
+
+    _record(step, as_json=as_json)
+
+
+@review.command()
+@image_argument
+@profile_option(required=False)
+@click.option("--reason", required=True, help="Why it may not leave anonymised.")
+@by_option
+@json_option
+@told
+def reject(image: str, profile: str, reason: str, by: str, as_json: bool) -> None:
+    """Record, in your name, that no anonymised copy of IMAGE may leave: under this profile, or under any."""
+
+    def step(shared: Services) -> Review:
+        with shared.database.writing() as connection:
+            on = reviewing.matter(connection, image, profile, shared.release.under)
+            return reviewing.reject(connection, shared.act(by, DOOR), on, reason)
+
+    _record(step, as_json=as_json)

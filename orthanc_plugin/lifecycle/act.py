@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain
 
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Ids, hospital_day
 from orthanc_plugin.config.policyfile import Policy
+from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.policy.persons import folded
+
+
+class UnnamedPersonError(ConsentgateError):
+    """Somebody acts whom policy.toml doesn't know, where a second person must."""
+
+    remedy = "Have somebody of [[disposition.officers]] or [[users]] do it, under a name that policy.toml has."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +47,18 @@ class Act:
     def day(self) -> date:
         """Return the day it is at the hospital."""
         return hospital_day(self.at)
+
+    def require_named(self) -> None:
+        """Refuse whoever is neither an officer nor a user: a name that anybody may make up is no second person.
+
+        Raises:
+            UnnamedPersonError: policy.toml doesn't know the name.
+        """
+        officers = self.policy.disposition.officers
+        names = chain.from_iterable((each.person, *each.accounts) for each in officers)
+        users = chain.from_iterable((each.name, each.person) for each in self.policy.users)
+        if folded(self.by) not in {folded(name) for name in (*names, *users) if name}:
+            raise UnnamedPersonError("Whoever does this is not in policy.toml.")
 
     def event(
         self,

@@ -18,8 +18,8 @@ from dicomwrap.terms import Audience, ConsentState, Form, Purpose, WithdrawalPha
 from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.lifecycle import covered, people, withdrawal
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
 from orthanc_plugin.lifecycle.duties import open_tasks
-from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.eventmodel import Task, TaskKind
 from orthanc_plugin.policy.model import ImageStatus, Recipient, Request

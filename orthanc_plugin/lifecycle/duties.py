@@ -13,7 +13,9 @@ from sqlalchemy import Connection
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.policy.access import AccessTask
 from orthanc_plugin.policy.eventmodel import Task, TaskKind
+from orthanc_plugin.policy.linkage import TASK
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.registry import tasks
 from orthanc_plugin.registry.trail import append
@@ -23,6 +25,8 @@ DONE_BY: Final[dict[str, str]] = {
     TaskKind.CONFIRM_RECALL: "consentgate disclosure recalled",
     Obligation.VERIFY_RESIDUAL_ID: "consentgate review confirm",
     Obligation.RETROSPECTIVE_REVIEW: "consentgate break-glass review",
+    AccessTask.SUBJECT_ACCESS: "consentgate subject-access close",
+    TASK: "consentgate linkage permit",
 }
 
 

@@ -40,6 +40,7 @@ class Rows:
         key: the column whose repetition is told.
         identity: gives what a file may speak of only once; '' for a row that stands for itself.
         apply: puts a row into the registry and returns the id of what it became.
+        edition: what makes the same words news, such as the moment that a feed tells them for.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Rows:
     key: str
     identity: Callable[[Cells, Act], str]
     apply: Callable[[Connection, Act, Cells, str], str]
+    edition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ def _taken(database: Database, act: Act, rows: Rows, line: Line, others: Census,
     fault = line.fault or others.fault(line, _identity(rows, line, act), rows.key)
     if fault is not None:
         raise RowError((fault,))
-    digest = line.digest(rows.name)
+    digest = line.digest(f"{rows.name}{rows.edition}")
     try:
         with database.writing() as connection:
             if imports.known(connection, digest):

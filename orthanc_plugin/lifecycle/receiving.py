@@ -24,7 +24,7 @@ from dicomwrap.terms import ConsentLevel, ConsentState, Purpose, WithdrawalPhase
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.lifecycle import consenting, covered, withdrawal
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.lifecycle.withdrawal import Consequences, Withdrawn
+from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.registry import consents, patients, tasks
 from orthanc_plugin.registry.consentrows import IncompleteConsentError, taken

@@ -10,7 +10,6 @@ Sources: requirements 2.9 (one transaction), 0 (4), 002-26a, 002-26b; UK GDPR 17
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import date
 from typing import Final
 
@@ -21,6 +20,7 @@ from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, Purpose, Withdrawa
 from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.lifecycle import capture, covered
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
 from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.policy.eventmodel import (
@@ -36,7 +36,7 @@ from orthanc_plugin.policy.eventmodel import (
 )
 from orthanc_plugin.policy.events import outcome
 from orthanc_plugin.policy.model import ImageStatus, MadeFor, Obligation
-from orthanc_plugin.registry import captures, consents, images, ledger, quarantine, tasks
+from orthanc_plugin.registry import captures, consents, disposals, images, ledger, quarantine, tasks
 from orthanc_plugin.registry.captures import StopKind
 from orthanc_plugin.registry.consentrows import taken
 from orthanc_plugin.registry.images import ImageRow
@@ -52,40 +52,6 @@ UNFILED: Final[dict[Status, ImageState]] = {
     Status.AWAITING_PATIENT_APPROVAL: ImageState.AWAITING_PATIENT_APPROVAL,
     Status.APPROVED: ImageState.AWAITING_PATIENT_APPROVAL,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consequences:
-    """What a withdrawal came to.
-
-    Attributes:
-        recalls: ids of the disclosures that are recalled.
-        not_recallable: ids of those that can't be.
-        restricted: SOP Instance UIDs of filed pictures that are kept, but restricted.
-        proposed: those of them that are proposed for disposal.
-        deleted: SOP Instance UIDs of pictures that were never filed and are gone.
-        spool_names: what is to be dropped from the spool once the transaction is committed.
-    """
-
-    recalls: tuple[str, ...] = ()
-    not_recallable: tuple[str, ...] = ()
-    restricted: tuple[str, ...] = ()
-    proposed: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
-    spool_names: tuple[str, ...] = ()
-
-    def __add__(self, other: Consequences) -> Consequences:
-        return Consequences(
-            **{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Consequences)}
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withdrawn:
-    """The consent's new version, and what followed from it."""
-
-    record: ConsentRecord
-    consequences: Consequences
 
 
 def withdraw(
@@ -178,9 +144,14 @@ def _filed(
     """Recall the copies of a filed picture; keep it, restricted where it may no longer be used for care."""
     uid, known = row.sop_instance_uid, line[0]
     copies = _copies(connection, line, uid)
-    after = outcome(_before(known, ImageState(row.status), row.made_for, copies), event)
-    if restricted := after.image is ImageState.RESTRICTED and row.status is ImageStatus.ACTIVE:
-        images.change(connection, uid, {"status": ImageStatus.RESTRICTED})
+    marked = disposals.marked_as(connection, uid)  # what is being destroyed may yet be kept: it comes back as it was
+    status = row.status if marked is None else marked.was(uid)
+    after = outcome(_before(known, ImageState(status), row.made_for, copies), event)
+    if restricted := after.image is ImageState.RESTRICTED and status is ImageStatus.ACTIVE:
+        if marked is None:
+            images.change(connection, uid, {"status": ImageStatus.RESTRICTED})
+        else:
+            disposals.restrict(connection, marked, uid)
     return _recalled(connection, act, after, row, f"withdrawn from consent {known.id}") + Consequences(
         restricted=(uid,) if restricted else (),
         proposed=(uid,) if any(task.kind is TaskKind.PROPOSE_DISPOSAL for task in after.tasks) else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import deciding, doors, redaction, wrapping
+from benchmarks import deciding, deidentifying, detecting, doors, redaction, wrapping
 
 
 def test_the_benchmark_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
@@ -51,3 +51,23 @@ def test_the_benchmark_of_redaction_measures_each_arm_it_tells_of() -> None:
     arms = [line.split("|")[1].strip() for line in lines if line.count("|") == 6 and "---" not in line]
     assert len(arms) == 13
     assert all(f"| {arm} |" in section for arm in arms if not arm.startswith("12 MP"))
+
+
+def test_the_benchmark_of_anonymised_copies_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    section = documented.split("## Anonymised copies")[1].split("\n## ")[0]
+    ours = deidentifying.own_arms()
+    lines = [*deidentifying.table(tmp_path, ours, 1, {"0.6 MB": (160, 120, 75)})]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+    assert [row[1] for row in cells] == list(ours) == list(deidentifying.NAMES[:2])
+    assert [row[5:] for row in cells] == [["EXIF", ""], ["", "4"]]
+    assert all(f"| {kind} | {name} |" in section for kind in deidentifying.KINDS for name in deidentifying.NAMES)
+    assert all(peer in section for peer in deidentifying.PEERS)
+
+
+def test_the_benchmark_of_detectors_measures_each_arm_it_tells_of() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    section = documented.split("## Proposals")[1]
+    arms = [line.split("|")[1].strip() for line in [*detecting.table(1, (400, 300))][2:]]
+    assert len(arms) == 4
+    assert all(f"| {arm} |" in section for arm in arms)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from orthanc_plugin.archive.port import NothingSentError, NotTakenError
 from orthanc_plugin.errors import ArchiveError
 
 
@@ -17,23 +18,29 @@ class ArchiveSimulator:
         objects: stored bytes by Orthanc identifier.
         sent: modality and bytes of everything that left.
         watcher: called with modality and bytes while an object is being sent, before it counts as sent.
-        unreachable: modalities that don't confirm what they are sent.
+        silent: modalities that don't confirm what they are sent.
+        unreachable: modalities with which there is no association.
         known_modalities: what Orthanc says of its DICOM modalities.
         known_peers: what Orthanc says of its peers.
         loaded: the plugins Orthanc has loaded.
         index: what the archive's index has of objects, by Orthanc identifier.
         stopped: how often Orthanc was told to stop.
+        open: how many associations are open.
+        refused: what a recipient refuses after it was sent.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     watcher: Callable[[str, bytes], None] = lambda _modality, _content: None
+    silent: set[str] = field(default_factory=set)
     unreachable: set[str] = field(default_factory=set)
     known_modalities: dict[str, dict[str, object]] = field(default_factory=dict)
     known_peers: dict[str, object] = field(default_factory=dict)
     loaded: tuple[str, ...] = ("python", "dicom-web")
     index: dict[str, dict[str, str]] = field(default_factory=dict)
     stopped: int = 0
+    open: int = 0
+    refused: set[bytes] = field(default_factory=set)
 
     def read(self, orthanc_instance: str) -> bytes:
         """Return the stored bytes, or fail as the real adapter does."""
@@ -47,12 +54,10 @@ class ArchiveSimulator:
         self.objects[name] = content
         return name
 
-    def send(self, content: bytes, modality: str) -> None:
-        """Let the watcher look, then send."""
-        self.watcher(modality, content)
-        if modality in self.unreachable:
-            raise ArchiveError("Orthanc answered 500.")
-        self.sent.append((modality, content))
+    def sending(self, modality: str) -> SendingSimulator:
+        """Return what sends to a modality."""
+        self.open += 1
+        return SendingSimulator(archive=self, modality=modality)
 
     def modalities(self) -> dict[str, dict[str, object]]:
         """Return the effective modalities."""
@@ -77,3 +82,27 @@ class ArchiveSimulator:
     def shut_down(self) -> None:
         """Count that Orthanc was told to stop."""
         self.stopped += 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendingSimulator:
+    """An association with a recipient."""
+
+    archive: ArchiveSimulator
+    modality: str
+
+    def store(self, content: bytes) -> str:
+        """Let the watcher look, then send."""
+        if self.modality in self.archive.unreachable:
+            raise NothingSentError("The node can't be reached.")
+        self.archive.watcher(self.modality, content)
+        if self.modality in self.archive.silent:
+            raise ArchiveError("The node does not answer.")
+        if content in self.archive.refused:
+            raise NotTakenError("The node refuses the object.")
+        self.archive.sent.append((self.modality, content))
+        return ""
+
+    def close(self) -> None:
+        """End it."""
+        self.archive.open -= 1

@@ -81,7 +81,7 @@ class Given:
 
 def endpoints_of(world: World, path: str, core: CoreApi | None = None) -> tuple[Endpoint, ...]:
     """Return the endpoints that Orthanc would have answer at ``path``."""
-    every = overrides(world.services, world.archive, core or EmbeddedCore(), MODALITIES)
+    every = overrides(world.services, world.archive, core or EmbeddedCore(), MODALITIES, world.worker())
     (found,) = (endpoints for regex, endpoints in by_path(every) if re.fullmatch(regex, path))
     return found
 

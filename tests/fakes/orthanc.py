@@ -14,6 +14,7 @@ from typing import Any
 class ChangeType(IntEnum):
     """Changes the plugin is told of; values of orthanc-python 4.0."""
 
+    DELETED = 1
     ORTHANC_STARTED = 10
     ORTHANC_STOPPED = 11
 

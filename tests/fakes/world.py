@@ -16,15 +16,18 @@ from pathlib import Path
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import Purpose
 from orthanc_plugin.config.policyfile import Binding
+from orthanc_plugin.deid.keys import make_key
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.intake import Intake, Verdict
+from orthanc_plugin.enforcement.coming import Verdict
+from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.gate import AccessRequest, Requester
+from orthanc_plugin.policy.model import Anonymisable
+from orthanc_plugin.policy.reviewing import CHECKLIST, Review, Shown
 from orthanc_plugin.registry import consents, images, ledger, patients, quarantine, reviews, schema, tasks
 from orthanc_plugin.registry.engine import open_database
 from orthanc_plugin.registry.images import ImageRow
-from orthanc_plugin.registry.reviews import CHECKLIST, Review
-from orthanc_plugin.services import Services, build, make_key
+from orthanc_plugin.services import Services, build
 from tests.fakes import postgres
 from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.pictures import CONSENT_ID, UID, consent, encoded, photograph, photograph_bytes
@@ -233,7 +236,8 @@ class World:
             review_id=self.services.ids(),
             sop_instance_uid=uid,
             sha256=self.row(uid).sha256,
-            checklist={item: item in identifying for item in CHECKLIST},
+            outcome=Anonymisable.NO if identifying else Anonymisable.YES,
+            checklist={item: Shown.IDENTIFIES if item in identifying else Shown.NOT_SHOWN for item in CHECKLIST},
             reviewer="dr-look",
             reviewed_at=self.clock(),
         )

@@ -49,6 +49,7 @@ ACCOUNTS = {
     "sender": ('["send"]', "DIRECT_CARE", "CARE_TEAM"),
     "clerk": ('["view", "consent"]', "DIRECT_CARE", "CARE_TEAM"),
     "porter": ('["store", "list"]', "DIRECT_CARE", "CARE_TEAM"),
+    "reviewer": ('["review"]', "RECORDS_MANAGEMENT", "RECORDS_OFFICER"),
     "registrar": ('["view", "break-glass"]', "TEACHING", "TRUST_CLINICIAN"),
 }
 CARE_TEAM = ("derm", "clerk", "porter", "sender")

@@ -25,8 +25,9 @@ from demo.journey import Journey
 from demo.peers import HOST, free_ports, port_is_free, wait_until
 from demo.server import ROOT, Ports, Server
 from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.deid.keys import make_key
 from orthanc_plugin.registry.trail import Trail
-from orthanc_plugin.services import build, make_key
+from orthanc_plugin.services import build
 from tests.fakes.lecturer import LECTURER
 from tests.integration.archive import Archive, ports, today
 

@@ -33,6 +33,7 @@ WITH_ROLE = {
     Role.TASKS: "governance",
     Role.BREAK_GLASS: "registrar",
     None: "derm",
+    Role.REVIEW: "reviewer",
 }
 WORDS = {
     "frame": "0",
@@ -105,7 +106,7 @@ def entry_of(doors: Doors, row: Route, before: int) -> dict[str, object]:
     return entries[0]
 
 
-@rows(*(set(Kind) - {Kind.FORBIDDEN, Kind.INTERNAL}))
+@rows(*(set(Kind) - {Kind.FORBIDDEN}))
 def test_without_the_role_no_exit_opens(doors: Doors, row: Route) -> None:
     if row.needs is None:
         account, rule = "consentgate", "UNKNOWN_USER"
@@ -118,7 +119,7 @@ def test_without_the_role_no_exit_opens(doors: Doors, row: Route) -> None:
     assert (entry["effect"], entry["actor"], entry["rules"]) == ("DENY", account, [rule])
 
 
-@rows(Kind.FORBIDDEN, Kind.INTERNAL)
+@rows(Kind.FORBIDDEN)
 def test_what_nobody_may_do_nobody_does(doors: Doors, row: Route) -> None:
     before = doors.last_entry()
     answer, _ = ask(doors, row, "admin", doors.objects["B"])

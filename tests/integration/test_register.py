@@ -200,11 +200,17 @@ def test_a_lost_device_is_refused_by_every_way_in_and_its_photographs_are_kept(s
 def test_a_lost_device_that_sends_by_itself_is_known_by_its_ae_title(studio: Studio) -> None:
     studio.run("device", "change", "LOST-2", "--aet", "DERMCAM", *WHY)
     studio.run("device", "lost", "LOST-2", "--reason", "stolen", "--by", "illustration")
-    _, path = studio.made()
+    uid, path = studio.made()
+    assert not studio.by_cstore(path)
     assert not studio.by_cstore(path)
     assert studio.server.audit(1)[0]["rules"] == ["DEVICE_LOST"]
+    assert (studio.rules(uid), studio.became(uid, told=False)) == (["DEVICE_LOST"], REFUSED)
+    assert uid in [each["sop_instance_uid"] for each in studio.run("device", "images", "LOST-2")]
+    with sqlite3.connect(studio.server.folder / "registry.db") as registry:
+        assert registry.execute("SELECT count(*) FROM images WHERE sop_instance_uid = ?", (uid,)).fetchone() == (0,)
     studio.run("device", "found", "LOST-2", "--reason", "handed in", "--by", "illustration")
     assert studio.by_cstore(path)
+    assert studio.became(uid, told=True) == FILED
 
 
 def test_what_is_to_be_looked_into_is_on_the_list_and_what_was_is_filed(studio: Studio) -> None:

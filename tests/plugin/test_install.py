@@ -26,6 +26,8 @@ from tests.unit.enforcement.test_http import basic
 ALWAYS = {
     "http",
     "rest /consentgate/health",
+    "rest /consentgate/reviews/[0-9.]+/proposals",
+    "rest /consentgate/reviews(/.*)?",
     "rest /consentgate/(.*)",
     "move",
     "find",
@@ -39,7 +41,7 @@ ALWAYS = {
 
 def answered(parts: Parts) -> set[str]:
     """Return the hooks for the core's routes that are answered by Consentgate."""
-    every = overrides(parts.services, parts.archive, parts.core, parts.modalities)
+    every = overrides(parts.services, parts.archive, parts.core, parts.modalities, parts.moves)
     return {f"rest {path}" for path, _ in by_path(every)}
 
 
@@ -86,7 +88,8 @@ def test_at_the_stop_the_boot_file_is_gone_and_the_head_is_signed(plugin: Plugin
     assert boot.stat().st_mode & 0o777 == 0o600
     process = this_process()
     assert process is not None
-    assert json.loads(boot.read_text()) == {"password": PASSWORD, "secret": parts.internal.secret, **process.fields()}
+    told = {"password": PASSWORD, "secret": parts.internal.secret, "storage": ""}
+    assert json.loads(boot.read_text()) == {**told, **process.fields()}
     orthanc.hooks["change"](ChangeType.ORTHANC_STOPPED, 0, "")
     assert not boot.exists()
     assert list(parts.services.heads.signed()) == [1]
@@ -95,7 +98,10 @@ def test_at_the_stop_the_boot_file_is_gone_and_the_head_is_signed(plugin: Plugin
 def test_the_health_of_threads_that_decide_is_told_by_others(plugin: Plugin) -> None:
     parts = plugin.install()
     asked = [name for name in orthanc.hooks if name.startswith("rest /consentgate/")]
-    assert asked == ["rest /consentgate/health", "rest /consentgate/(.*)"]  # the first that fits is asked
+    assert (asked[0], asked[-1]) == (
+        "rest /consentgate/health",
+        "rest /consentgate/(.*)",
+    )  # the first that fits is asked
     for well in (True, False):
         output = orthanc.RestOutput()
         orthanc.hooks[asked[0]](output, HEALTH, method="GET", headers={"authorization": basic("admin")})

@@ -8,6 +8,12 @@ from orthanc_plugin.release import Released
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.unit.cli.conftest import Shell
 
+FORGED = (
+    "INSERT INTO reviews (review_id, sop_instance_uid, sha256, outcome, checklist, reviewer, reviewed_at, note, step)"
+    " VALUES ('forged', '1.2', 'x', 'YES', '{}', 'nobody', '2020-01-01T00:00:00+00:00', '', 9)"
+)
+OF_BEFORE = FORGED.replace(", 9)", ", 0)")
+
 
 @pytest.fixture
 def told(shell: Shell) -> Shell:
@@ -29,10 +35,14 @@ def test_records_that_are_as_they_were_told_are_whole(told: Shell) -> None:
 @pytest.mark.parametrize(
     ("kind", "statement"),
     [
-        ("review", "DELETE FROM reviews"),
-        ("review", "UPDATE reviews SET outcome = 'NO'"),
-        ("review", "UPDATE reviews SET sha256 = 'other'"),
-        ("review", "UPDATE reviews SET reviewer = 'somebody-else'"),
+        ("review step", "DELETE FROM reviews"),
+        ("review step", "UPDATE reviews SET outcome = 'NO'"),
+        ("review step", "UPDATE reviews SET sha256 = 'other'"),
+        ("review step", "UPDATE reviews SET reviewer = 'somebody-else'"),
+        ("review step", "UPDATE reviews SET profile_digest = 'other'"),
+        ("review step", "UPDATE reviews SET regions = '[[0, 0, 8, 8]]'"),
+        ("review step", FORGED),
+        ("review", OF_BEFORE),
         ("disclosure", "DELETE FROM disclosures"),
         ("disclosure", "UPDATE disclosures SET recipient = 'nobody'"),
         ("disclosure", "UPDATE disclosures SET at = '2020-01-01T00:00:00+00:00'"),

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
 from pydicom import dcmread
 
 from orthanc_plugin.cli.batch import NOTES
 from orthanc_plugin.cli.main import main
+from orthanc_plugin.deid.vaultopen import attributes_in, private_key
+from tests.fakes.custodians import custodian
 from tests.fakes.pictures import encoded, photograph
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -123,6 +126,21 @@ def test_a_run_that_was_broken_off_goes_on_and_makes_no_copy_twice(desk: Desk) -
     assert len(desk.copies) == 2
 
 
+def test_several_at_a_time_make_the_copies_that_one_after_the_other_does(desk: Desk) -> None:
+    for number in range(5):
+        desk.put(f"in/{number}.dcm", encoded(photograph(uid=f"2.25.{number + 50}")))
+    desk.put("in/again.dcm", encoded(photograph()))
+    desk.put("in/x.txt", b"no picture")
+    several = desk.judged("in", *REVIEWED, "--jobs", "3", code=1)
+    copies = {path.name: path.read_bytes() for path in desk.copies}
+    assert len(copies) == 6
+    assert desk.judged("in", *REVIEWED, code=1) == several
+    for path in (*desk.copies, desk.out / NOTES):
+        path.unlink()
+    assert desk.judged("in", *REVIEWED, code=1) == several
+    assert {path.name: path.read_bytes() for path in desk.copies} == copies
+
+
 def test_a_copy_that_was_changed_or_made_otherwise_is_never_replaced(desk: Desk) -> None:
     desk.judged("in", *REVIEWED)
     (copy,) = desk.copies
@@ -155,6 +173,28 @@ def test_regions_that_can_t_be_meant_stop_the_run_before_it_begins(text: str, de
     result = desk("in", *REVIEWED, "--key", desk.key, "--regions", regions)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "regions.json" in result.stderr
+    assert desk.copies == []
+
+
+def test_a_picture_is_cropped_to_the_part_it_is_named_with_and_made_anew_for_another_part(desk: Desk) -> None:
+    crops = desk.put("crops.json", json.dumps({"Doe_Jane.dcm": [0, 0, 40, 40]}).encode())
+    (said,) = desk.judged("in", *REVIEWED, "--crops", crops)
+    made = dcmread(str(said["output"]))
+    assert (made.Columns, made.Rows) == (32, 32)
+    assert desk.judged("in", *REVIEWED, "--crops", crops) == [said]
+    desk.put("crops.json", json.dumps({"Doe_Jane.dcm": [0, 0, 16, 16]}).encode())
+    (again,) = desk.judged("in", *REVIEWED, "--crops", crops, code=1)
+    assert again["status"] == "refused"  # another copy of the picture is there
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"in/Doe_Jane.dcm": [[1, 2, 3, 4]]}', '{"in/Doe_Jane.dcm": 7}', '{"in/Dow.dcm": [0, 0, 9, 9]}']
+)
+def test_crops_that_can_t_be_meant_stop_the_run_before_it_begins(text: str, desk: Desk) -> None:
+    crops = desk.put("crops.json", text.encode())
+    result = desk("in", *REVIEWED, "--key", desk.key, "--crops", crops)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "crops.json" in result.stderr
     assert desk.copies == []
 
 
@@ -200,3 +240,31 @@ def test_words_are_for_people_and_end_with_the_counts(desk: Desk) -> None:
     result = desk("in", *REVIEWED, "--key", desk.key)
     assert result.stdout.startswith("written\tin/Doe_Jane.dcm\t")
     assert result.stderr == "1 written, 0 held, 0 refused.\n"
+
+
+SETTINGS = '[custodians]\nrecords = "records.pem"\n'
+POLICY = """
+[decisions]
+anonymised_secondary_use_of_care_photographs = "REQUIRE_CONSENT"
+[intake]
+personal_device = "reject"
+[profiles.study]
+pseudonym_domain = "study"
+custodians = ["records"]
+"""
+
+
+def test_copies_of_a_profile_with_custodians_can_be_opened_by_them_alone(desk: Desk) -> None:
+    records = custodian(desk.folder)
+    desk.put("settings.toml", SETTINGS.encode())
+    desk.put("policy.toml", POLICY.encode())
+    study = ("in", "--profile", "study", "--reviewed-by", "R. Viewer")
+    desk.judged(*study)
+    desk.judged(*study)
+    (copy,) = desk.copies
+    key = private_key(records.key)
+    certificates = x509.load_pem_x509_certificates(records.certificate.read_bytes())
+    assert attributes_in(dcmread(copy), key, certificates).PatientID == photograph().PatientID
+    records.certificate.unlink()
+    desk.put("in/next.dcm", encoded(photograph(uid="2.25.9")))
+    assert [each["status"] for each in desk.judged(*study, code=1)] == ["written", "refused"]

@@ -25,8 +25,9 @@ def test_the_program_s_table_is_told_where_no_orthanc_runs(shell: Shell) -> None
     file = found["GET", "/instances/{instance}/file"]
     assert (file["kind"], file["roles"], file["reason"]) == ("IMAGE", ["view", "internal"], "")
     shut = found["DELETE", "/instances/{instance}"]
-    assert (shut["kind"], shut["roles"]) == ("FORBIDDEN", [])
+    assert (shut["kind"], shut["roles"]) == ("FORBIDDEN", ["internal"])  # no account; the execution of a plan alone
     assert "disposition" in shut["reason"]
+    assert found["DELETE", "/studies/{study}"]["roles"] == []
     assert found["POST", "/modalities/{modality}/store"]["roles"] == ["send"]
 
 

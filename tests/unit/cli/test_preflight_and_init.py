@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from orthanc_plugin.cli.main import COMMANDS, main
 from orthanc_plugin.cli.orthancfile import read_configuration
 from orthanc_plugin.config.policyfile import load_policy
-from orthanc_plugin.services import read_key
+from orthanc_plugin.deid.keys import read_key
 from tests.unit.cli.conftest import Shell
 
 SCRIPT = Path(__file__).resolve().parents[3] / "docker" / "consent_gate.py"
@@ -31,7 +31,13 @@ def made(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_init_writes_is_the_owner_s_alone(made: Path) -> None:
     files = [path for path in made.rglob("*") if path.is_file()]
-    assert {path.name for path in files} >= {"orthanc.json", "settings.toml", "policy.toml", "spool.key"}
+    assert {path.name for path in files} >= {
+        "orthanc.json",
+        "settings.toml",
+        "policy.toml",
+        "retention.toml",
+        "spool.key",
+    }
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in (made, made / "keys", made / "storage")} == {0o700}
     keys = [read_key(path) for path in (made / "keys").iterdir()]
@@ -53,7 +59,7 @@ def test_each_user_has_a_password_of_their_own_and_is_bound(made: Path) -> None:
 def test_init_never_overwrites(made: Path, shell: Shell) -> None:
     before = (made / "policy.toml").read_bytes()
     said = shell.fails("init", made, "--script", SCRIPT)
-    assert "orthanc.json, settings.toml, policy.toml already" in said
+    assert "orthanc.json, settings.toml, policy.toml, retention.toml already" in said
     assert (made / "policy.toml").read_bytes() == before
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from orthanc_plugin.policy.model import Effect
-from orthanc_plugin.registry.reviews import CHECKLIST
+from orthanc_plugin.policy.reviewing import CHECKLIST
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, photograph_bytes
 from tests.fakes.register import taken
 from tests.unit.cli.conftest import Shell

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from io import BytesIO
 
+import pydicom
 import pytest
 from pydicom.encaps import encapsulate
 
+from dicomwrap.consenttags import read_stamp
 from orthanc_plugin.config.policyfile import Role
 from orthanc_plugin.errors import DeidentificationError, ReleaseRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
 from orthanc_plugin.release import FULFIL, Context, unmet
-from tests.fakes.pictures import CARE, UID, encoded, photograph, photograph_bytes
+from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent, encoded, photograph, photograph_bytes
 from tests.fakes.world import World
 
 
@@ -57,9 +60,12 @@ def test_an_obligation_that_nobody_can_meet_yet_refuses_the_release(obligation: 
         (Obligation.RESTRICT_VIEW, "workstation", {}, False),
         (Obligation.RESTRICT_VIEW, "named", {}, True),
         (Obligation.METADATA_ONLY, "workstation", {}, False),
-        (Obligation.TAG_PURPOSE, "workstation", {}, False),
+        (Obligation.METADATA_ONLY, "workstation", {"undepicted": True}, True),
+        (Obligation.TAG_PURPOSE, "workstation", {}, True),
+        (Obligation.TAG_PURPOSE, "workstation", {"as_stored": True}, False),
         (Obligation.REDACT_THIRD_PARTIES, "workstation", {"justified": True}, False),
         (Obligation.SERIOUS_HARM_CHECK, "workstation", {"justified": True}, False),
+        (Obligation.SERIOUS_HARM_CHECK, "workstation", {"harmless": True}, True),
     ],
 )
 def test_an_obligation_is_checked_against_what_is_so(
@@ -155,3 +161,22 @@ def test_a_refusal_keeps_the_names_as_they_are_written(world: World) -> None:
     decision = permit(Effect.PERMIT_IDENTIFIABLE, Obligation.LEGAL_REVIEW)
     with pytest.raises(ReleaseRefusedError, match="Obligation LEGAL_REVIEW can't be met yet"):
         world.services.release.prepare(decision, context(world), b"", UID)
+
+
+def test_an_identifiable_copy_for_a_secondary_use_says_what_it_is_for(world: World) -> None:
+    decision = permit(Effect.PERMIT_IDENTIFIABLE, Obligation.TAG_PURPOSE)
+    under = consent(CARE, {**TEACHING, "max_form": "IDENTIFIABLE"})
+    known = context(world, "teaching-archive", consent=under)
+    released = world.services.release.prepare(decision, known, photograph_bytes(), UID)
+    found = read_stamp(pydicom.dcmread(BytesIO(released.content)))
+    assert found is not None
+    assert (found.release_purpose, found.recipient) == ("TRAIN", "teaching-archive")
+    assert (found.record_id, found.record_version) == (CONSENT_ID, "1")
+    assert (released.sha256, released.profile) == (hashlib.sha256(released.content).hexdigest(), "")
+    assert released.sop_instance_uid not in ("", UID)
+
+
+def test_what_can_t_be_marked_does_not_leave(world: World) -> None:
+    decision = permit(Effect.PERMIT_IDENTIFIABLE, Obligation.TAG_PURPOSE)
+    with pytest.raises(ReleaseRefusedError, match="can't be marked"):
+        world.services.release.prepare(decision, context(world), b"no object", UID)

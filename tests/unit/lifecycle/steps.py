@@ -32,6 +32,7 @@ def leave(
     effect: Effect = Effect.PERMIT_IDENTIFIABLE,
     under: tuple[str, ...] = (CONSENT_ID,),
     outcome: Delivery = Delivery.DELIVERED,
+    recipient: str = "teaching-archive",
 ) -> None:
     """Record a copy that left."""
     with world.services.database.writing() as connection:
@@ -42,12 +43,14 @@ def leave(
                 decision_id="decision",
                 sop_instance_uid=uid,
                 released_uid=uid,
-                recipient="teaching-archive",
+                recipient=recipient,
+                requester="lecturer",
                 door="test",
                 purpose=purpose,
                 form=effect,
                 profile="",
                 consents=under,
+                consent_versions=(1,) * len(under),
                 sha256="0" * 64,
                 at=world.clock().isoformat(),
                 outcome=outcome,

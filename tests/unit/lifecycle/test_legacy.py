@@ -188,7 +188,7 @@ def test_a_run_that_was_cut_off_is_taken_up_by_the_next(world: World) -> None:
             return read(name)
 
         store = world.archive.store
-        send = world.archive.send
+        sending = world.archive.sending
 
     with pytest.raises(CutOffError):
         legacy.adopt(

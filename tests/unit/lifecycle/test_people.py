@@ -31,6 +31,7 @@ def parted(world: World, *, taken_out: patients.Key, kept: patients.Key) -> str:
     [
         (THEIRS, Delivery.DELIVERED, True),
         (THEIRS, Delivery.BEGUN, True),
+        (THEIRS, Delivery.SENT, True),
         (THEIRS, Delivery.FAILED, False),
         (CONSENT_ID, Delivery.DELIVERED, False),
     ],

@@ -14,7 +14,7 @@ from orthanc_plugin.gate import Effect
 from orthanc_plugin.lifecycle.receiving import NOT_TAKEN, Received, receive
 from orthanc_plugin.registry import consents
 from orthanc_plugin.registry.consentrows import IncompleteConsentError
-from orthanc_plugin.release import Released
+from tests.fakes.leaving import leave
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
 from tests.fakes.world import World
 
@@ -250,8 +250,7 @@ def test_a_withdrawal_of_what_has_expired_refuses_the_pictures_filed_under_it(wo
 def test_copies_that_left_under_what_was_replaced_are_recalled_by_its_withdrawal(world: World) -> None:
     world.file(CARE, TEACHING)
     world.review()
-    answer = world.services.gate.authorize(world.request("teacher"))
-    disclosure = world.services.disclose(answer, Released(content=b"", sha256="0" * 64, sop_instance_uid="9.9"))
+    disclosure = leave(world, UID)
     received(world, replace(consent(CARE, TEACHING), id="urn:x:2", previous_id=CONSENT_ID))
     found = received(world, consent(CARE, TEACHING, state="WITHDRAWN", withdrawn_on="2026-11-22"))
     assert (*found.consequences.recalls, *found.consequences.not_recallable) == (disclosure,)

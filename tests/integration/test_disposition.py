@@ -1,0 +1,211 @@
+"""From a plan to its certificate on a real Orthanc: killed in the middle, restored from a backup, looked at on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.uid import generate_uid
+
+from demo.peers import wait_until
+from demo.server import Server
+from orthanc_plugin.archive.remote import RemoteDisposal, read_credentials
+from orthanc_plugin.errors import ArchiveError
+from tests.integration.archive import Archive, started
+from tests.integration.needles import needles_of
+
+COPIES = 8
+OFFICERS = """
+[[disposition.officers]]
+person = "records clerk"
+accounts = ["clerk"]
+may = ["propose", "decide", "execute"]
+[[disposition.officers]]
+person = "guardian"
+accounts = ["guardian"]
+may = ["approve"]
+"""
+FACTS = "patient_id,issuer,last_contact,open_episode,categories\n{patient},HOSPITAL,2010-03-04,no,none\n"
+SECONDS = 60
+
+
+def told(server: Server, *arguments: str, status: int = 0) -> dict[str, object]:
+    """Run a command that answers in JSON."""
+    done = server.consentgate(*arguments, "--json")
+    assert done.returncode == status, done.stdout + done.stderr
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def itself(server: Server) -> RemoteDisposal:
+    """Return Consentgate's own way into the archive, which nothing but the execution uses."""
+    return RemoteDisposal(server.url, read_credentials(server.folder / "run" / "boot.secret", "consentgate"))
+
+
+@pytest.fixture
+def due(tmp_path: Path) -> Iterator[tuple[Archive, str]]:
+    """Give an archive with many studies of patient A, who was last seen long ago; and the approved plan on them."""
+    with started(tmp_path) as archive:
+        server, work = archive.server, archive.journey.work
+        made = pydicom.dcmread(archive.wrapped("A").file)
+        for number in range(COPIES):
+            made.StudyInstanceUID, made.SeriesInstanceUID = generate_uid(), generate_uid()
+            made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+            made.save_as(work / f"a{number}.dcm")
+            assert archive.journey.camera.push(work / f"a{number}.dcm") == 0
+        policy = server.folder / "policy.toml"
+        policy.write_text(policy.read_text().replace("cooling_off_days = 30", "cooling_off_days = 0") + OFFICERS)
+        schedule = told(server, "retention", "schedule", "propose", "--by", "clerk")
+        told(server, "retention", "schedule", "activate", str(schedule["sha256"]), "--by", "guardian")
+        facts = work / "facts.csv"
+        facts.write_text(FACTS.format(patient=archive.wrapped("A").person.patient_id))
+        now = datetime.now(UTC).isoformat()
+        told(server, "retention", "facts", "import", str(facts), "--source", "pas", "--as-of", now, "--by", "clerk")
+        plan = told(server, "retention", "plan", "--by", "clerk")
+        assert plan["lines"] == COPIES + 1
+        name = str(plan["plan_id"])
+        told(server, "retention", "decide", name, "ADULT_GENERAL", "DESTROY", "--reason", "due", "--by", "clerk")
+        told(server, "retention", "approve", name, "--by", "guardian")
+        yield archive, name
+
+
+def destroyed(server: Server) -> set[str]:
+    """Return what the registry lists as destroyed, by Orthanc's names."""
+    query = "SELECT orthanc_instance FROM disposed_objects JOIN disposition_stubs USING (stub_id)"
+    with closing(sqlite3.connect(server.folder / "registry.db")) as registry:
+        return {str(name) for (name,) in registry.execute(query)}
+
+
+def killed_in_the_middle(server: Server, plan: str) -> None:
+    """Execute the plan, and kill the process (SIGKILL) once it has destroyed something."""
+    program = Path(sys.executable).parent / "consentgate"
+    settings = str(server.folder / "settings.toml")
+    command = [str(program), "--settings", settings, "retention", "apply", plan, "--by", "clerk"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        assert wait_until(lambda: bool(destroyed(server)) or running.poll() is not None, SECONDS)
+        running.send_signal(signal.SIGKILL)
+
+
+def found_on_disk(folder: Path, needles: frozenset[bytes]) -> set[bytes]:
+    """Return those of ``needles`` that are in any file of the folder."""
+    contents = (path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    return {needle for content in contents for needle in needles if needle in content}
+
+
+def test_what_is_approved_is_destroyed_whatever_happens_and_stays_destroyed(
+    due: tuple[Archive, str], tmp_path: Path
+) -> None:
+    archive, plan = due
+    nobody_else_deletes(archive)
+    archive.server.stop()
+    shutil.copytree(archive.server.folder / "storage", tmp_path / "backup")
+    archive.server.start()
+    certificate = executed_though_killed(archive, plan)
+    no_door_shows_it(archive)
+    verified_offline(archive.server, certificate, tmp_path)
+    archive.server.stop()
+    nothing_left_on_disk(archive)
+    restored(archive.server, tmp_path / "backup")
+    destroyed_again_before_the_doors_open(archive)
+    held_when_it_comes_again(archive)
+    what_vanishes_is_noticed(archive)
+
+
+def nobody_else_deletes(archive: Archive) -> None:
+    path = f"/instances/{archive.wrapped('A').orthanc_instance}"
+    assert archive.server.ask("GET", path, "derm").status_code == 200
+    for account in ("admin", "derm", ""):
+        assert archive.server.ask("DELETE", path, account).status_code in (401, 403)
+    with pytest.raises(ArchiveError):  # the secret of the start isn't enough: nothing has marked it
+        itself(archive.server).delete(archive.wrapped("A").orthanc_instance)
+    assert archive.server.ask("GET", path, "derm").status_code == 200
+
+
+def executed_though_killed(archive: Archive, plan: str) -> Path:
+    """Execute the plan, killed in the middle and taken up again; return the certificate."""
+    server = archive.server
+    killed_in_the_middle(server, plan)
+    gone = destroyed(server)
+    assert gone
+    assert not gone & itself(server).instances()
+    report = told(server, "retention", "apply", plan, "--by", "clerk")
+    assert len(destroyed(server)) == COPIES + 1
+    assert itself(server).instances() == {archive.wrapped("B").orthanc_instance}
+    assert "The trail is whole" in server.consentgate("audit", "verify").stdout
+    return Path(str(report["certificate"]))
+
+
+def no_door_shows_it(archive: Archive) -> None:
+    server, made = archive.server, archive.wrapped("A")
+    for path in (f"/instances/{made.orthanc_instance}/file", f"/dicom-web/studies/{made.study_instance_uid}"):
+        assert server.ask("GET", path, "derm").status_code in (403, 404)
+    for listing in ("/dicom-web/studies", "/dicom-web/instances"):
+        assert made.study_instance_uid not in server.ask("GET", listing, "derm").text
+    archive.journey.workstation.move("DERMWS", StudyInstanceUID=made.study_instance_uid)
+    assert not archive.journey.at_workstation.take()
+
+
+def verified_offline(server: Server, certificate: Path, folder: Path) -> None:
+    """Check the certificate as somebody who has it and the key, and nothing else."""
+    key = folder / "key.pem"
+    key.write_text(server.consentgate("certificate", "key").stdout)
+    program = str(Path(sys.executable).parent / "consentgate")
+    command = [program, "certificate", "verify", str(certificate), "--key", str(key)]
+    assert subprocess.run(command, check=False, cwd="/", capture_output=True).returncode == 0
+    assert certificate.with_suffix(".html").exists()
+
+
+def held_when_it_comes_again(archive: Archive) -> None:
+    assert archive.journey.camera.push(archive.wrapped("A").file) == 0
+    held = json.loads(archive.server.consentgate("quarantine", "list", "--json").stdout)
+    assert any("DISPOSED_BEFORE" in str(each["reasons"]) for each in held)
+
+
+def nothing_left_on_disk(archive: Archive) -> None:
+    """Look for pixels, names and ids: what proves the use of a picture names it by its UID, and the patient stays."""
+    with closing(sqlite3.connect(archive.server.folder / "registry.db", isolation_level=None)) as registry:
+        registry.execute("VACUUM")  # as docs/retention.md says
+        registry.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    made = archive.wrapped("A")
+    kept = {made.person.patient_id.encode(), made.person.birth_date.replace("-", "").encode()}
+    kept.add(made.sop_instance_uid.encode())
+    needles = needles_of(made.file)
+    assert found_on_disk(archive.server.folder, needles) <= kept
+    assert found_on_disk(archive.server.folder / "storage", needles) == set()
+
+
+def restored(server: Server, backup: Path) -> None:
+    """Bring back last month's files and index of the archive."""
+    shutil.rmtree(server.folder / "storage")
+    shutil.copytree(backup, server.folder / "storage")
+
+
+def destroyed_again_before_the_doors_open(archive: Archive) -> None:
+    server = archive.server
+    server.start()
+    other = f"/instances/{archive.wrapped('B').orthanc_instance}"
+    assert server.ask("GET", other, "derm").status_code == 403
+    found = told(server, "retention", "reconcile", "--by", "clerk")
+    assert (found["destroyed"], found["remaining"], found["missing"]) == (COPIES + 1, 0, [])
+    assert wait_until(lambda: server.ask("GET", other, "derm").status_code == 200, SECONDS)
+    assert itself(server).instances() == {archive.wrapped("B").orthanc_instance}
+
+
+def what_vanishes_is_noticed(archive: Archive) -> None:
+    server = archive.server
+    server.stop()
+    shutil.rmtree(server.folder / "storage")
+    server.start()
+    found = told(server, "retention", "reconcile", "--by", "clerk", status=1)
+    assert found["missing"] == [archive.wrapped("B").sop_instance_uid]
+    assert "UNPLANNED_DESTRUCTION" in server.consentgate("task", "list").stdout
