@@ -122,7 +122,8 @@ def decide(plan_id: str, lines: str, action: str, until: datetime | None, reason
     with shared.database.writing() as connection:
         chosen = _chosen(lines) or tuple(planned.numbers_of(connection, plan_id, lines))
         day = until.date() if until else None
-        deciding.decide(connection, shared.act(by, DOOR), plan_id, chosen, Action(action), reason, day)
+        act, schedule = shared.act(by, DOOR), scheduling.in_force(connection)
+        deciding.decide(connection, act, plan_id, chosen, Action(action), reason, schedule, day)
     shared.sign_head()
     say({"plan_id": plan_id, "lines": chosen, "action": action}, f"{len(chosen)} line(s): {action}.", as_json=as_json)
 

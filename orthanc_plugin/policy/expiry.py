@@ -84,18 +84,6 @@ def stale(told_at: datetime | None, now: datetime, schedule: Schedule) -> bool:
     return told_at is None or now - told_at > schedule.max_feed_age or told_at > now
 
 
-def extension_problems(schedule: Schedule, found: Due, until: date, *, overridden: bool = False) -> tuple[str, ...]:
-    """Say why a record may not be kept until that day (T-8); ``overridden``: by whoever holds the override role."""
-    if found.minimum is None:
-        return ("it has no minimum period yet that could be extended",)
-    if until <= found.minimum:
-        return (f"an extension ends after the minimum period, that is after {found.minimum}",)
-    latest = after(found.minimum, Period(years=schedule.max_extension_years))
-    if until > latest and not overridden:
-        return (f"more than {schedule.max_extension_years} years past the minimum, that is after {latest}",)
-    return ()
-
-
 def _with_its_picture(schedule: Schedule, facts: RetentionFacts, as_of: date) -> Due:
     """Give the record of a consent the date of its picture; that of a picture never filed is kept as if it had been."""
     found = due(schedule, replace(facts, kept=Kept.IMAGE, filed=True), as_of)
@@ -251,19 +239,15 @@ def _prolonged(rule: Rule, end: _End, facts: RetentionFacts, trial: Trial | None
     return end
 
 
-def _dated(facts: RetentionFacts, as_of: date, rule: Rule, minimum: date, words: tuple[str, ...]) -> Due:
+def _dated(facts: RetentionFacts, as_of: date, rule: Rule, last: date, words: tuple[str, ...]) -> Due:
     at_once = rule.action is Action.DELETE_NOW_KEEP_EVENT
-    last = minimum if at_once else max(minimum, facts.extended_until or minimum)
-    said = [*words, f"{rule.id} governs: the minimum period ends with {minimum}."]
-    if last > minimum:
-        said.append(f"An approved extension keeps it until {last}.")
+    said = [*words, f"{rule.id} governs: the minimum period ends with {last}."]
     held = _standing(facts, as_of)
     return Due(
         status=_status(held, as_of, last, at_once=at_once),
         governing_rule=rule.id,
         due_date=last,
         proposable_from=last if at_once else next_day(last),
-        minimum=minimum,
         review=rule.review,
         words=(*said, *_said_of(held, facts)),
         holds=held,

@@ -284,7 +284,6 @@ class RetentionFacts:
         withdrawn_on: when all use was withdrawn.
         created: when it was made, of evidence of disposal.
         holds: all holds that there ever were on it.
-        extended_until: until when an approved extension keeps it.
         untold: what a feed should have told of the patient, and no source has.
         stale: sources whose facts are too old, or were never told.
     """
@@ -303,7 +302,6 @@ class RetentionFacts:
     withdrawn_on: date | None = None
     created: date | None = None
     holds: tuple[Hold, ...] = ()
-    extended_until: date | None = None
     untold: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
 
@@ -315,9 +313,8 @@ class Due:
     Attributes:
         status: where it stands.
         governing_rule: id of the rule whose date it is; of an open end, the rule that leaves it open.
-        due_date: last day of the minimum period, or of the extension.
+        due_date: last day of the minimum period.
         proposable_from: first day on which it may be proposed, as far as dates go.
-        minimum: last day of the minimum period.
         review: what whoever appraises it is to consider.
         words: every step, in words, with the rules and facts used.
         missing: facts that are not known.
@@ -330,7 +327,6 @@ class Due:
     governing_rule: str | None = None
     due_date: date | None = None
     proposable_from: date | None = None
-    minimum: date | None = None
     review: str = ""
     words: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Final
 
 from sqlalchemy import Connection
 
@@ -19,13 +18,12 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.policy.expirydates import Period, after
+from orthanc_plugin.policy.expirymodel import Schedule
 from orthanc_plugin.registry import disposals, plans
 from orthanc_plugin.registry.plans import Action, Approval, Decision, Line
 from orthanc_plugin.registry.trail import append, newest
 from orthanc_plugin.retention.acting import Act, require, require_other
 from orthanc_plugin.retention.standing import lapsed, require_forwards
-
-LONGEST_YEARS: Final = 20  # beyond the minimum period (NHS Records Management Code, appendix II)
 
 
 def decide(
@@ -35,6 +33,7 @@ def decide(
     numbers: Sequence[int],
     action: Action,
     reason: str,
+    schedule: Schedule,
     until: date | None = None,
 ) -> Decision:
     """Record what becomes of lines of a plan; a later decision on a line replaces an earlier one.
@@ -51,7 +50,9 @@ def decide(
     if not reason.strip():
         raise IllegalTransitionError("A line is decided with a reason.", remedy="Say why, for whoever approves it.")
     chosen = plans.chosen(connection, plan.plan_id, numbers)
-    _require_sense(act, chosen, action, until)
+    _require_sense(chosen, action, until)
+    if until is not None:
+        _require_extension(act, chosen, until, schedule.max_extension_years)
     decision_id, at, entry = act.ids(), act.at.isoformat(), newest(connection)[0] + 1
     taken = [
         Decision(
@@ -90,7 +91,7 @@ def _require_open(connection: Connection, act: Act, plan_id: str) -> None:
         raise IllegalTransitionError("The plan was executed.", remedy="Make a new one: 'consentgate retention plan'.")
 
 
-def _require_sense(act: Act, chosen: Sequence[Line], action: Action, until: date | None) -> None:
+def _require_sense(chosen: Sequence[Line], action: Action, until: date | None) -> None:
     if not chosen:
         raise IllegalTransitionError("No line was named.", remedy="See 'consentgate retention show'.")
     if action is Action.DESTROY and len({line.rule for line in chosen}) > 1:
@@ -99,16 +100,14 @@ def _require_sense(act: Act, chosen: Sequence[Line], action: Action, until: date
         )
     if (until is None) is (action is Action.RETAIN_UNTIL):
         raise IllegalTransitionError("RETAIN_UNTIL needs a date, and nothing else has one.", remedy="Give the date.")
-    if until is not None:
-        _require_extension(act, chosen, until)
 
 
-def _require_extension(act: Act, chosen: Sequence[Line], until: date) -> None:
-    """Refuse a date that isn't to come, or is further beyond the minimum period than the law lets a record be kept."""
-    latest = min(after(date.fromisoformat(line.due_date), Period(years=LONGEST_YEARS)) for line in chosen)
+def _require_extension(act: Act, chosen: Sequence[Line], until: date, years: int) -> None:
+    """Refuse a date that isn't to come, or is further beyond the minimum period than the schedule allows."""
+    latest = min(after(date.fromisoformat(line.due_date), Period(years=years)) for line in chosen)
     if not act.day < until <= latest:
         raise IllegalTransitionError(
-            f"A record is kept until a day to come, at most {LONGEST_YEARS} years beyond its minimum period.",
+            f"A record is kept until a day to come, at most {years} years beyond its minimum period.",
             remedy=f"Give a date up to {latest}, or transfer the record.",
         )
 

@@ -144,7 +144,7 @@ class Office:
     def decide(self, plan: Plan, *lines: int, action: Action = Action.DESTROY, by: str = "officer") -> None:
         chosen = lines or tuple(range(1, plan.lines + 1))
         with self.world.services.database.writing() as connection:
-            deciding.decide(connection, self.act(by), plan.plan_id, chosen, action, "no longer needed")
+            deciding.decide(connection, self.act(by), plan.plan_id, chosen, action, "no longer needed", self.known)
 
     def approve(self, plan: Plan, by: str = "guardian") -> None:
         with self.world.services.database.writing() as connection:

@@ -68,7 +68,6 @@ FACTS = st.builds(
     withdrawn_on=MAYBE,
     created=MAYBE,
     holds=st.lists(HOLDS, max_size=2).map(tuple),
-    extended_until=MAYBE,
 )
 CARE = st.builds(
     RetentionFacts,
@@ -88,7 +87,7 @@ def test_there_is_always_an_answer_the_same_each_time_and_in_words(
     found = due(schedule, facts, as_of)
     assert found == due(schedule, facts, as_of)
     assert found.words
-    assert (found.due_date is None) is (found.proposable_from is None) is (found.minimum is None)
+    assert (found.due_date is None) is (found.proposable_from is None)
     if found.status in (Status.OPEN, Status.UNRESOLVED):
         assert found.due_date is None
     else:
@@ -138,17 +137,6 @@ def test_the_general_period_is_a_floor_under_every_rule(facts: RetentionFacts, m
     found = due(known("england-nhs", mode, Rounding.EXACT), facts, as_of)
     if found.due_date is not None:
         assert found.due_date >= counted(max(facts.contacts), 8)
-
-
-@given(SCHEDULES, FACTS, ANY_DAYS, DAYS)
-def test_an_extension_brings_no_date_forward(
-    schedule: Schedule, facts: RetentionFacts, as_of: date, until: date
-) -> None:
-    before = due(schedule, replace(facts, extended_until=None), as_of)
-    after_it = due(schedule, replace(facts, extended_until=until), as_of)
-    assert after_it.minimum == before.minimum
-    if before.due_date is not None and after_it.due_date is not None:
-        assert after_it.due_date >= before.due_date
 
 
 def counted(start: date, years: int) -> date:

@@ -243,7 +243,7 @@ def test_what_two_persons_agreed_to_keep_is_not_proposed_before_that_day_is_over
     plan, until = bureau.plan(), date(2026, 12, 1)
     with bureau.world.services.database.writing() as connection:
         act = bureau.act("officer")
-        deciding.decide(connection, act, plan.plan_id, (1,), Action.RETAIN_UNTIL, "a rare case", until)
+        deciding.decide(connection, act, plan.plan_id, (1,), Action.RETAIN_UNTIL, "a rare case", bureau.known, until)
     bureau.approve(plan)
     for days, proposed in ((5, 0), (5, 1)):
         bureau.world.clock.advance(days=days)

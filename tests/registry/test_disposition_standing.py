@@ -43,7 +43,7 @@ def bureau(world: World) -> Office:
 def decide(bureau: Office, plan: Plan, line: int, action: Action) -> None:
     until = KEPT if action is Action.RETAIN_UNTIL else None
     with bureau.world.services.database.writing() as connection:
-        deciding.decide(connection, bureau.act("officer"), plan.plan_id, (line,), action, "why", until)
+        deciding.decide(connection, bureau.act("officer"), plan.plan_id, (line,), action, "why", bureau.known, until)
 
 
 def undo(bureau: Office, plan: Plan) -> None:

@@ -12,6 +12,7 @@ from orthanc_plugin.errors import ConfigurationError, ReleaseRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect
 from orthanc_plugin.release import Context, Released
 from orthanc_plugin.services import build
+from tests.fakes.leaving import leave
 from tests.fakes.pictures import CARE, TEACHING, UID, photograph_bytes
 from tests.fakes.world import POLICY, SETTINGS, World, counted_ids, make_world
 from tests.unit.cli.conftest import Shell
@@ -52,9 +53,8 @@ def left(world: World) -> str:
     if not world.rows():
         world.file(CARE, TEACHING)
         world.review()
-    copy = released(world)
-    world.services.disclose(world.services.gate.authorize(world.request("teacher")), copy)
-    return copy.sop_instance_uid
+    disclosed = leave(world, UID)
+    return next(str(each["released_uid"]) for each in world.disclosures() if each["disclosure_id"] == disclosed)
 
 
 def test_keys_are_listed_with_their_domains_and_never_shown(shell: Shell) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from orthanc_plugin.policy.expiry import extension_problems, stale
+from orthanc_plugin.policy.expiry import stale
 from orthanc_plugin.policy.expirymodel import (
     Hold,
     HoldKind,
@@ -302,28 +302,3 @@ def test_on_a_stale_feed_nothing_is_proposed_and_the_words_say_so() -> None:
 def test_facts_are_too_old_after_a_day_or_when_they_were_never_told(hours: float | None, too_old: bool) -> None:
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert stale(None if hours is None else now - timedelta(hours=hours), now, england()) is too_old
-
-
-def test_an_extension_moves_the_date_and_leaves_the_minimum() -> None:
-    found = asked(ADULT, extended_until=date(2030, 1, 1))
-    assert (found.status, found.due_date, found.minimum) == (Status.RETAIN, date(2030, 1, 1), date(2023, 3, 10))
-    assert asked(ADULT, extended_until=date(2020, 1, 1)).due_date == date(2023, 3, 10)
-
-
-@pytest.mark.parametrize(
-    ("until", "overridden", "refused"),
-    [
-        (date(2043, 3, 10), False, False),
-        (date(2043, 3, 11), False, True),
-        (date(2043, 3, 11), True, False),
-        (date(2023, 3, 10), True, True),
-    ],
-    ids=["20 years", "a day more", "a day more, overridden", "no extension at all"],
-)
-def test_an_extension_ends_twenty_years_past_the_minimum(until: date, overridden: bool, refused: bool) -> None:
-    found = asked(ADULT, extended_until=date(2031, 1, 1))
-    assert bool(extension_problems(england(), found, until, overridden=overridden)) is refused
-
-
-def test_what_has_no_date_can_t_be_extended() -> None:
-    assert extension_problems(england(), asked(ADULT, dob=None), date(2030, 1, 1))
