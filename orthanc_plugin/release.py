@@ -16,7 +16,8 @@ from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import ConsentStamp, stamp_of
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.terms import PURPOSE_CODES
-from orthanc_plugin.config.policyfile import Binding, Policy, Role, User
+from orthanc_plugin.config.bindings import Binding, Role, User
+from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.deid.apply import Derived, deidentify
 from orthanc_plugin.deid.keys import Key, KeyRing
 from orthanc_plugin.deid.pixeldigest import pixels_of

@@ -15,7 +15,8 @@ from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.checkpoint import CheckpointError
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Clock, Ids, Ticks, elapsed
-from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
+from orthanc_plugin.config.bindings import Binding
+from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.config.proxy import Proxy
 from orthanc_plugin.config.settings import FromCommand, InEnvironment, KeyPlace, Settings, load_settings
 from orthanc_plugin.deid.keys import (

@@ -12,8 +12,9 @@ import click
 
 from orthanc_plugin.cli.common import json_option, say, services, show, told
 from orthanc_plugin.clock import hospital_day
+from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.config.policydiff import differences
-from orthanc_plugin.config.policyfile import Binding, Policy, load_policy
+from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.gate import AccessRequest, asked
 from orthanc_plugin.policy.cases import parse_case

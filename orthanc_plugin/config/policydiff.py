@@ -11,7 +11,8 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, SignsIn, User
+from orthanc_plugin.config.bindings import Binding, DicomNode, SignsIn, User
+from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.config.profiles import ProfileChoice
 
 # Told by their own words below, or by nothing: the digest differs whenever anything does.

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-from dicomwrap.terms import FORBIDDEN_AUDIENCES, Audience, Form, Purpose
+from dicomwrap.terms import FORBIDDEN_AUDIENCES, Form
+from orthanc_plugin.config.bindings import STRICT, Binding, DicomNode, Name, Role, User
 from orthanc_plugin.config.disposition import Disposition, disposition_faults
 from orthanc_plugin.config.forms import ConsentForm, form_faults
 from orthanc_plugin.config.linkage import Linkage
@@ -29,47 +30,11 @@ from orthanc_plugin.policy.law import CLINICIANS
 from orthanc_plugin.policy.model import SecondaryUseRule, Switches
 from orthanc_plugin.policy.persons import folded, same_person
 
-STRICT = ConfigDict(extra="forbid")
-AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 MOST_MINUTES: Final = 240  # of emergency access
 LONGEST_WINDOW: Final = 7 * 24 * 60  # minutes: a week to answer
 LONGEST_DELAY: Final = 10 * 366 * 24  # hours: ten years, for a backlog
 LONGEST_IMMEDIATE: Final = 24 * 60  # minutes
 STATE_DEVICES: Final = 'Write personal_device = "reject" (or "allow_with_reason") under [intake] in policy.toml.'
-
-
-@unique
-class Role(StrEnum):
-    """What a signed-in user may ask for at all, before consent is asked."""
-
-    VIEW = "view"
-    LIST = "list"
-    STORE = "store"
-    ADMIN = "admin"
-    BREAK_GLASS = "break-glass"
-    CONSENT = "consent"
-    TASKS = "tasks"
-    SEND = "send"
-    REVIEW = "review"
-
-
-@unique
-class Verb(StrEnum):
-    """What a DICOM node may do."""
-
-    STORE = "store"
-    MOVE = "move"
-    RECEIVE = "receive"
-    FIND = "find"
-
-
-@unique
-class SignsIn(StrEnum):
-    """How a user signs in: with a password that Orthanc verifies, or at the identity provider behind the proxy."""
-
-    ORTHANC = "orthanc"
-    PROXY = "proxy"
 
 
 @unique
@@ -103,70 +68,6 @@ class BeforeFiling(StrEnum):
     NEVER = "never"
     INTIMATE = "intimate"
     EVERY = "every"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """A purpose, with the audience and the form that go with it.
-
-    ``may_view_intimate``: one of the named roles that intimate pictures are shown to (requirements 003-62a).
-    """
-
-    purpose: Purpose
-    audience: Audience
-    form: Form = Form.IDENTIFIABLE
-    profile: str | None = None
-    secure_channel: bool = False
-    may_view_intimate: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding(Use):
-    """The use that a node or a user is bound to by name."""
-
-    name: Name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DicomNode(Binding):
-    """A DICOM node, known by AE title and host together."""
-
-    __pydantic_config__ = STRICT
-    aet: AETitle
-    host: Annotated[str, StringConstraints(min_length=1)]
-    may: frozenset[Verb]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherUse(Use):
-    """Another use of the same user, with roles of its own: nothing of one use is lent to another."""
-
-    __pydantic_config__ = STRICT
-    roles: frozenset[Role]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User(Binding):
-    """A user of the HTTP doors; Orthanc has verified the password (RegisteredUsers), or a trusted proxy the person.
-
-    A request may choose one of the uses in ``also`` by naming its purpose; one that names none has the user's own. Who
-    calls themselves like a system at the identity provider isn't that system: each signs in one way only.
-    ``patient_supplied``: what it sends may say that the patient supplied it (requirements 003-61). ``person``: whose
-    account it is, where somebody has several or is known by another name.
-    """
-
-    __pydantic_config__ = STRICT
-    roles: frozenset[Role]
-    also: tuple[OtherUse, ...] = ()
-    signs_in: SignsIn = SignsIn.ORTHANC
-    patient_supplied: bool = False
-    person: str = ""
-
-    def uses(self) -> tuple[User, ...]:
-        """Return the user as bound to each purpose, its own first."""
-        own = replace(self, also=())
-        others = ({each.name: getattr(other, each.name) for each in fields(OtherUse)} for other in self.also)
-        return (own, *(replace(own, **other) for other in others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Final
 
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import manifest
 from orthanc_plugin.enforcement.manifest import Entry
 from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal

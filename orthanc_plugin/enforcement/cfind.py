@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from orthanc_plugin.archive.port import CoreApi
-from orthanc_plugin.config.policyfile import DicomNode, Verb
+from orthanc_plugin.config.bindings import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.attributes import Item, Level, answered, fill, header, is_text, told_for
 from orthanc_plugin.enforcement.pace import Pace

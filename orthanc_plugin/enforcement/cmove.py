@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, cast
 
-from orthanc_plugin.config.policyfile import DicomNode, Verb
+from orthanc_plugin.config.bindings import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.delivery import Courier, Handovers, asked_for
 from orthanc_plugin.enforcement.pace import Pace

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import Verb
+from orthanc_plugin.config.bindings import Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.sdk import NewerSdk, Sdk
 from orthanc_plugin.enforcement.worker import Worker

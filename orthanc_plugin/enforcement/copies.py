@@ -12,7 +12,7 @@ from typing import Final
 
 from dicomwrap.terms import Form
 from orthanc_plugin.archive.port import ImageArchive
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.packing import Packer, Refusal
 from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, body, found

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from dicomwrap.terms import Form
 from orthanc_plugin.archive.port import ImageArchive, NothingSentError, NotTakenError, Sending
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import DicomNode
+from orthanc_plugin.config.bindings import DicomNode
 from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal, Wanted
 from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ArchiveError, ConsentgateError

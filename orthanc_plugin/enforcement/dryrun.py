@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dicomwrap.terms import Purpose
-from orthanc_plugin.config.policyfile import Binding, Policy, Role, User, Verb
+from orthanc_plugin.config.bindings import Binding, Role, User, Verb
+from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.gate import AccessRequest, Answer, asked

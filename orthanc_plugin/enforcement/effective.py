@@ -13,7 +13,8 @@ from typing import Final
 
 from orthanc_plugin.archive.port import ArchiveControl
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import DicomNode, Policy, Verb
+from orthanc_plugin.config.bindings import DicomNode, Verb
+from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.enforcement.finding import Finding, in_order, refused, require_safe, warned
 from orthanc_plugin.services import Services
 

@@ -16,7 +16,7 @@ from dicomwrap.consentfile import as_mapping, read_consent
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.terms import Purpose, PurposeGroup, WithdrawalPhase
 from dicomwrap.version import VERSION
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import accounts
 from orthanc_plugin.enforcement.dryrun import recipient, would
 from orthanc_plugin.enforcement.health import health

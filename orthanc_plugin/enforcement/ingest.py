@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from orthanc_plugin.config.policyfile import DicomNode, Verb
+from orthanc_plugin.config.bindings import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.acceptances import Acceptance, Acceptances
 from orthanc_plugin.enforcement.intake import DOOR, WAY_OF_NODES, Intake

@@ -15,7 +15,7 @@ from typing import Final, Self
 from urllib.parse import urlencode
 
 from orthanc_plugin.archive.port import CoreApi
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import routes
 from orthanc_plugin.enforcement.originals import Originals
 from orthanc_plugin.enforcement.packing import Refusal

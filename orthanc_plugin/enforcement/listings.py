@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from orthanc_plugin.archive.port import CoreApi
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.attributes import COMPUTED, MAIN, Item, Level, computed, header, keyword_of, told_for
 from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane

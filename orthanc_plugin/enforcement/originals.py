@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import AuditEvent
-from orthanc_plugin.config.policyfile import Binding
+from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.enforcement.packing import Refusal
 from orthanc_plugin.gate import AccessRequest, Answer, Requester
 from orthanc_plugin.policy.model import Effect

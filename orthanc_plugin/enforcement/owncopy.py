@@ -22,7 +22,7 @@ from dicomwrap.pictures import Picture, pictures
 from dicomwrap.terms import Audience, Form, Purpose
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.clock import hospital_day
-from orthanc_plugin.config.policyfile import Binding
+from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.enforcement.packing import Packed, Packer, original
 from orthanc_plugin.gate import AccessRequest as Asked
 from orthanc_plugin.gate import Requester

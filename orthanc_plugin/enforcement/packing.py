@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import AuditEvent
-from orthanc_plugin.config.policyfile import Binding
+from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.errors import ConsentgateError, ReleaseRefusedError
 from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
 from orthanc_plugin.policy.model import Decision, Effect, Obligation

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from orthanc_plugin.archive.port import CoreApi
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.attributes import MAIN, Header, Item, Level, answered, header, keyword_of, told_for
 from orthanc_plugin.enforcement.reply import CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dicomwrap.terms import PURPOSE_CODES, Audience, Form, Purpose
-from orthanc_plugin.config.policyfile import Binding, DicomNode, Policy, Role, SignsIn, User
+from orthanc_plugin.config.bindings import Binding, DicomNode, Role, SignsIn, User
+from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.config.proxy import Proxy
 from orthanc_plugin.gate import Requester
 

@@ -16,7 +16,7 @@ from typing import Final, ParamSpec, cast
 from urllib.parse import unquote_plus
 
 from dicomwrap.errors import DicomwrapError
-from orthanc_plugin.config.policyfile import Role, User
+from orthanc_plugin.config.bindings import Role, User
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.exits import Match, classify, normalised
 from orthanc_plugin.enforcement.pace import Pace

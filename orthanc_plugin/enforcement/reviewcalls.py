@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.deid.regions import region as read_region
 from orthanc_plugin.enforcement.reply import BASE, CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, act, text

@@ -23,7 +23,8 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import EventType, Outcome
-from orthanc_plugin.config.policyfile import Binding, Policy
+from orthanc_plugin.config.bindings import Binding
+from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.deid.pixeldigest import pixels_of
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.proposals import Outcome as Found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.route import Kind, Route, forbidden, images, wholes
 
 ABOVE: Final = (("/patients/{patient}", "patient"), ("/studies/{study}", "study"), ("/series/{series}", "series"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from orthanc_plugin.config.policyfile import DicomNode, Role, Verb
+from orthanc_plugin.config.bindings import DicomNode, Role, Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.delivery import Courier, Handover
 from orthanc_plugin.enforcement.packing import Refusal

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.policyfile import Binding
+from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.gate import AccessRequest, Requester
 from orthanc_plugin.policy.model import Content, Effect

@@ -22,7 +22,7 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 
 from orthanc_plugin.archive.port import CoreApi, ImageArchive
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.levels import Whole
 from orthanc_plugin.enforcement.packing import original
 from orthanc_plugin.enforcement.qido import DICOM_JSON, NOT_ACCEPTABLE, ROOT, acceptable

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.event import EventType
-from orthanc_plugin.config.policyfile import Role, User
+from orthanc_plugin.config.bindings import Role, User
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.decide import decide

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from dicomwrap.terms import Audience
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.clock import Ids
-from orthanc_plugin.config.policyfile import Binding, Policy
+from orthanc_plugin.config.bindings import Binding
+from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import IllegalTransitionError, ReleaseRefusedError
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.linkage import TASK, Copy, needs_review

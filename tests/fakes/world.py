@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import Purpose
-from orthanc_plugin.config.policyfile import Binding
+from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.deid.keys import make_key
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.coming import Verdict

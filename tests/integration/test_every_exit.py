@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from pydicom.encaps import generate_frames
 
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.exits import ROUTES
 from orthanc_plugin.enforcement.route import Kind, Route
 from tests.integration.doorways import FORM, Doors, Stored

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dicomwrap.subject import Patient
-from orthanc_plugin.config.policyfile import DicomNode
+from orthanc_plugin.config.bindings import DicomNode
 from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.errors import IllegalTransitionError, ReleaseRefusedError

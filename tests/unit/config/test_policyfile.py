@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES
-from orthanc_plugin.config.policyfile import Admission, BeforeFiling, ConsentReference, Policy, Role, Verb, load_policy
+from orthanc_plugin.config.bindings import Role, Verb
+from orthanc_plugin.config.policyfile import Admission, BeforeFiling, ConsentReference, Policy, load_policy
 from orthanc_plugin.errors import ConfigurationError
 from tests.fakes.world import POLICY
 

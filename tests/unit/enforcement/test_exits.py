@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.dicomwebroutes import NO_BULK, NO_DRAWING, NO_SERVERS, NO_WORKITEMS
 from orthanc_plugin.enforcement.exits import METHODS, ROUTES, classify
 from orthanc_plugin.enforcement.route import PLACEHOLDERS, SUBJECTS, Kind, Route

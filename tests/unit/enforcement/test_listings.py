@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import listings, qido
 from orthanc_plugin.enforcement.attributes import Level
 from orthanc_plugin.enforcement.exits import ROUTES

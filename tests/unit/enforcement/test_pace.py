@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.pace import FLOOR, HELD_AT_ONCE
 from orthanc_plugin.enforcement.reply import CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, RestDoor

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dicomwrap.terms import PURPOSE_CODES, Audience, Form, Purpose
-from orthanc_plugin.config.policyfile import Policy, Role, load_policy
+from orthanc_plugin.config.bindings import Role
+from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.config.proxy import Proxy, ProxySettings
 from orthanc_plugin.enforcement.requester import IDENTITY_HEADERS, Asker, of_request, vouched_for
 from tests.fakes.lecturer import LECTURER

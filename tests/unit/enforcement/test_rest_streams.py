@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.peers import wait_until
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import streaming
 from orthanc_plugin.enforcement.reply import Reply
 from orthanc_plugin.enforcement.rest import Endpoint, RestDoor

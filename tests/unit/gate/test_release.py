@@ -11,7 +11,7 @@ import pytest
 from pydicom.encaps import encapsulate
 
 from dicomwrap.consenttags import read_stamp
-from orthanc_plugin.config.policyfile import Role
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.errors import DeidentificationError, ReleaseRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
 from orthanc_plugin.release import FULFIL, Context, unmet
