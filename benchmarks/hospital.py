@@ -170,6 +170,8 @@ def _image(number: int, people: int) -> Row:
         "DEDICATED",
         600_000,
         "",
+        "33712006",
+        "Dermatology",
     )
 
 

@@ -69,11 +69,11 @@ def main() -> int:
 
 def _stay(server: Server) -> None:
     """Say where everything is; Orthanc keeps running."""
-    pid = server.process.pid if server.process else 0
+    pids = " ".join(str(process.pid) for process in (server.courier, server.process) if process)
     print(f"\nOrthanc keeps running at {server.url} (DICOM port {server.ports.dicom}, AE title CONSENTGATE).")  # noqa: T201
     for name in ("derm", "uploader", "teacher", "admin", "epr", "governance"):
         print(f"  user {name:10} password {server.passwords[name]}")  # noqa: T201
-    print(f"Configuration, registry and trail: {server.folder}\nStop it with: kill {pid}")  # noqa: T201
+    print(f"Configuration, registry and trail: {server.folder}\nStop it and the courier with: kill {pids}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 
 from demo.consents import PEOPLE, Person, consent_file
 from demo.peers import Caller, Receiver, wait_until
-from demo.photographs import SUBJECTS, photograph
+from demo.photographs import SUBJECTS, another, photograph
 from demo.proofs import (
     change_one_byte,
     first_part,
@@ -35,6 +35,7 @@ from orthanc_plugin.registry.images import orthanc_id
 
 SUCCESS: Final = 0x0000
 ARRIVAL_SECONDS: Final = 10
+ROUTE_SECONDS: Final = 60  # a series becomes stable, and another process is only starting
 Printer = Callable[[str], None]
 
 
@@ -88,8 +89,9 @@ class Journey:
             ("c. The dermatology workstation retrieves them for care", self.care),
             ("d. The teaching archive asks", self.teach),
             ("e. What must be refused is refused, and the trail says why", self.refusals),
-            ("f. B withdraws the consent to teaching", self.withdrawal),
-            ("g. The audit trail is proven whole", self.trail),
+            ("f. A route sends by itself", self.route),
+            ("g. B withdraws the consent to teaching", self.withdrawal),
+            ("h. The audit trail is proven whole", self.trail),
         )
         try:
             for title, chapter in chapters:
@@ -298,6 +300,21 @@ class Journey:
         self.step(tried, "LET THROUGH" if passed else f"refused; trail: {reason}", right=recorded and not passed)
 
     # f
+    def route(self) -> None:
+        """Write a route, start a courier, and file another photograph: its series goes where the route leads."""
+        self.server.route()
+        made = self.wrapped["A"]
+        self.camera.push(another(made.file))
+        wait_until(lambda: len(self.at_workstation.received) > 1, ROUTE_SECONDS)
+        arrived = self.at_workstation.take()
+        same = len(arrived) > 1 and all(pixels(each) == wrapped_pixels(made.file) for each in arrived)
+        self.step(
+            "a route to DERMWS in policy.toml, consentgate courier, and a second photograph in A's series",
+            "both arrived, pixels equal the photograph's" if same else f"{len(arrived)} arrived",
+            right=same,
+        )
+
+    # g
     def withdrawal(self) -> None:
         """Withdraw teaching; care goes on."""
         consent = self.wrapped["B"].person.consent
@@ -310,7 +327,7 @@ class Journey:
         works = status == SUCCESS and len(care) == 1
         self.step("C-MOVE of B's study to DERMWS", "arrived" if works else f"status {status:04X}", right=works)
 
-    # g
+    # h
     def trail(self) -> None:
         """Verify the trail, then a copy of it with one byte changed."""
         done = self.server.consentgate("audit", "verify", "--json")

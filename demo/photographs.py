@@ -10,10 +10,15 @@ import math
 import struct
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.ExifTags import GPS, IFD, Base
+from pydicom import dcmread
+from pydicom.uid import UID
+
+from dicomwrap.uids import fresh_uid
 
 WIDTH: Final = 1600
 HEIGHT: Final = 1200
@@ -108,3 +113,12 @@ def photograph(subject: Subject, day: date) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=92, exif=_with_thumbnail(_exif(subject, day), small.getvalue()))
     return buffer.getvalue()
+
+
+def another(file: Path) -> Path:
+    """Write the same photograph as another instance, beside ``file``; return the new file."""
+    dataset = dcmread(file)
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(fresh_uid())
+    beside = file.with_stem(f"{file.stem}-again")
+    dataset.save_as(beside, enforce_file_format=True)
+    return beside

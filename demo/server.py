@@ -34,6 +34,15 @@ class Ports:
     teaching: int
 
 
+ROUTE: Final = """
+[[routes]]
+name = "dermatology"
+recipient = "dermatology-workstation"
+purpose = "DIRECT_CARE"
+owner = "dermatology department"
+"""
+
+
 class NotStartedError(Exception):
     """Orthanc did not come up; the message has the end of what it printed."""
 
@@ -45,6 +54,7 @@ class Server:
     folder: Path
     ports: Ports
     process: subprocess.Popen[bytes] | None = None
+    courier: subprocess.Popen[bytes] | None = None
     passwords: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -99,8 +109,29 @@ class Server:
         passed = [entry["seq"] for entry in self.audit(200) if "every check passed" in str(entry["detail"])]
         return int(str(passed[-1])) if passed else 0
 
+    def route(self) -> None:
+        """Start anew under a policy.toml with a route to the workstation, and the courier beside it.
+
+        Raises:
+            NotStartedError: it did not come up.
+        """
+        self.stop()
+        with (self.folder / "policy.toml").open("a", encoding="utf-8") as policy:
+            policy.write(ROUTE)
+        configuration = self.folder / "orthanc.json"  # a series counts as stable after a second, for want of patience
+        configuration.write_text(configuration.read_text().replace("{", '{\n  "StableAge": 1,', 1))
+        self.start()
+        with (self.folder.parent / "courier.out").open("ab") as output:
+            self.courier = subprocess.Popen(  # noqa: S603 - our own program
+                [*self._program(), "courier"], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
     def stop(self) -> None:
-        """Stop Orthanc and wait for it."""
+        """Stop the courier and Orthanc, and wait for them."""
+        if self.courier is not None:
+            self.courier.terminate()
+            self.courier.wait(60)
+            self.courier = None
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -114,14 +145,18 @@ class Server:
 
     def consentgate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line on this server's settings."""
-        program = Path(sys.executable).parent / "consentgate"
         return subprocess.run(  # noqa: S603 - our own program
-            [str(program), "--settings", str(self.folder / "settings.toml"), *arguments],
+            [*self._program(), *arguments],
             capture_output=True,
             text=True,
             check=False,
             timeout=120,
         )
+
+    def _program(self) -> tuple[str, ...]:
+        """Return the command line's beginning."""
+        program = Path(sys.executable).parent / "consentgate"
+        return str(program), "--settings", str(self.folder / "settings.toml")
 
     def audit(self, count: int = 50) -> list[dict[str, object]]:
         """Return the newest entries of the trail, oldest first; none while there is no registry."""

@@ -1,4 +1,6 @@
-"""Read an element's text without having pydicom convert it, where both come to the same: most text is plain ASCII.
+"""Read an element's text or number without having pydicom convert it, where both come to the same.
+
+Most text is plain ASCII, and most numbers are one unsigned short. pydicom takes ten times as long for each.
 
 Knows which value representations are text, and which of them have several values (PS3.5 section 6.2). Must not know
 what an element means. Whatever isn't plainly so is left to pydicom.
@@ -8,10 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
-SEVERAL: Final = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM"})
+SEVERAL: Final = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"})
 ONE: Final = frozenset({"LT", "ST", "UT"})
 PADDING: Final = b"\0 "
 _ESCAPE: Final = b"\x1b"  # begins another character set
@@ -30,5 +33,31 @@ def plain_texts(dataset: Dataset, tag: int) -> tuple[str, ...] | None:
         return None
     text = value.decode("ascii")
     if element.VR in SEVERAL:
-        return tuple(text.split("\\"))
+        found = text.split("\\")
+        return tuple(each.strip() for each in found) if element.VR == "UI" else tuple(found)  # as pydicom does
     return (text,) if element.VR in ONE else None
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """Return the text of an element; '' when it is empty or isn't there.
+
+    Raises:
+        UNREADABLE: pydicom, which is asked about what isn't plain, can't convert it.
+    """
+    tag = tag_for_keyword(keyword)
+    found = plain_texts(dataset, tag) if tag is not None else None
+    if found is not None and len(found) == 1:
+        return found[0]
+    return str(dataset[tag].value or "") if tag is not None and tag in dataset else ""
+
+
+def plain_number(dataset: Dataset, keyword: str) -> int | None:
+    """Return the number that an element of one unsigned short has, None when only pydicom can tell it."""
+    tag = tag_for_keyword(keyword)
+    element = dataset.get_item(tag) if tag is not None else None
+    if not isinstance(element, RawDataElement) or element.VR != "US":
+        return None
+    value = element.value
+    if not isinstance(value, bytes) or len(value) != 2:
+        return None
+    return int.from_bytes(value, "little" if element.is_little_endian else "big")

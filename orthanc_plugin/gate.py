@@ -7,9 +7,10 @@ can't be written down is a denial.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection
@@ -179,9 +180,12 @@ class Gate:
         """
         at = self.clock()  # under the lock: what ended while this waited for it has ended
         answers = tuple(self.answer(connection, request, at) for request in requests)
-        append(connection, [self._event(connection, answer, at) for answer in answers])
-        for answer in answers:
-            self._open_tasks(connection, answer, at)
+        waits = [self._waits(connection, answer) for answer in answers]
+        askers = [self._note_asker(connection, *each, at) for each in zip(answers, waits, strict=True)]
+        events = [self._event(connection, answer, at) for answer in answers]
+        append(connection, [*chain.from_iterable(askers), *events])
+        for each in zip(answers, waits, strict=True):
+            self._open_tasks(connection, *each, at)
         return answers
 
     def confirm(self, connection: Connection, answer: Answer) -> Answer:
@@ -294,13 +298,11 @@ class Gate:
             request=question_as_mapping(nameless(answer.case, answer.grant)) if answer.case else {},
         )
 
-    def _open_tasks(self, connection: Connection, answer: Answer, at: datetime) -> None:
+    def _open_tasks(self, connection: Connection, answer: Answer, waits: bool, at: datetime) -> None:
         """Put what people must do on their lists; for emergency access once, not for each picture."""
         kinds = tasks.DEMANDED & set(answer.decision.obligations)
-        waits = Obligation.VERIFY_RESIDUAL_ID in kinds and self._unseen(connection, answer)
         if not waits:
             kinds -= {Obligation.VERIFY_RESIDUAL_ID}
-        self._note_asker(connection, answer, at, waits=waits)
         for obligation in sorted(kinds):
             tasks.open_task(
                 connection,
@@ -312,8 +314,10 @@ class Gate:
                 not_by=answer.grant.account if answer.grant else None,
             )
 
-    def _unseen(self, connection: Connection, answer: Answer) -> bool:
+    def _waits(self, connection: Connection, answer: Answer) -> bool:
         """Tell whether somebody else must look; that it was exactly these pixels is for the release to check."""
+        if Obligation.VERIFY_RESIDUAL_ID not in answer.decision.obligations:
+            return False
         if answer.decision.effect is not Effect.PERMIT_ANONYMISED:
             return True
         uid, asker = answer.request.sop_instance_uid, answer.request.requester
@@ -326,9 +330,15 @@ class Gate:
         by_them = (self.policy.one_person(found.reviewer, each) for each in (asker.actor, asker.recipient))
         return self.policy.review.second_person and any(by_them)
 
-    def _note_asker(self, connection: Connection, answer: Answer, at: datetime, *, waits: bool) -> None:
+    def _note_asker(self, connection: Connection, answer: Answer, waits: bool, at: datetime) -> Iterator[AuditEvent]:
         """Note who asked for an anonymised copy, whatever was decided: they don't look at it for anybody else."""
         request, asker = answer.request, answer.request.requester
-        if waits or (asker.form is Form.ANONYMISED and request.content is Content.PIXELS):
+        wanted = asker.form is Form.ANONYMISED or answer.decision.effect is Effect.PERMIT_ANONYMISED
+        if waits or (wanted and request.content is Content.PIXELS):
             who = (asker.actor, asker.recipient, asker.purpose, asker.profile if waits else "")
-            reviews.ask(connection, reviews.Asked(request.sop_instance_uid, *who, at.isoformat()))
+            seal = reviews.ask(connection, reviews.Asked(request.sop_instance_uid, *who, at.isoformat()))
+            if seal is not None:
+                told = self.refusal(asker, request.door, "", rule="", subject=request.sop_instance_uid)
+                event, asked_for = EventType.APPLICATION_ACTIVITY, "ANONYMISED_COPY_ASKED_FOR"
+                told = replace(told, event=event, effect=asked_for, outcome=Outcome.SUCCESS, rules=(), reasons=())
+                yield replace(told, detail=seal)

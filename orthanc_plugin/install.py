@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import Final
 
 from orthanc_plugin.archive.embedded import EmbeddedControl, EmbeddedCore
-from orthanc_plugin.archive.peers import peers
+from orthanc_plugin.archive.peers import network, peers
 from orthanc_plugin.archive.port import ArchiveControl, CoreApi, ImageArchive
 from orthanc_plugin.archive.remote import Credentials, RemoteArchive
 from orthanc_plugin.archive.sighting import HEALTH
-from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.clock import hospital_day, new_id, now
 from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.admission import Admission, Hook
 from orthanc_plugin.enforcement.approved import Approved
 from orthanc_plugin.enforcement.cfind import FindScp
 from orthanc_plugin.enforcement.cmove import MoveScp
 from orthanc_plugin.enforcement.commitment import CommitmentScp
-from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.endpoints import ENDPOINTS
 from orthanc_plugin.enforcement.exits import write_table
@@ -37,7 +36,15 @@ from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, OnStored, Received
 from orthanc_plugin.enforcement.intake import Intake
-from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, DELETED, STARTED, STOPPED, Lifecycle, write_boot_file
+from orthanc_plugin.enforcement.lifecycle import (
+    CATCHING_UP,
+    DELETED,
+    STABLE,
+    STARTED,
+    STOPPED,
+    Lifecycle,
+    write_boot_file,
+)
 from orthanc_plugin.enforcement.overrides import by_path, overrides, require_answered
 from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.preflight import Around, findings
@@ -47,8 +54,9 @@ from orthanc_plugin.enforcement.rest import Lane, RestDoor
 from orthanc_plugin.enforcement.reviewcalls import CALLS, PROPOSALS, REVIEWS
 from orthanc_plugin.enforcement.sdk import RestHook, Sdk, can_stream
 from orthanc_plugin.enforcement.senders import Senders
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConfigurationError
+from orthanc_plugin.sending.delivery import Courier
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services, build
 
 SECTION: Final = "Consentgate"
@@ -131,7 +139,7 @@ def _cstore(sdk: Sdk, parts: Parts) -> None:
 
 
 def _stored(sdk: Sdk, parts: Parts) -> None:
-    on_stored = OnStored(parts.services, Intake(parts.services), parts.decisions)
+    on_stored = OnStored(parts.services, Intake(parts.services), parts.decisions, parts.acceptances)
     parts.heartbeat.also.append(on_stored.settle)
     sdk.RegisterOnStoredInstanceCallback(on_stored.hook)
 
@@ -171,7 +179,7 @@ def _answer(sdk: Sdk, parts: Parts, path: str, hook: Hook) -> None:
 
 
 def _change(sdk: Sdk, parts: Parts) -> None:
-    kinds = {getattr(sdk.ChangeType, name): name for name in (STARTED, STOPPED, DELETED)}
+    kinds = {getattr(sdk.ChangeType, name): name for name in (STARTED, STOPPED, DELETED, STABLE)}
     standing = Standing(parts.services, parts.control)
     parts.heartbeat.also.append(standing.look_again)
     lifecycle = Lifecycle(
@@ -261,6 +269,7 @@ def around(sdk: Sdk, services: Services, environment: Mapping[str, str]) -> Arou
     return Around(
         proxied=services.proxy is not None,
         environment=environment,
+        today=hospital_day(services.clock()),
         arguments=tuple(sdk.GetCommandLineArgument(at) for at in range(sdk.GetCommandLineArgumentsCount())),
         has=lambda version: bool(sdk.CheckVersionAdvanced(*version)),
     )
@@ -282,7 +291,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
     settings = services.settings
     internal = internal_credentials(configuration, settings.orthanc.user)
     boot_file = settings.path(settings.orthanc.boot_secret)
-    write_boot_file(boot_file, internal, storage_folder(configuration))
+    write_boot_file(boot_file, internal, storage_folder(configuration), network(configuration))
     table_file = write_table(settings)
     services.gate.close(CATCHING_UP)
     heartbeat = Heartbeat(services)

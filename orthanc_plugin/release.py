@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from dicomwrap.confidentiality import PixelDuty
 from dicomwrap.consentcopy import stamped_copy
@@ -19,15 +19,16 @@ from dicomwrap.terms import PURPOSE_CODES
 from orthanc_plugin.config.bindings import Binding, Role, User
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.deid.apply import Derived, deidentify
+from orthanc_plugin.deid.crops import Crop, crop
 from orthanc_plugin.deid.keys import Key, KeyRing
 from orthanc_plugin.deid.pixeldigest import pixels_of
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
-from orthanc_plugin.deid.regions import region
+from orthanc_plugin.deid.regions import Region, region
 from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ReleaseRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
-from orthanc_plugin.policy.reviewing import Outline, Review, Under
+from orthanc_plugin.policy.reviewing import Box, Outline, Review, Under
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +88,27 @@ class Released:
     consent: ConsentRecord | None = None
 
 
-# The encapsulated documents (PDF, CDA, models) of PS3.4 B.5; the signed consent form is one, with everything in clear.
 LOOKING: Final = "looked at"  # a pseudonym domain that no profile can have: names have no blanks
-DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
+
+
+class Hidden(NamedTuple):
+    """What a copy doesn't show: regions that are blanked, and whatever is outside of the crop, when there is one."""
+
+    regions: Sequence[Outline] = ()
+    crop: Box | None = None
+
+    def blanked(self) -> tuple[Region, ...]:
+        """Return what is blanked."""
+        return tuple(region(each) for each in self.regions)
+
+    def kept(self) -> Crop | None:
+        """Return what is kept, None for all of it."""
+        return None if self.crop is None else crop(list(self.crop))
+
+
+# The encapsulated documents (PDF, CDA, models) of PS3.4 B.5; the signed consent form is one, with everything in clear.
+# A key object names the patient, and pictures that whoever asks may not know of.
+DOCUMENTS: Final = ("1.2.840.10008.5.1.4.1.1.104.", "1.2.840.10008.5.1.4.1.1.88.59")
 
 Check = Callable[[Context], str | None]
 
@@ -111,7 +130,7 @@ def _record_disclosure(context: Context) -> str | None:
 
 
 def _secure_channel(context: Context) -> str | None:
-    return None if context.binding.secure_channel else f"recipient {context.binding.name} has no secure channel"
+    return None if context.binding.secured else f"recipient {context.binding.name} has no secure channel"
 
 
 def _record_justification(context: Context) -> str | None:
@@ -264,8 +283,8 @@ class Release:
             self._digests[name] = profile.digest if profile else ""
         return Under(name, self._digests[name])
 
-    def derived(self, original: bytes, profile: Profile, regions: Sequence[Outline], *, confirmed: bool) -> Derived:
-        """Return the copy of ``original`` under ``profile`` with the regions blanked.
+    def derived(self, original: bytes, profile: Profile, hidden: Hidden, *, confirmed: bool) -> Derived:
+        """Return the copy of ``original`` under ``profile`` with what is hidden blanked and cut off.
 
         Raises:
             DeidentificationError: it can't be made, or not be proven clean.
@@ -273,10 +292,12 @@ class Release:
         """
         domain = profile.pseudonym_domain
         pseudonyms = Pseudonyms(key=self.keys.of(domain).value, domain=domain)
-        blanked = tuple(region(each) for each in regions)
-        return deidentify(original, profile, pseudonyms, confirmed=confirmed, regions=blanked, vault=self.vault)
+        blanked, kept = hidden.blanked(), hidden.kept()
+        return deidentify(
+            original, profile, pseudonyms, confirmed=confirmed, regions=blanked, crop=kept, vault=self.vault
+        )
 
-    def shown(self, original: bytes, profile: Profile, regions: Sequence[Outline], nonce: str) -> bytes:
+    def shown(self, original: bytes, profile: Profile, hidden: Hidden, nonce: str) -> bytes:
         """Return the copy as it is looked at: with the picture that would leave, and nothing else of what would.
 
         ``nonce`` is used once. Nobody can tell by two such copies, nor by one and a released one, whose they are; no
@@ -287,8 +308,8 @@ class Release:
         """
         plain = replace(profile, custodians=(), pseudonym_domain=LOOKING)
         pseudonyms = Pseudonyms(key=hashlib.sha256(nonce.encode()).digest(), domain=LOOKING)
-        blanked = tuple(region(each) for each in regions)
-        return deidentify(original, plain, pseudonyms, confirmed=False, regions=blanked, vault=self.vault).content
+        blanked, kept = hidden.blanked(), hidden.kept()
+        return deidentify(original, plain, pseudonyms, regions=blanked, crop=kept, vault=self.vault).content
 
     def prepare(self, decision: Decision, context: Context, original: bytes, sop_instance_uid: str) -> Released:
         """Return the bytes that may leave under ``decision``.
@@ -316,7 +337,8 @@ class Release:
             raise ReleaseRefusedError("The object is not the one that was looked at.")
         if found and found.pixels and found.pixels != pixels_of(original):
             raise ReleaseRefusedError("The pixels are not those that were looked at.")
-        derived = self.derived(original, profile, found.regions if found else (), confirmed=confirmed)
+        hidden = Hidden(found.regions, found.crop) if found else Hidden()
+        derived = self.derived(original, profile, hidden, confirmed=confirmed)
         return Released(
             content=derived.content,
             sha256=hashlib.sha256(derived.content).hexdigest(),

@@ -5,7 +5,7 @@ Knows how the parts fit together. Must not know Orthanc's hooks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from orthanc_plugin.deid.keys import (
 from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Gate
-from orthanc_plugin.lifecycle import linkage
+from orthanc_plugin.lifecycle import linkage, policies
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.linkage import Leaving, LinkageError
 from orthanc_plugin.policy.access import nobody_else
@@ -46,6 +46,7 @@ from orthanc_plugin.registry.schema import require_current
 from orthanc_plugin.registry.spool import Spool
 from orthanc_plugin.registry.trail import Trail, append
 from orthanc_plugin.release import DOCUMENTS, Context, Release, Released
+from orthanc_plugin.retention import withdrawals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,9 @@ class Services:
                 raise CheckpointError("The trail is not the one whose head was signed.")
         head = self.trail.head()
         if head is not None and head.seq not in signed:
+            with self.database.reading() as connection:
+                folder, since = self.settings.path(self.settings.trail.certificates), max(signed, default=0)
+                withdrawals.remember(connection, folder, self.heads.key, since, self.heads.path)
             self.heads.sign(head.seq, head.digest, self.clock().isoformat())
         self.heads.verified = self.ticks()
 
@@ -127,8 +131,10 @@ class Services:
         """
         return self.disclose_all(((answer, released),))[0]
 
-    def disclose_all(self, releases: Iterable[tuple[Answer, Released]]) -> tuple[str, ...]:
-        """Write the disclosures of pictures that leave together, all or none; return their ids.
+    def disclose_all(
+        self, releases: Iterable[tuple[Answer, Released]], also: Callable[[Connection, str], None] = lambda *_: None
+    ) -> tuple[str, ...]:
+        """Write the disclosures of pictures that leave together, and what ``also`` adds to each, all or none.
 
         Raises:
             ReleaseRefusedError: a permit doesn't hold any more, so none of them is written.
@@ -137,7 +143,10 @@ class Services:
         ready = tuple(releases)
 
         def confirmed(connection: Connection) -> tuple[str, ...]:
-            return tuple(self._confirmed(connection, answer, copy) for answer, copy in ready)
+            begun = tuple(self._confirmed(connection, answer, copy) for answer, copy in ready)
+            for each in begun:
+                also(connection, each)
+            return begun
 
         try:
             return self.database.write(confirmed)
@@ -178,6 +187,7 @@ class Services:
 
         ``answer`` was taken or confirmed in that transaction.
         """
+        policies.require_in_force(connection, self.policy)
         request, disclosure_id = answer.request, self.ids()
         if answer.decision.effect is Effect.PERMIT_ANONYMISED:
             self._require_pseudonymous(connection, answer, released)
@@ -254,7 +264,10 @@ def build(
         RegistryError: the registry can't be opened or has another schema.
     """
     settings = load_settings(settings_path, environment)
-    policy = load_policy(settings.path(settings.policy.file))
+    written = load_policy(settings.path(settings.policy.file))
+    database = open_database(settings.database_url())
+    require_current(database)
+    policy = policies.in_force(database, written)
     if policy.user(settings.orthanc.user) is not None:
         raise ConfigurationError(
             f"Consentgate's own account '{settings.orthanc.user}' is bound in policy.toml.",
@@ -264,8 +277,6 @@ def build(
     vault = Vault({name: settings.path(file) for name, file in settings.custodians.items()}, clock)
     _require_custodians(policy, vault)
     spool_key = read_key(settings.path(settings.spool.key_file)) if settings.spool.key_file else None
-    database = open_database(settings.database_url())
-    require_current(database)
     release = Release(policy, keys, vault)
     return Services(
         settings=settings,
@@ -292,8 +303,7 @@ def _keys(settings: Settings, policy: Policy, environment: Mapping[str, str]) ->
     places = {FIRST: settings.keys.pseudonym, **settings.keys.more}
     sources = {name: _source(place, settings, environment) for name, place in places.items()}
     ring = KeyRing(sources, policy.pseudonym_keys, settings.keys.retired)
-    bindings: tuple[Binding, ...] = (*policy.dicom_nodes, *(use for user in policy.users for use in user.uses()))
-    profiles = (policy.profile(binding.profile or "") for binding in bindings)
+    profiles = (policy.profile(binding.profile or "") for binding in policy.bindings)
     domains = {*policy.pseudonym_keys, *(profile.pseudonym_domain for profile in profiles if profile)}
     if problems := tuple(ring.faults(sorted(domains))):
         raise ConfigurationError("A pseudonym domain has no key that may be used.", problems=problems, remedy=RENAME)

@@ -20,6 +20,7 @@ from dicomwrap.bitstream.encapsulation import taken_apart
 from dicomwrap.bitstream.markers import SOS, ColourModel, Stream, parse
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
+from dicomwrap.plaintext import plain_number, text_of
 from dicomwrap.transfersyntaxes import TRANSFER_SYNTAXES, Loss, TransferSyntax
 
 JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
@@ -72,8 +73,10 @@ def contradictions(dataset: Dataset, known: Sequence[Stream] = ()) -> tuple[str,
         return (f"the object can't be read ({type(error).__name__})",)
 
 
-def frames(dataset: Dataset) -> tuple[bytes, ...]:
+def frames(dataset: Dataset, known: Sequence[Stream] = ()) -> tuple[bytes, ...]:
     """Return the encoded frames of an encapsulated object, padding included.
+
+    A single one that is the only one ``known`` isn't copied once more.
 
     Raises:
         ValueError: the encapsulation is broken, or frames are missing or left over.
@@ -87,7 +90,9 @@ def frames(dataset: Dataset) -> tuple[bytes, ...]:
         raise ValueError("the offset table doesn't fit the number of frames")
     whole = taken_apart(value)
     if count == len(whole.fragments) == 1 and not whole.problems:
-        return (value[slice(*whole.fragments[0])],)
+        start, end = whole.fragments[0]
+        same = [each.data for each in known if len(each.data) == end - start and value.startswith(each.data, start)]
+        return (same[0] if same else value[start:end],)
     found = tuple(generate_frames(value, number_of_frames=count))
     if len(found) != count:
         raise ValueError(f"{len(found)} frames where the header says {count}")
@@ -103,7 +108,7 @@ def jpeg_disagreements(
         UNREADABLE: elements of the object that can't be decoded.
     """
     try:
-        encoded = frames(dataset)
+        encoded = frames(dataset, known)
     except UNREADABLE as error:
         yield Disagreement(Point.ENCAPSULATION, f"PixelData: no readable encapsulation ({error})")
         return
@@ -188,6 +193,8 @@ def _name(syntax: TransferSyntax) -> str:
 
 def _integer(dataset: Dataset, keyword: str, default: int | None) -> int | None:
     try:
+        if (plain := plain_number(dataset, keyword)) is not None:
+            return plain
         value = dataset.get(keyword)
         return default if value is None or value == "" else int(value)
     except UNREADABLE:
@@ -196,6 +203,6 @@ def _integer(dataset: Dataset, keyword: str, default: int | None) -> int | None:
 
 def _text(dataset: Dataset, keyword: str) -> str | None:
     try:
-        return str(dataset.get(keyword))
+        return text_of(dataset, keyword)
     except UNREADABLE:
         return None

@@ -89,20 +89,29 @@ def stow(parcels: Sequence[Parcel], service: Service) -> tuple[Stored, ...]:
 
 
 def answered(parcel: Parcel, status: int, body: bytes) -> Stored:
-    """Judge an answer to one instance by its HTTP status and its body in DICOM JSON (PS3.18 section 10.5.3)."""
+    """Judge an answer to one instance in a file."""
+    stored, number, reason = outcome(parcel.sop_instance_uid, status, body)
+    return Stored(parcel=parcel, stored=stored, status=number, reason=reason)
+
+
+def outcome(uid: str, status: int, body: bytes) -> tuple[bool, int, str]:
+    """Judge an answer to one instance by its HTTP status and its body in DICOM JSON (PS3.18 section 10.5.3).
+
+    Returns:
+        Whether it was stored, the status that says so, and in words what else was said.
+    """
     referenced, failed = _outcomes(body)
-    uid = parcel.sop_instance_uid
     if uid in failed:
         reason = failed[uid]
-        return Stored(parcel=parcel, stored=False, status=reason or status, reason=failure_words(reason))
+        return False, reason or status, failure_words(reason)
     if status not in (200, 202):
-        return Stored(parcel=parcel, stored=False, status=status, reason=http_words(status))
+        return False, status, http_words(status)
     if uid not in referenced:
         if status == 200:
-            return Stored(parcel=parcel, stored=True, status=status, reason="stored, but the answer doesn't list it")
-        return Stored(parcel=parcel, stored=False, status=status, reason="the answer doesn't say that it was stored")
+            return True, status, "stored, but the answer doesn't list it"
+        return False, status, "the answer doesn't say that it was stored"
     warning = referenced[uid]
-    return Stored(parcel=parcel, stored=True, status=status, reason=status_words(warning) if warning else "")
+    return True, status, status_words(warning) if warning else ""
 
 
 def _client(service: Service) -> httpx.Client:

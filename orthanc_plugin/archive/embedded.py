@@ -7,10 +7,13 @@ send: see ``archive.remote``.
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import orthanc
 
 from orthanc_plugin.errors import ArchiveError
+
+NAME: Final = 5113  # of Orthanc's global properties, those from 1024 on are the plugins'
 
 
 class EmbeddedControl:
@@ -47,6 +50,13 @@ class EmbeddedControl:
             found |= {str(keyword): str(value) for keyword, value in answer["MainDicomTags"].items()}
             found |= {f"orthanc_{level}": str(answer["ID"])} if level else {}
         return found
+
+    def named(self, fresh: str) -> str:
+        """Return the name that the archive's index keeps of itself, which is ``fresh`` when it had none."""
+        known = str(orthanc.GetGlobalProperty(NAME, ""))
+        if not known:
+            orthanc.SetGlobalProperty(NAME, fresh)
+        return known or fresh
 
     def shut_down(self) -> None:
         """Stop Orthanc."""

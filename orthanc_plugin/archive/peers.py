@@ -19,6 +19,22 @@ Configuration = Mapping[str, object]
 SECONDS: Final = 10  # Orthanc's own default of DicomScuTimeout
 FILES: Final = ("DicomTlsTrustedCertificates", "DicomTlsCertificate", "DicomTlsPrivateKey")
 
+OPTIONS: Final = ("DicomModalities", "DicomAet", "DicomScuTimeout", *FILES)
+
+
+def network(configuration: Configuration) -> dict[str, object]:
+    """Return the options that say how nodes are called, for Consentgate's other processes."""
+    return {name: configuration[name] for name in OPTIONS if name in configuration}
+
+
+def peers_by_aet(configuration: Configuration) -> dict[str, Peer]:
+    """Return the configured modalities by AE title.
+
+    Raises:
+        ConfigurationError: one is to be called by TLS, and the certificates can't be used.
+    """
+    return {peer.aet: peer for peer in peers(configuration).values()}
+
 
 def peers(configuration: Configuration) -> dict[str, Peer]:
     """Return the configured modalities by name.

@@ -22,7 +22,11 @@ class NotOfferedError(NotTakenError, NothingSentError):
 
 
 class Sending(Protocol):
-    """Objects on their way to one modality, one after the other."""
+    """Objects on their way to one recipient, one after the other."""
+
+    @property
+    def secured(self) -> bool:
+        """Tell whether they go by TLS, to a recipient whose certificate is checked."""
 
     def store(self, content: bytes) -> str:
         """Send an object; return what the recipient says beside that it has it, '' mostly.
@@ -85,6 +89,9 @@ class ArchiveControl(Protocol):
 
         The latter as ``orthanc_series``, ``orthanc_study`` and ``orthanc_patient``.
         """
+
+    def named(self, fresh: str) -> str:
+        """Return the name that the archive's index keeps of itself, which is ``fresh`` when it had none."""
 
     def shut_down(self) -> None:
         """Stop Orthanc."""

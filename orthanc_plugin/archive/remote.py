@@ -57,19 +57,42 @@ def read_credentials(path: Path, user: str) -> Credentials:
         ) from error
 
 
-def read_storage(path: Path) -> Path | None:
-    """Return the folder of the running Orthanc's files, None when they aren't in files.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which archive runs here, by the name that its index keeps, and the folder of its files; None: not in files."""
+
+    archive: str
+    storage: Path | None
+
+
+def read_place(path: Path) -> Place:
+    """Return what the running plugin told of its archive.
+
+    Raises:
+        ArchiveError: no guarded Orthanc is running here, or it is starting still.
+    """
+    try:
+        told = json.loads(path.read_text())
+        folder = str(told["storage"])
+        return Place(archive=str(told["archive"]), storage=Path(folder) if folder else None)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(
+            "No running Orthanc with Consentgate was found.", remedy="Start it, wait for its doors, then try again."
+        ) from error
+
+
+def read_network(path: Path) -> dict[str, object]:
+    """Return what the running plugin told of orthanc.json: how DICOM nodes are called.
 
     Raises:
         ArchiveError: no guarded Orthanc is running here.
     """
     try:
-        folder = str(json.loads(path.read_text())["storage"])
+        return dict(json.loads(path.read_text())["network"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(
             "No running Orthanc with Consentgate was found.", remedy="Start it, then try again."
         ) from error
-    return Path(folder) if folder else None
 
 
 class _Remote:
@@ -178,6 +201,14 @@ class RemoteControl(_Remote):
     def plugins(self) -> tuple[str, ...]:
         """Return the names of the loaded plugins."""
         return tuple(json.loads(self._asked("GET", "/plugins")))
+
+    def policy(self) -> str:
+        """Return the SHA-256 of the policy.toml in force, if the doors are open.
+
+        Raises:
+            ArchiveError: they are shut, or the guard isn't well.
+        """
+        return str(self._told("/consentgate/health").get("policy", ""))
 
     def _told(self, path: str) -> dict[str, object]:
         found: dict[str, object] = json.loads(self._asked("GET", path))

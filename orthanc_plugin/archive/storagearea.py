@@ -6,6 +6,7 @@ Source: a plugin's or a disk's failure to remove a file doesn't make Orthanc's D
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,5 +34,29 @@ class StorageArea:
             ) from error
 
     def holds(self, file: str) -> bool:
-        """Tell whether the file of this name is there."""
-        return (self.folder / file[:2] / file[2:4] / file).exists()
+        """Tell whether anything of this name is there, be it a link to nowhere.
+
+        Raises:
+            ArchiveError: nobody can tell.
+        """
+        return self._mode(file) is not None
+
+    def sighted(self, file: str) -> bool:
+        """Tell whether the file itself is there: where it is a link, its bytes lie elsewhere, and would stay.
+
+        Raises:
+            ArchiveError: nobody can tell.
+        """
+        mode = self._mode(file)
+        return mode is not None and stat.S_ISREG(mode)
+
+    def _mode(self, file: str) -> int | None:
+        try:
+            return (self.folder / file[:2] / file[2:4] / file).lstat().st_mode
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ArchiveError(
+                f"One of Orthanc's files can't be looked at ({error.strerror}), so nobody could say that it is gone.",
+                remedy="Run this as the user that Orthanc runs as, and see to the disk.",
+            ) from error

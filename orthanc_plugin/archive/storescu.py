@@ -6,6 +6,7 @@ whether it may be. An object is offered in the transfer syntax that it has and i
 
 from __future__ import annotations
 
+import ssl
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ class StoreScu:
         self._kinds: dict[Kind, None] = {}
         self._open: Association | None = None
         self._message = 0
+
+    @property
+    def secured(self) -> bool:
+        """Tell whether the association is TLS, and the node's certificate is checked."""
+        return self.peer.tls is not None and self.peer.tls.verify_mode is ssl.CERT_REQUIRED
 
     def store(self, content: bytes) -> str:
         """Send an object; return what the node says beside that it has it, '' mostly.

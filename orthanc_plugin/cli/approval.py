@@ -98,9 +98,13 @@ def withdraw(quarantine_id: str, reason: str, refuse: bool, by: str, as_json: bo
     shared = services()
     with shared.database.writing() as connection:
         held = approvals.withdraw(connection, shared.act(by, DOOR), quarantine_id, reason, refuse=refuse)
-    shared.spool.drop(held.spool_name)
+    for name in held.leftover:
+        shared.spool.drop(name)
     shared.sign_head()
-    say({"deleted": held.sop_instance_uid}, "Deleted: it was never filed, and no copy is kept here.", as_json=as_json)
+    gone = "Deleted: it was never filed, and no copy is kept here."
+    kept = "A hold keeps it, unfiled and shut, until the hold is lifted."
+    named = {"deleted" if held.leftover else "kept": held.sop_instance_uid}
+    say(named, gone if held.leftover else kept, as_json=as_json)
 
 
 @approval.command()

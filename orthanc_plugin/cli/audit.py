@@ -23,12 +23,16 @@ from orthanc_plugin.registry import (
     devices,
     disposals,
     holds,
+    keyobjects,
     ledger,
     linkage,
     openings,
     operators,
     plans,
+    policyversions,
     pseudonymkeys,
+    recalls,
+    rejections,
     retentionfacts,
     retentionschedules,
     reviews,
@@ -44,7 +48,10 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "consent": (consents.SEAL, consents.seals),
     "review": (reviews.SEAL, reviews.seals),
     "review step": (reviews.STEP_SEAL, reviews.step_seals),
+    "review request": (reviews.REQUEST_SEAL, reviews.request_seals),
     "disclosure": (ledger.SEAL, ledger.seals),
+    "recall": (recalls.SEAL, recalls.seals),
+    "disclosure's end": (ledger.END_SEAL, ledger.end_seals),
     "authority": (authorities.SEAL, authorities.seals),
     "emergency access": (breakglass.SEAL, breakglass.seals),
     "capture stop": (captures.SEAL, captures.seals),
@@ -53,9 +60,12 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "operator": (operators.SEAL, operators.seals),
     "pseudonym key": (pseudonymkeys.SEAL, pseudonymkeys.seals),
     "linkage review": (linkage.SEAL, linkage.seals),
+    "linkage refusal": (linkage.REFUSAL_SEAL, linkage.refusal_seals),
     "re-identification": (openings.SEAL, openings.seals),
     "subject access": (access.SEAL, access.seals),
     "subject access check": (access.CHECK_SEAL, access.check_seals),
+    "key object": (keyobjects.SEAL, keyobjects.seals),
+    "rejection": (rejections.SEAL, rejections.seals),
     "hold": (holds.SEAL, holds.seals),
     "retention fact": (retentionfacts.SEAL, retentionfacts.seals),
     "retention feed": (retentionfacts.FEED_SEAL, retentionfacts.feed_seals),
@@ -65,6 +75,7 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "disposition approval": (plans.APPROVAL_SEAL, plans.approval_seals),
     "disposition outcome": (disposals.SEAL, disposals.seals),
     "disposition stub": (stubs.SEAL, stubs.seals),
+    "policy version": (policyversions.SEAL, policyversions.seals),
     "disposition certificate": (certifying.SEAL, certifying.seals),
 }
 UNSEALED_ONCE: Final = frozenset({"disclosure"})  # by version 0.1
@@ -90,9 +101,10 @@ def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int)
     if entries and not signed:
         return "no signed head is there, so entries could have been cut off or rewritten"
     with looked_at.reading() as connection:
-        said = dict(details(connection))
+        lines = [(line, actor) for detail, actor in details(connection) for line in detail.splitlines()]
+        said = dict(lines)
         for kind, (seal, seals) in RECORDS.items():
-            sealed, present = _newest(said, seal), _newest(seals(connection), seal)
+            sealed, present = _newest((line for line, _ in lines), seal), _newest(seals(connection), seal)
             names = sealed if kind in UNSEALED_ONCE else sealed | present
             if changed := sum(sealed.get(name) != present.get(name) for name in names):
                 return f"{changed} {kind} record(s) are not as the trail has them"
@@ -116,9 +128,10 @@ def _newest(words: Iterable[str], seal: str) -> dict[str, str]:
 def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> None:
     """Prove the trail whole: every entry follows the one before it, every signed head is met, no record was changed.
 
-    The records that the trail seals are consents, reviews, disclosures as they began, authorities, emergency access,
-    stopped captures, devices and operators, requests for subject access with their checks, pseudonym keys in use,
-    linkage reviews, re-identifications, and what people or feeds changed of a patient or picture.
+    The records that the trail seals are consents, reviews with who asked for them, disclosures and how they ended,
+    authorities, emergency access, stopped captures, devices and operators, requests for subject access with their
+    checks, pseudonym keys in use, linkage reviews with who was refused, re-identifications, versions of the policy, and
+    what people or feeds changed of a patient or picture.
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()

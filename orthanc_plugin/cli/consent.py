@@ -160,6 +160,7 @@ def _after(shared: Services, found: Consequences) -> None:
 def _in_words(found: Consequences) -> str:
     said = (
         (found.deleted, "picture(s) deleted before they were filed"),
+        (found.held, "picture(s) that were never filed kept shut, for a hold is on them"),
         (found.restricted, "filed picture(s) kept, restricted"),
         (found.proposed, "proposed for disposal"),
         (found.recalls, "disclosure(s) to recall"),

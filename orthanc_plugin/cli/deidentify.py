@@ -115,25 +115,40 @@ def _listed(path: Path | None, inputs: tuple[Path, ...], read: Callable[[object]
     """Return what a file says of each input, read one by one.
 
     Raises:
-        ConfigurationError: the file can't be read, or names something else: what is meant for it would stay visible.
+        ConfigurationError: the file can't be read, names something else, or an input twice: what is meant for it would
+            stay visible.
     """
     if path is None:
         return {}
     try:
-        listed = {str(name): read(each) for name, each in json.loads(path.read_text(encoding="utf-8")).items()}
+        said = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Pairs)
+        listed = [(str(name), read(each)) for name, each in said.pairs]
     except (OSError, ValueError, AttributeError, TypeError, DeidentificationError) as error:
         raise ConfigurationError(
             f"{path.name} can't be used ({type(error).__name__}).",
             remedy="Write a JSON object: the name of each input, and its regions as [[x, y, width, height], ...]; "
             "or what is kept of it as [x, y, width, height].",
         ) from error
-    found = {each: said for name, said in listed.items() for each in inputs if name in (str(each), each.name)}
-    unmatched = [name for name in listed if not any(name in (str(each), each.name) for each in inputs)]
+    unmatched = [name for name, _ in listed if not any(_is_named(each, name) for each in inputs)]
     if unmatched:
         raise ConfigurationError(
             f"{path.name} has {len(unmatched)} name(s) of no input.", remedy="Name the inputs as they are given."
         )
-    return found
+    found = [(each, meant) for name, meant in listed for each in inputs if _is_named(each, name)]
+    if len(dict(found)) < len(found):
+        raise ConfigurationError(f"{path.name} names an input twice.", remedy="Say all of an input in one place.")
+    return dict(found)
+
+
+class _Pairs:
+    """A JSON object of which no name is lost that is there twice."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        self.pairs = pairs
+
+
+def _is_named(path: Path, name: str) -> bool:
+    return name in (str(path), path.name)
 
 
 def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import Connection
 
-from orthanc_plugin.archive.remote import RemoteDisposal, read_credentials, read_storage
+from orthanc_plugin.archive.remote import RemoteDisposal, read_credentials, read_place
 from orthanc_plugin.archive.storagearea import StorageArea
 from orthanc_plugin.cli.alone import alone
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
@@ -29,9 +29,10 @@ from orthanc_plugin.registry import plans as planned
 from orthanc_plugin.registry import retentionschedules
 from orthanc_plugin.registry.disposals import Outcome, State
 from orthanc_plugin.registry.plans import Action
-from orthanc_plugin.retention import certifying, deciding, interim
+from orthanc_plugin.retention import certifying, deciding
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.execution import Execution
+from orthanc_plugin.retention.interim import Memory, clear
 from orthanc_plugin.retention.proposing import propose, shown
 from orthanc_plugin.retention.records import Records
 from orthanc_plugin.retention.standing import window
@@ -181,9 +182,10 @@ def shredder(shared: Services) -> Iterator[Shredder]:
     boot_file = settings.path(settings.orthanc.boot_secret)
     with alone(settings.path(settings.trail.certificates)):
         running = RemoteDisposal(settings.orthanc.url, read_credentials(boot_file, settings.orthanc.user))
-        folder = read_storage(boot_file)
         try:
-            yield Shredder(archive=running, storage=StorageArea(folder) if folder else None, spool=shared.spool)
+            place = read_place(boot_file)
+            storage = StorageArea(place.storage) if place.storage else None
+            yield Shredder(archive=running, name=place.archive, storage=storage, spool=shared.spool)
         finally:
             running.close()
 
@@ -205,16 +207,16 @@ def apply_(plan_id: str, by: str, as_json: bool) -> None:
             database=shared.database,
             shredder=destroys,
             records=Records(schedule=InForce()),
+            memory=Memory(folder=folder, key=shared.heads.key),
             acting=lambda: shared.act(by, DOOR),
         )
         order, due = execution.begin(plan_id)
-        seen_to = interim.kept(shared.database, order, execution.run(order, due), folder, shared.heads.key)
-        outcomes = _shown(seen_to, len(due))
+        outcomes = _shown(execution.run(order, due), len(due))
         with shared.database.writing() as connection:
             text = certifying.certify(connection, shared.act(by, DOOR), order, shared.heads.key).text
     shared.sign_head()
     path = certifying.write_files(folder, order.batch.batch_id, text)
-    interim.clear(folder, order.batch.batch_id)
+    clear(folder, order.batch.batch_id)
     counted = Counter(each.state for each in outcomes)
     if not as_json:
         for each in (each for each in outcomes if each.reason):

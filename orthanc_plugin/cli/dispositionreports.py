@@ -8,13 +8,21 @@ from dataclasses import asdict
 from typing import Final
 
 import click
+from sqlalchemy import Connection
 
+from dicomwrap.consentrecord import Withdrawal
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
 from orthanc_plugin.cli.disposition import DOOR, shredder
+from orthanc_plugin.config.disposition import Duty
+from orthanc_plugin.lifecycle import withdrawal
 from orthanc_plugin.registry import patients, stubs
-from orthanc_plugin.retention import reconciling, reporting
+from orthanc_plugin.retention import reconciling, reporting, withdrawals
+from orthanc_plugin.retention.acting import require
+from orthanc_plugin.retention.withdrawals import TakenBack
+from orthanc_plugin.services import Services
 
 COLUMNS: Final = ("part", "name", "records", "objects", "size")
+AGAIN: Final = "withdrawn before; a restored registry had forgotten it"
 STUB: Final = ("stub_id", "objects", "acquired", "rule", "due_date", "approved_by", "executed_at", "certificate")
 
 
@@ -25,19 +33,42 @@ STUB: Final = ("stub_id", "objects", "acquired", "rule", "due_date", "approved_b
 def reconcile(by: str, as_json: bool) -> None:
     """After a backup was restored: destroy again what had been destroyed, and list what the archive has lost.
 
-    The doors stay shut until this has run. Exit status 1 when something could not be destroyed, or is missing.
+    What was withdrawn since the backup is withdrawn again first. The doors stay shut until this has run. Exit status 1
+    when something could not be destroyed, or is missing.
     """
     shared = services()
     folder, key = shared.settings.path(shared.settings.trail.certificates), shared.heads.key.public_key()
     with shredder(shared) as destroys:
+        withdrawn = _withdrawn_again(shared, by)
         found = reconciling.reconcile(shared.database, destroys, lambda: shared.act(by, DOOR), folder, key)
     shared.sign_head()
     sentence = (
-        f"{found.destroyed} object(s) had come back and are destroyed again, {found.remaining} could not be; "
-        f"{found.remembered} stub(s) taken from certificates; {len(found.missing)} picture(s) are missing."
+        f"{withdrawn} withdrawal(s) done again; {found.destroyed} object(s) had come back and are destroyed again, "
+        f"{found.remaining} could not be; {found.remembered} stub(s) taken from certificates; "
+        f"{len(found.missing)} picture(s) are missing; {found.held} kept shut under a hold."
     )
-    say(asdict(found), sentence, as_json=as_json)
+    say({**asdict(found), "withdrawn": withdrawn}, sentence, as_json=as_json)
     sys.exit(1 if found.remaining or found.missing else 0)
+
+
+def _withdrawn_again(shared: Services, by: str) -> int:
+    """Withdraw again what a restored registry has forgotten; return how many withdrawals."""
+    act = shared.act(by, DOOR)
+    require(act, Duty.EXECUTE)
+    dropped: list[str] = []
+
+    def do(connection: Connection, told: TakenBack) -> None:
+        note = Withdrawal(by=by, phase=told.phase, reason=AGAIN)
+        for on, words in told.days().items():
+            done = withdrawal.withdraw(connection, act, told.consent_id, words, on=on, note=note)
+            dropped.extend(done.consequences.spool_names)
+
+    folder, key = shared.settings.path(shared.settings.trail.certificates), shared.heads.key.public_key()
+    with shared.database.writing() as connection:
+        found = withdrawals.again(connection, folder, key, do)
+    for name in dropped:
+        shared.spool.drop(name)
+    return found
 
 
 @click.command()

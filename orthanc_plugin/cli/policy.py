@@ -1,4 +1,7 @@
-"""``consentgate policy check | diff | replay``: what a new policy.toml says, changes, and would have decided."""
+"""``consentgate policy check | diff | replay``: what a new policy.toml says, changes, and would have decided.
+
+Who proposes and activates one is in ``policyversions``.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,18 @@ from pathlib import Path
 
 import click
 
+from orthanc_plugin.cli import policyversions
 from orthanc_plugin.cli.common import json_option, say, services, show, told
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.config.policydiff import differences
 from orthanc_plugin.config.policyfile import Policy, load_policy
-from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.gate import AccessRequest, asked
 from orthanc_plugin.policy.cases import parse_case
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import Case, Content, Decision, Effect
 from orthanc_plugin.registry import snapshots
+from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.services import Services
 
 Entry = Mapping[str, object]
@@ -30,7 +34,11 @@ UNBOUND = "The new policy has no such recipient."
 
 @click.group()
 def policy() -> None:
-    """Check a policy.toml, compare two, and ask a new one about recorded decisions."""
+    """Check a policy.toml, compare two, ask a new one about recorded decisions; put one in force."""
+
+
+for each in (policyversions.propose, policyversions.activate, policyversions.versions):
+    policy.add_command(each)
 
 
 @policy.command()
@@ -131,7 +139,7 @@ def _binding(chosen: Policy, name: str, purpose: str) -> Binding | None:
     """Return the recipient as the same request would find it: a user who is still bound to its purpose, by that."""
     if (user := chosen.user(name)) is not None:
         return next((use for use in user.uses() if use.purpose == purpose), user)
-    return next((node for node in chosen.dicom_nodes if node.name == name), None)
+    return next((each for each in chosen.bindings if each.name == name), None)
 
 
 def _row(entry: Entry, after: Decision) -> dict[str, object]:

@@ -14,6 +14,7 @@ import click
 from orthanc_plugin.archive.remote import RemoteControl, read_credentials
 from orthanc_plugin.cli.common import json_option, show
 from orthanc_plugin.cli.orthancfile import read_configuration
+from orthanc_plugin.clock import Clock, hospital_day, now
 from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.config.settings import Settings, load_settings
 from orthanc_plugin.enforcement.effective import InEffect, effective_findings
@@ -38,7 +39,7 @@ def preflight(configuration: Path, as_json: bool) -> None:
     try:
         settings = load_settings(Path(path or "settings.toml"), os.environ)
         policy = load_policy(settings.path(settings.policy.file))
-        found = _findings(configuration, settings, policy)
+        found = _findings(configuration, settings, policy, now)
     except ConsentgateError as error:
         click.echo(f"consentgate: {error}", err=True)
         sys.exit(NOT_CHECKED)
@@ -47,16 +48,16 @@ def preflight(configuration: Path, as_json: bool) -> None:
     sys.exit(REFUSED if any(each.severity is Severity.REFUSE for each in found) else 0)
 
 
-def _findings(configuration: Path, settings: Settings, policy: Policy) -> tuple[Finding, ...]:
+def _findings(configuration: Path, settings: Settings, policy: Policy, clock: Clock) -> tuple[Finding, ...]:
     running = _running(settings)
     has = _has(running.version()) if running else every_version
-    around = Around(proxied=settings.proxy is not None, has=has)
+    around = Around(proxied=settings.proxy is not None, today=hospital_day(clock()), has=has)
     written = findings(read_configuration(configuration, os.environ), policy, around)
     if running is None:
         click.echo("No Orthanc runs on these settings; only the files were checked.", err=True)
         return written
-    now = InEffect(modalities=running.modalities(), peers=running.peers(), plugins=running.plugins())
-    return in_order(dict.fromkeys((*written, *effective_findings(now, policy))))
+    effective = InEffect(modalities=running.modalities(), peers=running.peers(), plugins=running.plugins())
+    return in_order(dict.fromkeys((*written, *effective_findings(effective, policy))))
 
 
 def _running(settings: Settings) -> RemoteControl | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,14 +10,16 @@ from typing import Final, ParamSpec, TypeVar
 
 import click
 
+from dicomwrap.durable import Disk
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
+from orthanc_plugin.deid.crops import crop as read_crop
 from orthanc_plugin.deid.regions import region as read_region
 from orthanc_plugin.enforcement import reviewing as desks
 from orthanc_plugin.enforcement.reviewing import Desk, Picture
 from orthanc_plugin.enforcement.running import archive as running_archive
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.lifecycle import reviewing
-from orthanc_plugin.policy.reviewing import CHECKLIST, ITEMS, Outline, Review, Shown
+from orthanc_plugin.policy.reviewing import CHECKLIST, ITEMS, Box, Outline, Review, Shown
 from orthanc_plugin.services import Services
 
 P = ParamSpec("P")
@@ -76,15 +77,15 @@ def _desk(image: str, profile: str, by: str) -> Iterator[Desk]:
 
 
 def _write(picture: Picture, out: Path) -> None:
-    """Write the picture so that nobody else can read it.
+    """Write the picture into a file of our own that nobody else can read, in place of a plain one that is there.
 
     Raises:
-        UnwritablePictureError: it can't be written there.
+        UnwritablePictureError: it can't be written there, or something else is: somebody else could read it.
     """
+    if out.is_symlink() or (out.exists() and not out.is_file()):
+        raise UnwritablePictureError("The picture can't be written: no plain file is at its place.")
     try:
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(picture.content)
+        Disk().put(out, picture.content)
     except OSError as error:
         raise UnwritablePictureError(f"The picture can't be written ({type(error).__name__}).") from error
 
@@ -134,15 +135,20 @@ def propose(image: str, profile: str, by: str, as_json: bool) -> None:
     say(_told(drafted, regions=drafted.regions, proposals=said), sentence, as_json=as_json)
 
 
+def _box(value: str) -> Box:
+    parts = value.split(",")
+    if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
+        raise click.BadParameter("give a region as x,y,width,height in pixels.")
+    left, top, width, height = map(int, parts)
+    return left, top, width, height
+
+
 def _regions(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[Outline, ...]:
-    found = []
-    for value in values:
-        parts = value.split(",")
-        if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
-            raise click.BadParameter("give a region as x,y,width,height in pixels.")
-        left, top, width, height = map(int, parts)
-        found.append((left, top, width, height))
-    return tuple(found)
+    return tuple(map(_box, values))
+
+
+def _crop(_context: click.Context, _option: click.Parameter, value: str | None) -> Box | None:
+    return None if value is None else _box(value)
 
 
 @review.command()
@@ -150,26 +156,38 @@ def _regions(_context: click.Context, _option: click.Parameter, values: tuple[st
 @profile_option(required=True)
 @click.option("--region", "regions", multiple=True, callback=_regions, help="x,y,width,height in pixels; repeatable.")
 @click.option("--proposed", is_flag=True, help="Blank what the detectors proposed as well.")
+@click.option("--crop", callback=_crop, help="x,y,width,height in pixels of the whole picture: nothing else is kept.")
 @out_option
 @by_option
 @json_option
 @told
 def redact(
-    image: str, profile: str, regions: tuple[Outline, ...], proposed: bool, out: Path, by: str, as_json: bool
+    image: str,
+    profile: str,
+    regions: tuple[Outline, ...],
+    proposed: bool,
+    crop: Box | None,
+    out: Path,
+    by: str,
+    as_json: bool,
 ) -> None:
     """Set what is blanked on IMAGE, which you have open, and write the picture as it would leave.
 
-    Regions grow to whole blocks of the JPEG. They take the place of those set before; none means that nothing is
-    blanked.
+    Regions grow to whole blocks of the JPEG, a crop shrinks to them. They take the place of those set before; none
+    means that nothing is blanked, and all of the picture kept.
     """
     for each in regions:
         read_region(each)
+    if crop is not None:
+        read_crop(list(crop))
     with _desk(image, profile, by) as desk:
-        set_ = desk.redact(regions, with_proposed=proposed)
+        set_ = desk.redact(regions, crop, with_proposed=proposed)
         picture = desk.picture()
         _write(picture, out)
-    sentence = f"Blanked: {len(set_.regions)} regions. Look at {out} ({picture.media}): so it would leave."
-    say(_told(set_, regions=set_.regions, out=str(out), media=picture.media), sentence, as_json=as_json)
+    kept = "" if set_.crop is None else " Cropped."
+    sentence = f"Blanked: {len(set_.regions)} regions.{kept} Look at {out} ({picture.media}): so it would leave."
+    more = _told(set_, regions=set_.regions, crop=set_.crop, out=str(out), media=picture.media)
+    say(more, sentence, as_json=as_json)
 
 
 def _answers(covered: tuple[str, ...], identifying: tuple[str, ...], *, nothing: bool) -> dict[str, Shown]:
@@ -195,7 +213,8 @@ def _record(step: Callable[[Services], Review], *, as_json: bool) -> None:
     found = step(shared)
     shared.sign_head()
     sentence = f"Recorded: the picture {RECORDED.get(found.outcome, 'needs another look')}."
-    say(_told(found, anonymisable=found.outcome, regions=found.regions), sentence, as_json=as_json)
+    more = _told(found, anonymisable=found.outcome, regions=found.regions, crop=found.crop)
+    say(more, sentence, as_json=as_json)
 
 
 @review.command()

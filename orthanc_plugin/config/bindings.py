@@ -6,6 +6,7 @@ Knows the bindings of policy.toml, one by one. Must not know the rest of the fil
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from enum import StrEnum, unique
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from dicomwrap.terms import Audience, Form, Purpose
 STRICT = ConfigDict(extra="forbid")
 AETitle = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,16}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+Words = Annotated[str, StringConstraints(max_length=256, strip_whitespace=True)]
 
 
 @unique
@@ -31,6 +33,8 @@ class Role(StrEnum):
     TASKS = "tasks"
     SEND = "send"
     REVIEW = "review"
+    REQUEST_EXPORT = "request-export"
+    REJECT = "reject"
 
 
 @unique
@@ -41,6 +45,8 @@ class Verb(StrEnum):
     MOVE = "move"
     RECEIVE = "receive"
     FIND = "find"
+    REQUEST_EXPORT = "request-export"
+    REJECT = "reject"
 
 
 @unique
@@ -65,6 +71,11 @@ class Use:
     secure_channel: bool = False
     may_view_intimate: bool = False
 
+    @property
+    def secured(self) -> bool:
+        """Tell whether whatever reaches it comes by a secure channel: somebody says so, or nothing else reaches it."""
+        return self.secure_channel
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding(Use):
@@ -73,14 +84,61 @@ class Binding(Use):
     name: Name
 
 
+@unique
+class Recall(StrEnum):
+    """How what a recipient holds is called back: a rejection note, a deletion by us, or a letter to its owner."""
+
+    KOS = "kos"
+    DELETE = "delete"
+    LETTER = "letter"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DicomNode(Binding):
-    """A DICOM node, known by AE title and host together."""
+class Destination(Binding):
+    """Where pictures are sent to.
+
+    Attributes:
+        owner: who answers for it (requirements 001-8).
+        expires: the last day on which anything may leave to it; None when nobody set one.
+        recall: how what it holds is called back.
+        letter_to: whom a letter of recall goes to.
+        tls_required: nothing leaves but by TLS (requirements 001-19a).
+    """
+
+    owner: Words = ""
+    expires: date | None = None
+    recall: Recall = Recall.LETTER
+    letter_to: Words = ""
+    tls_required: bool = False
+
+    @property
+    def secured(self) -> bool:
+        """Tell whether it is called secure, or sent to by TLS alone."""
+        return self.needs_tls
+
+    @property
+    def needs_tls(self) -> bool:
+        """Tell whether policy demands TLS: outright, or because it calls the channel secure."""
+        return self.tls_required or self.secure_channel
+
+    def expired(self, today: date) -> bool:
+        """Tell whether nothing may leave to it any more."""
+        return self.expires is not None and today > self.expires
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DicomNode(Destination):
+    """A DICOM node, known by AE title and host together.
+
+    ``commitment``: it is asked whether it vouches for what the courier sent it (PS3.4 annex J).
+    """
 
     __pydantic_config__ = STRICT
     aet: AETitle
     host: Annotated[str, StringConstraints(min_length=1)]
     may: frozenset[Verb]
+    recall: Recall = Recall.KOS
+    commitment: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +168,8 @@ class User(Binding):
 
     def uses(self) -> tuple[User, ...]:
         """Return the user as bound to each purpose, its own first."""
+        if not self.also:
+            return (self,)
         own = replace(self, also=())
         others = ({each.name: getattr(other, each.name) for each in fields(OtherUse)} for other in self.also)
         return (own, *(replace(own, **other) for other in others))

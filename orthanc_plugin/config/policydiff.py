@@ -6,17 +6,19 @@ replay`` asks that).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Final
 
-from orthanc_plugin.config.bindings import Binding, DicomNode, SignsIn, User
+from orthanc_plugin.config.bindings import Binding, Destination, DicomNode, SignsIn, User
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.config.profiles import ProfileChoice
+from orthanc_plugin.config.recipients import Recipient
+from orthanc_plugin.config.routes import RouteChoice
 
 # Told by their own words below, or by nothing: the digest differs whenever anything does.
-NAMED: Final = frozenset({"dicom_nodes", "users", "profiles", "sha256"})
+NAMED: Final = frozenset({"dicom_nodes", "recipients", "routed", "users", "profiles", "sha256"})
 EMPTY: Final = "nothing"
 
 
@@ -25,12 +27,14 @@ def differences(old: Policy, new: Policy) -> tuple[str, ...]:
     return (
         *_parts("", {field.name: getattr(old, field.name) for field in fields(Policy) if field.name not in NAMED}, new),
         *_named("node", _by_name(old.dicom_nodes), _by_name(new.dicom_nodes)),
+        *_named("recipient", _by_name(old.recipients), _by_name(new.recipients)),
         *_named("user", _by_name(old.users), _by_name(new.users)),
+        *_named("route", _by_name(old.routed), _by_name(new.routed)),
         *_named("profile", old.profiles, new.profiles),
     )
 
 
-def _by_name(bindings: tuple[Binding, ...]) -> Mapping[str, object]:
+def _by_name(bindings: Iterable[Binding | RouteChoice]) -> Mapping[str, object]:
     return {binding.name: binding for binding in bindings}
 
 
@@ -64,13 +68,22 @@ def _named(kind: str, old: Mapping[str, object], new: Mapping[str, object]) -> I
 
 def _summary(value: object) -> str:
     if isinstance(value, Binding):
-        where = f"AE title {value.aet} at {value.host}, " if isinstance(value, DicomNode) else ""
-        return f"{where}purpose {value.purpose}, audience {value.audience}, form {value.form}{_also(value)}"
+        return f"{_where(value)}purpose {value.purpose}, audience {value.audience}, form {value.form}{_also(value)}"
     if is_dataclass(value):
         said = {field.name: getattr(value, field.name) for field in fields(value)}
         unsaid = isinstance(value, ProfileChoice)  # what it says nothing of is as in the profile that it extends
         return ", ".join(f"{name} {told(each)}" for name, each in said.items() if each or not unsaid)
     return told(value)
+
+
+def _where(binding: Binding) -> str:
+    """Tell where a destination is, and until when anything may leave to it."""
+    if isinstance(binding, Recipient):
+        place = f"{binding.kind} at {binding.url or binding.folder}, "
+    else:
+        place = f"AE title {binding.aet} at {binding.host}, " if isinstance(binding, DicomNode) else ""
+    until = binding.expires if isinstance(binding, Destination) else None
+    return place + (f"until {until}, " if until else "")
 
 
 def _also(binding: Binding) -> str:

@@ -17,23 +17,35 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES, Form
-from orthanc_plugin.config.bindings import STRICT, Binding, DicomNode, Name, Role, User
+from orthanc_plugin.config.bindings import STRICT, Binding, Destination, DicomNode, Name, Role, User
 from orthanc_plugin.config.disposition import Disposition, disposition_faults
 from orthanc_plugin.config.forms import ConsentForm, form_faults
 from orthanc_plugin.config.linkage import Linkage
-from orthanc_plugin.config.load import read_toml, validated
+from orthanc_plugin.config.load import parsed, read_toml, validated
 from orthanc_plugin.config.profiles import SHIPPED, ProfileChoice, Resolved, profile_faults, resolved
+from orthanc_plugin.config.recallterms import RecallTerms
+from orthanc_plugin.config.recipients import (
+    Exports,
+    Recipient,
+    destination_faults,
+    export_faults,
+    receiving,
+    recipient_faults,
+)
 from orthanc_plugin.config.reviewing import Reviewing
+from orthanc_plugin.config.routes import RouteChoice, route_faults
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.policy.devices import NEVER, DeviceClass, ImageClass
 from orthanc_plugin.policy.law import CLINICIANS
 from orthanc_plugin.policy.model import SecondaryUseRule, Switches
-from orthanc_plugin.policy.persons import folded, same_person
+from orthanc_plugin.policy.persons import readings, same_person
+from orthanc_plugin.policy.routing import Route
 
 MOST_MINUTES: Final = 240  # of emergency access
 LONGEST_WINDOW: Final = 7 * 24 * 60  # minutes: a week to answer
 LONGEST_DELAY: Final = 10 * 366 * 24  # hours: ten years, for a backlog
 LONGEST_IMMEDIATE: Final = 24 * 60  # minutes
+ASKING: Final = frozenset({Role.REQUEST_EXPORT, Role.REJECT})  # of a node the same words
 STATE_DEVICES: Final = 'Write personal_device = "reject" (or "allow_with_reason") under [intake] in policy.toml.'
 
 
@@ -127,8 +139,12 @@ class Policy:
     review: Reviewing = field(default_factory=Reviewing)
     linkage: Linkage = field(default_factory=Linkage)
     disposition: Disposition = field(default_factory=Disposition)
+    recall: RecallTerms = field(default_factory=RecallTerms)
     pseudonym_keys: dict[Name, Name] = field(default_factory=dict)
     dicom_nodes: tuple[DicomNode, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    exports: Exports = field(default_factory=Exports)
+    routed: Annotated[tuple[RouteChoice, ...], Field(validation_alias="routes")] = ()
     users: tuple[User, ...] = ()
     profiles: dict[str, ProfileChoice] = field(default_factory=dict)
     forms: dict[Name, ConsentForm] = field(default_factory=dict)
@@ -143,6 +159,25 @@ class Policy:
     def node(self, aet: str) -> DicomNode | None:
         """Return the node with this AE title; case counts."""
         return next((node for node in self.dicom_nodes if node.aet == aet.strip()), None)
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """Return everything that is bound to a purpose, a user once for each."""
+        return (*self.dicom_nodes, *self.recipients, *(use for user in self.users for use in user.uses()))
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Return everything that pictures may be sent to."""
+        return (*receiving(self.dicom_nodes), *self.recipients)
+
+    def recipient(self, name: str) -> Destination | None:
+        """Return the node or recipient of this name that pictures may be sent to."""
+        return next((each for each in self.destinations if each.name == name), None)
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes as the policy takes them."""
+        return tuple(each.route for each in self.routed)
 
     def profile(self, name: str) -> Resolved | None:
         """Return the profile of this name, with everything it extends; those that are shipped needn't be defined."""
@@ -160,7 +195,7 @@ class Policy:
         known = (user.person for user in self.users if user.person and same_person(user.name, name))
         officer = self.disposition.officer(name)
         accounts = (officer.person, *officer.accounts) if officer else ()
-        return frozenset(map(folded, (name, *known, *accounts)))
+        return frozenset(reading for each in (name, *known, *accounts) for reading in readings(each))
 
 
 def _repeated(values: Iterable[str], what: str) -> Iterator[str]:
@@ -168,9 +203,7 @@ def _repeated(values: Iterable[str], what: str) -> Iterator[str]:
 
 
 def _binding_faults(policy: Policy) -> Iterator[str]:
-    users = (use for user in policy.users for use in user.uses())
-    bindings: tuple[Binding, ...] = (*policy.dicom_nodes, *users)
-    for binding in bindings:
+    for binding in policy.bindings:
         if binding.audience in FORBIDDEN_AUDIENCES:
             yield f"{binding.name}: audience {binding.audience} may never receive"
         if binding.form is Form.ANONYMISED and binding.profile is None:
@@ -191,6 +224,14 @@ def _sending_faults(policy: Policy) -> Iterator[str]:
     for user in policy.users:
         if user.patient_supplied and all(Role.STORE not in use.roles for use in user.uses()):
             yield f"{user.name}: patient_supplied needs the role store beside it"
+    for name, may in (*((each.name, each.may) for each in policy.dicom_nodes), *_roles(policy)):
+        asked = () if Role.STORE in may else sorted(ASKING & may)
+        yield from (f"{name}: {word} needs store beside it: a key object asks by being stored" for word in asked)
+
+
+def _roles(policy: Policy) -> Iterator[tuple[str, frozenset[Role]]]:
+    """Give each user with the roles of all of its uses: what it sends comes for none of them."""
+    yield from ((user.name, frozenset().union(*(use.roles for use in user.uses()))) for user in policy.users)
 
 
 def _device_faults(policy: Policy) -> Iterator[str]:
@@ -213,7 +254,8 @@ def faults(policy: Policy) -> tuple[str, ...]:
     """Return what is wrong across the parts of ``policy``."""
     return (
         *_repeated((node.aet for node in policy.dicom_nodes), "AE title"),
-        *_repeated((binding.name for binding in (*policy.dicom_nodes, *policy.users)), "name"),
+        *_repeated((each.name for each in (*policy.dicom_nodes, *policy.recipients, *policy.users)), "name"),
+        *_repeated((each.name for each in policy.routed), "route"),
         *profile_faults(policy.profiles, policy.pseudonym_keys),
         *_binding_faults(policy),
         *_use_faults(policy),
@@ -222,6 +264,10 @@ def faults(policy: Policy) -> tuple[str, ...]:
         *_sending_faults(policy),
         *form_faults(policy.forms),
         *disposition_faults(policy.disposition),
+        *destination_faults(policy.destinations),
+        *recipient_faults(policy.recipients, policy.exports),
+        *export_faults(policy.exports, policy.one_person),
+        *route_faults(policy.routed, policy.recipient),
     )
 
 
@@ -232,12 +278,26 @@ def load_policy(path: Path) -> Policy:
         ConfigurationError: with every fault and its place.
     """
     values, raw = read_toml(path)
+    return _checked(values, raw, path.name)
+
+
+def read_policy(text: str, name: str) -> Policy:
+    """Return the policy of a file's text, such as one that was activated.
+
+    Raises:
+        ConfigurationError: with every fault and its place.
+    """
+    raw = text.encode()
+    return _checked(parsed(raw, name), raw, name)
+
+
+def _checked(values: dict[str, object], raw: bytes, name: str) -> Policy:
     if "sha256" in values:
-        raise ConfigurationError(f"{path.name} has 1 fault(s).", problems=(f"{path.name}: sha256: unknown key",))
-    policy = _policy({"intake": {}, **values, "sha256": hashlib.sha256(raw).hexdigest()}, path.name)
+        raise ConfigurationError(f"{name} has 1 fault(s).", problems=(f"{name}: sha256: unknown key",))
+    policy = _policy({"intake": {}, **values, "sha256": hashlib.sha256(raw).hexdigest()}, name)
     if problems := faults(policy):
         raise ConfigurationError(
-            f"{path.name} has {len(problems)} fault(s).", problems=tuple(f"{path.name}: {each}" for each in problems)
+            f"{name} has {len(problems)} fault(s).", problems=tuple(f"{name}: {each}" for each in problems)
         )
     return policy
 

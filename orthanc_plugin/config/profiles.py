@@ -137,11 +137,16 @@ def _chain(name: str, known: Mapping[str, ProfileChoice]) -> Iterator[str]:
         at = known[at].extends
 
 
+def domains(profiles: Mapping[str, ProfileChoice]) -> frozenset[str]:
+    """Return every pseudonym domain, of the shipped profiles too."""
+    return frozenset(choice.pseudonym_domain for choice in {**SHIPPED, **profiles}.values())
+
+
 def profile_faults(profiles: Mapping[str, ProfileChoice], keys: Iterable[str]) -> Iterator[str]:
     """Say what is wrong with the profiles of a policy, and with the pseudonym domains that it names ``keys`` for."""
     known = {**SHIPPED, **profiles}
-    domains = {choice.pseudonym_domain for choice in known.values()}
-    yield from (f"pseudonym_keys: no profile has the pseudonym domain {each!r}" for each in keys if each not in domains)
+    named = domains(profiles)
+    yield from (f"pseudonym_keys: no profile has the pseudonym domain {each!r}" for each in keys if each not in named)
     for name, choice in profiles.items():
         place = f"profiles.{name}"
         if choice.extends is not None and choice.extends not in known:

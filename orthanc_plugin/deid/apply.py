@@ -169,7 +169,7 @@ def _is_said_by(element: DataElement, days: str) -> bool:
 def _hidden_in_uids(original: Dataset, again: Dataset) -> bool:
     """Tell whether a UID that is kept as it is has the patient's number or birth date in it."""
     said = (str(original.get(keyword) or "") for keyword in ("PatientID", "PatientBirthDate", "AccessionNumber"))
-    secrets = [text for text in said if len(text) >= SHORTEST_HIDDEN]
+    secrets = [text for each in said if len(text := each.lstrip("0")) >= SHORTEST_HIDDEN]  # no UID has leading zeros
     uids = (str(element.value) for element in again.iterall() if element.VR == "UI")
     return any(secret in uid for uid in uids for secret in secrets)
 

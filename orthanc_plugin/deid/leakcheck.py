@@ -18,7 +18,7 @@ from orthanc_plugin.deid.leakclaims import codes_of, false_claims
 from orthanc_plugin.deid.leakforms import APART, opened, packed, written
 from orthanc_plugin.deid.leakneedles import Needles
 from orthanc_plugin.deid.leakplaces import Places, coded_words, places
-from orthanc_plugin.deid.leaksecrets import secrets
+from orthanc_plugin.deid.leaksecrets import places_of, proper_words, secrets
 
 
 def leaks_in(original: Dataset, encoded: bytes) -> tuple[str, ...]:
@@ -35,10 +35,11 @@ def leaks_in(original: Dataset, encoded: bytes) -> tuple[str, ...]:
         UNREADABLE: one of the two can't be read as DICOM (see ``dicomwrap.hostile``).
     """
     copy = pydicom.dcmread(BytesIO(encoded))
-    needles = Needles(secrets(original, codes_of(copy)))
-    where = places(copy, encoded)
+    kept, where = codes_of(copy), places(copy, encoded)
+    needles, whence = Needles(secrets(original, kept)), places_of(original, kept)
     found = {*_in_the_header(needles, where, copy), *_in_the_picture(needles, where), *needles.in_bits(where.locked)}
-    return tuple(sorted({*found, *false_claims(copy)}))
+    issuers = {whence[word] for text in where.named for word in proper_words(text) & whence.keys()}
+    return tuple(sorted({*found, *issuers, *false_claims(copy)}))
 
 
 def _in_the_header(needles: Needles, where: Places, copy: Dataset) -> frozenset[str]:

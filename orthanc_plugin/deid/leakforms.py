@@ -1,7 +1,8 @@
 """Bytes within bytes: what a copy holds packed, in another writing or among a picture's bits, laid open to be searched.
 
-Knows base64, hexadecimal digits, zlib, gzip, bare deflate, UTF-16, DER and how text stands out in a coded picture.
-Must not know DICOM. Works on any bytes, with bounds on depth and size; a strange byte is no error.
+Knows base64, hexadecimal digits, escapes, zlib, gzip, zip, bare deflate, UTF-16, DER, letters moved by thirteen, and
+how text stands out in a coded picture. Must not know DICOM. Works on any bytes, with bounds on depth and size; a
+strange byte is no error.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import struct
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from orthanc_plugin.errors import DeidentificationError
@@ -22,10 +25,14 @@ MOST_UNPACKED: Final = 4 * 1024**2
 MOST_OPENED: Final = 32 * 1024**2
 _TOO_MUCH: Final = "More is packed in the copy than can be looked through."
 _SHORTEST_RUN: Final = 6
+_SHORTEST_PACKED: Final = 8  # of any writing of so much
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-](?:[\r\n]*[0-9A-Za-z+/_-]){7,}")
 _HEXADECIMAL: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :\r\n-]?){4,}")
 # Two, since a pattern that begins with one fixed byte runs at the speed of memory.
 _ZLIB: Final = (re.compile(rb"\x78[\x01\x5e\x9c\xda]"), re.compile(rb"\x1f\x8b\x08"))
+_ZIP: Final = re.compile(rb"PK\x03\x04")
+_ZIP_HEAD: Final = struct.Struct("<26xHH")  # of an entry (PKWARE APPNOTE 4.3.7): how long its name and its extras are
+_ESCAPED: Final = re.compile(rb"(?:[%=]|\\x|\\u00|&#x)([0-9A-Fa-f]{2});?|&#([0-9]{2,3});")
 _NO_DIGITS: Final = re.compile(rb"[^0-9A-Fa-f]")
 _LINES: Final = b"\r\n"
 _CONSTRUCTED: Final = 0x20
@@ -35,6 +42,9 @@ _DER_TEXTS: Final = {
 }  # fmt: skip
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 # What words, numbers and their writings are made of is "a", zeros are "n".
+_MOVED: Final = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", b"NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm"
+)
 _TEXT: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ^.,:/_+=@'-"
 _CLASSES: Final = bytes(97 if byte in _TEXT else 110 if byte == 0 else 0 for byte in range(256))
 _RUN: Final = b"a" * _SHORTEST_RUN
@@ -74,9 +84,19 @@ def opened(data: bytes) -> bytes:
     return APART.join(found)
 
 
+def readings(data: bytes) -> bytes:
+    """Return the bytes, what is packed in them, and other readings of both, with zeros between.
+
+    Raises:
+        DeidentificationError: more is packed in them than can be looked through.
+    """
+    whole = opened(data)
+    return APART.join((whole, whole.replace(b"\0", b""), data.translate(_MOVED)))  # UTF-16 without its zeros
+
+
 def _opened(data: bytes, depth: int) -> Iterator[bytes]:
     yield data
-    if depth:
+    if depth and len(data) >= _SHORTEST_PACKED:
         for packings in (_inflated, _decoded):
             for inner in packings(data):
                 yield from _opened(inner, depth - 1)
@@ -106,16 +126,24 @@ def _unpacked(data: memoryview, form: int) -> tuple[bytes, int]:
 
 
 def _decoded(data: bytes) -> Iterator[bytes]:
-    for run in _BASE64.findall(data):
+    plain = _ESCAPED.sub(_unescaped, data)
+    if plain != data:
+        yield plain
+    for run in dict.fromkeys(_BASE64.findall(data)):
         plain = run.translate(_URL_SAFE, _LINES)
         for start in range(4):
             piece = plain[start : len(plain) - ((len(plain) - start) % 4 == 1)]
             yield base64.b64decode(piece + b"=" * (-len(piece) % 4))
-    for run in _HEXADECIMAL.findall(data):
+    for run in dict.fromkeys(_HEXADECIMAL.findall(data)):
         digits = _NO_DIGITS.sub(b"", run)
         for start in range(2):
             piece = digits[start : start + (len(digits) - start) // 2 * 2]
             yield binascii.unhexlify(piece)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    code = int(found[1], 16) if found[1] else int(found[2])
+    return bytes((code & 0xFF,))
 
 
 def bare(data: bytes) -> bytes:
@@ -152,11 +180,23 @@ def packed(data: bytes) -> Iterator[bytes]:
         DeidentificationError: more is packed in them than can be looked through.
     """
     whole, left = memoryview(data), MOST_OPENED + len(data)
-    for head in _ZLIB:
-        for found in head.finditer(data):
-            inflated, work = _unpacked(whole[found.start() :], zlib.MAX_WBITS | 32)
-            left -= work
-            if left < 0:
-                raise DeidentificationError(_TOO_MUCH)
-            if len(inflated) >= _SHORTEST_RUN:
-                yield inflated
+    for start, form in chain(_deflated(data), _zipped(data)):
+        inflated, work = _unpacked(whole[start:], form)
+        left -= work
+        if left < 0:
+            raise DeidentificationError(_TOO_MUCH)
+        if len(inflated) >= _SHORTEST_RUN:
+            yield inflated
+
+
+def _deflated(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where something deflated may begin, and in which form."""
+    yield from ((found.start(), zlib.MAX_WBITS | 32) for head in _ZLIB for found in head.finditer(data))
+
+
+def _zipped(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where the entries of a zip archive may begin; what isn't packed in them stands there anyway."""
+    for found in _ZIP.finditer(data):
+        head = data[found.start() : found.start() + _ZIP_HEAD.size]
+        if len(head) == _ZIP_HEAD.size:
+            yield found.start() + _ZIP_HEAD.size + sum(_ZIP_HEAD.unpack(head)), -zlib.MAX_WBITS

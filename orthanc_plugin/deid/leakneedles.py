@@ -150,6 +150,8 @@ class Needles:
         return self._anywhere(data.lower(), _LONG)
 
     def _anywhere(self, lowered: bytes, shortest: int) -> frozenset[str]:
+        if not lowered:
+            return frozenset()
         strong = {
             needle: said for needle, said in self._within.items() if len(needle) >= shortest and _is_strong(needle)
         }

@@ -7,7 +7,7 @@ Must not know what is looked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -15,8 +15,8 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, RLELossless
 
-from orthanc_plugin.deid.leakforms import APART, bare, der_texts, opened
-from orthanc_plugin.deid.leaksecrets import texts
+from orthanc_plugin.deid.leakforms import APART, bare, der_texts, readings
+from orthanc_plugin.deid.leaksecrets import plainly, texts
 
 _PIXELS: Final = 0x7FE00010
 _LOCKED: Final = 0x04000520
@@ -40,6 +40,7 @@ class Places:
         rest: the bytes of everything but the picture, what is packed in them, and for whom something is encrypted.
         pixels: the picture's bytes.
         coded: whether they are a coded stream rather than samples one by one.
+        named: the texts of what is encrypted that are not: for whom it is, and who issued their certificates.
         locked: what is encrypted for custodians: it is noise, in which short words come about by chance.
         strange_segments: "PixelData" when a JPEG stream in it has segments that a decoder doesn't need.
     """
@@ -48,6 +49,7 @@ class Places:
     rest: bytes
     pixels: bytes
     coded: bool
+    named: tuple[str, ...]
     locked: bytes
     strange_segments: tuple[str, ...]
 
@@ -61,19 +63,24 @@ def places(copy: Dataset, encoded: bytes) -> Places:
     heads, strange = _heads(pixels)
     # Element by element, so that no byte of an element's own head can hide where a value begins or ends.
     apart = APART.join(_bytes(element) for element in elements)
-    named = (text.encode("utf-8", "replace") for each in locked for text in der_texts(each))
+    named = tuple(text for each in locked for text in der_texts(each))
     raw = encoded[:start] + encoded[start + len(pixels) :]
     for each in locked:
         raw = raw.replace(each, b"\0") if each else raw
-    plain = _STANDARD_UIDS.sub(b"\0", APART.join((apart, raw, *heads, *named)))
+    plain = _STANDARD_UIDS.sub(b"\0", APART.join((apart, raw, *heads, *_encoded(named))))
     return Places(
         values=tuple((text, _is_free(element)) for element in elements for text in texts(element)),
-        rest=APART.join((opened(plain), plain.replace(b"\0", b""))),  # UTF-16 without its zeros
+        rest=readings(plain),
         pixels=pixels,
         coded=_is_coded(copy),
+        named=named,
         locked=APART.join(locked),
         strange_segments=("PixelData",) if strange else (),
     )
+
+
+def _encoded(said: Iterable[str]) -> Iterator[bytes]:
+    return (text.encode("utf-8", "replace") for text in said)
 
 
 def _all(copy: Dataset) -> Iterator[DataElement]:
@@ -100,7 +107,16 @@ def _is_coded(copy: Dataset) -> bool:
 def _bytes(element: DataElement) -> bytes:
     if isinstance(element.value, bytes):
         return APART.join((element.value, bare(element.value)))
-    return b"" if element.VR == "SQ" else b"\0".join(text.encode("utf-8", "replace") for text in texts(element))
+    return b"" if element.VR == "SQ" else b"\0".join(_encoded(_writings(element)))
+
+
+def _writings(element: DataElement) -> Iterator[str]:
+    """Yield each value, as it is and plainly, and the values of a text in one: a name could stand in parts."""
+    said = tuple(texts(element))
+    yield from said
+    yield from (plainly(text) for text in said if not text.isascii())
+    if len(said) > 1 and _is_free(element):
+        yield "".join(said)
 
 
 def _is_free(element: DataElement) -> bool:

@@ -7,6 +7,7 @@ use anything that made the copy: what the engine forgets must not be forgotten h
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,10 +39,29 @@ _NO_NUMBERS: Final = re.compile(
 )
 _DEVICE: Final = re.compile(r"Serial|Station|Device|Detector|Gantry|Plate|Cassette|Lens|Camera")
 _INSTITUTION: Final = re.compile(r"^Institution|DepartmentName$")
+# Of hospitals' names, and of those of certificates' issuers: none of these tells where.
+_COMMON_WORDS: Final = frozenset(
+    re.findall(
+        r"[a-z]+",
+        "hospital hospitals infirmary clinic clinics surgery university teaching general royal national "
+        "regional district community city county north south east west central centre center saint health "
+        "healthcare care medical medicine department unit service services trust foundation board group "
+        "network school college institute institution children women mental kingdom united england scotland "
+        "wales ireland britain great certificate certification authority issuing issuer root intermediate "
+        "public internal private custodian custodians records record officer office caldicott guardian "
+        "information governance data protection security limited company",
+    )
+)
 _PRIVATE_NUMBER: Final = re.compile(r"(?:.*[0-9]){4}", re.DOTALL)
 _SHORTEST_PRIVATE: Final = 8
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
 _BREAKS: Final = re.compile(r"[,;\r\n^]+")
+
+# How names are written where there are no such letters, as on machine-readable cards (ICAO 9303 part 3, section 6).
+_TWO_LETTERS: Final = str.maketrans({
+    "ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue",
+    "Å": "Aa", "Ø": "Oe", "Æ": "Ae", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D",
+})  # fmt: skip
 
 # CID 7050: what a copy says was kept on purpose.
 KEEPS_DATES: Final = "113106"
@@ -98,12 +118,30 @@ def _is_told(text: str, told: list[str]) -> bool:
     return at < len(told) and (told[at] == text or (text.isdigit() and told[at].startswith(text)))
 
 
+def places_of(original: Dataset, kept: frozenset[str]) -> dict[str, str]:
+    """Return each word by which an institution of the original is known, and the attribute that has it."""
+    found = (each for each in original.iterall() if _INSTITUTION.search(each.keyword) and not _is_kept(each, kept))
+    return {word: each.keyword for each in found for text in texts(each) for word in proper_words(text)}
+
+
+def proper_words(text: str) -> frozenset[str]:
+    """Return the words of a name, without those that many such names have."""
+    words = re.findall(r"\w+", plainly(text).casefold())
+    return frozenset(word for word in words if len(word) >= SHORTEST and word not in _COMMON_WORDS)
+
+
 def texts(element: DataElement) -> Iterator[str]:
     """Yield the values of an element as text; nothing for sequences and bytes."""
     if element.VR == "SQ" or isinstance(element.value, bytes) or element.value is None:
         return
     values = element.value if element.VM > 1 else (element.value,)
     yield from (str(value).strip(" \0") for value in values)
+
+
+def plainly(text: str) -> str:
+    """Return a text without accents and signs that don't show, in the letters that its own stand for."""
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(sign for sign in letters if not unicodedata.combining(sign) and unicodedata.category(sign) != "Cf")
 
 
 def _said(element: DataElement, text: str) -> Iterable[tuple[str, Kind]]:
@@ -137,7 +175,12 @@ def _identifies(element: DataElement, text: str) -> bool:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Yield a name in the orders in which people write it, and its parts."""
+    """Yield a name in the orders in which people write it, and its parts; with and without its accents."""
+    written = (text,) if text.isascii() else (text, plainly(text), plainly(text.translate(_TWO_LETTERS)))
+    yield from (form for each in dict.fromkeys(written) for form in _in_orders(each))
+
+
+def _in_orders(text: str) -> Iterator[str]:
     for group in text.split("="):
         parts = [part.strip() for part in group.split("^") if part.strip()]
         if len(parts) > 1:
@@ -166,6 +209,10 @@ def _moment(text: str) -> Iterator[tuple[str, Kind]]:
 
 def _numbers(text: str) -> Iterator[str]:
     yield text
+    if not text.isascii():
+        yield plainly(text)
+    if text.isdigit() and len(stripped := text.lstrip("0")) >= STRONG:
+        yield stripped  # a UID has no leading zeros
     pieces = [piece.strip() for piece in _BREAKS.split(text)]
     yield from (piece for piece in pieces if len(piece) >= STRONG)
     yield from (form for between in ("", " ") if len(form := _SEPARATORS.sub(between, text)) >= STRONG)

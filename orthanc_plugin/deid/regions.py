@@ -29,6 +29,7 @@ from orthanc_plugin.errors import DeidentificationError
 
 MOST_REGIONS: Final = 200
 MOST_CORNERS: Final = 1_000
+MOST_TOGETHER: Final = 2_000  # corners of all regions: each is gone along in each row of cells
 _NOWHERE: Final = "Give regions within the picture, in pixels, as [x, y, width, height] or as three corners and more."
 _ELSEWHERE: Final = "Blank the picture before it is archived, or release another one."
 # What shows or measures the picture as it was.
@@ -166,6 +167,8 @@ def _size(dataset: Dataset) -> tuple[int, int]:
 def _require_within(regions: Sequence[Region], size: tuple[int, int]) -> None:
     if not 0 < len(regions) <= MOST_REGIONS:
         raise DeidentificationError(f"Give 1 to {MOST_REGIONS} regions.", remedy=_NOWHERE)
+    if sum(len(each.corners) for each in regions) > MOST_TOGETHER:
+        raise DeidentificationError(f"The regions have more than {MOST_TOGETHER} corners.", remedy=_NOWHERE)
     if not all(0 <= x < size[0] and 0 <= y < size[1] for each in regions for x, y in each.corners):
         raise DeidentificationError("A region lies outside the picture.", remedy=_NOWHERE)
 

@@ -2,7 +2,8 @@
 
 By C-STORE Orthanc calls Received, which has the bytes and no sender, and then the filter, which has the sender and no
 bytes, on one and the same thread, one object after the other (seen with 1.10.1 and 1.12.7). So the filter can take an
-acceptance back and keep the object. Knows threads. Must not know why.
+acceptance back and keep the object. OnStored is called on that thread too, by every way in. Knows threads. Must not
+know why.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ from orthanc_plugin.registry.images import ImageRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """An object as it came, and what was on record of its instance before it was accepted."""
+    """An object as it came, and what was on record of its instance before it was accepted.
+
+    ``name`` and ``lost`` as the verdict has them (``coming``).
+    """
 
     content: bytes
     before: ImageRow | None
+    name: str = ""
+    lost: frozenset[str] = frozenset()
 
 
 class Acceptances:
@@ -29,6 +35,7 @@ class Acceptances:
 
     def __init__(self) -> None:
         self._by_thread: dict[int, Acceptance] = {}
+        self._names: dict[int, str] = {}
 
     def note(self, acceptance: Acceptance | None) -> None:
         """Note what the calling thread has just accepted; None forgets what it did before."""
@@ -39,3 +46,11 @@ class Acceptances:
     def take(self) -> Acceptance | None:
         """Return what the calling thread accepted last, once."""
         return self._by_thread.pop(threading.get_ident(), None)
+
+    def expect(self, name: str) -> None:
+        """Note that the archive will store a picture under this name on the calling thread; '' expects none."""
+        self._names[threading.get_ident()] = name
+
+    def expected(self, name: str) -> bool:
+        """Tell whether the calling thread was about to store a picture under this name; it is expected once."""
+        return bool(name) and self._names.pop(threading.get_ident(), "") == name

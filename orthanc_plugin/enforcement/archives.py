@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
@@ -19,18 +19,18 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import manifest
 from orthanc_plugin.enforcement.manifest import Entry
-from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal
 from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, RESOURCES, Named, body, found, listed, require_known
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Handler
 from orthanc_plugin.enforcement.route import SUBJECTS
 from orthanc_plugin.enforcement.streaming import Stream
 from orthanc_plugin.enforcement.visible import Viewer
-from orthanc_plugin.enforcement.withheld import Withheld, kept_whole, nothing_leaves, withheld
+from orthanc_plugin.enforcement.withheld import Withheld, kept_whole, nothing_leaves, remaining, withheld
 from orthanc_plugin.enforcement.zippieces import ZipPieces
 from orthanc_plugin.registry import ledger
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.trail import append
+from orthanc_plugin.sending.packing import Packed, Packer, Refusal
 from orthanc_plugin.services import Services
 
 ZIP: Final = "application/zip"
@@ -121,9 +121,9 @@ class Filling:
             policy=self.services.policy.sha256,
         )
         with self.services.database.writing() as connection:
-            for entry in self.entries if whole else ():
-                ledger.deliver(connection, entry.disclosure, Delivery.DELIVERED)
-            append(connection, [event])
+            left = self.entries if whole else ()
+            seals = [ledger.deliver(connection, entry.disclosure, Delivery.DELIVERED) for entry in left]
+            append(connection, [replace(event, detail="\n".join(seals))])
 
 
 class Archives:
@@ -153,7 +153,9 @@ class Archives:
         return self._archive(services, call, found(services.database, names))
 
     def _archive(self, services: Services, call: Call, resources: tuple[Named, ...]) -> Reply:
-        kept = kept_whole(services, Viewer(requester=call.requester, binding=call.user, door=call.door), resources)
+        viewer = Viewer(requester=call.requester, binding=call.user, door=call.door)
+        resources = remaining(services, viewer, resources)
+        kept = kept_whole(services, viewer, resources)
         packer = Packer(services, self.archive)
         filling = Filling(services=services, packer=packer, call=call, resources=resources, kept=kept)
         pictures = filling.pictures()

@@ -25,8 +25,8 @@ from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.sdk import FindAnswers, FindQuery
 from orthanc_plugin.enforcement.searching import MOST_TOLD, Question, Reading, read_keys, search
 from orthanc_plugin.enforcement.visible import Viewer
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 DOOR: Final = "C-FIND"

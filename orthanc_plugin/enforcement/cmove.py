@@ -16,15 +16,17 @@ from typing import Final, cast
 
 from orthanc_plugin.config.bindings import DicomNode, Verb
 from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.delivery import Courier, Handovers, asked_for
 from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.sdk import Connection, NewerSdk, Sdk
-from orthanc_plugin.enforcement.visible import MOST_GUESSED
-from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.enforcement.visible import MOST_GUESSED, Viewer, without_key_objects
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.gate import Requester
 from orthanc_plugin.registry import images
 from orthanc_plugin.registry.images import ImageRow, Subject
+from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.delivery import Courier, Handovers, asked_for
+from orthanc_plugin.sending.destinations import DestinationRefusedError
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 DOOR: Final = "C-MOVE"
@@ -178,8 +180,12 @@ class MoveScp:
         originator, target = identifier.get("OriginatorAET", ""), identifier.get("TargetAET", "")
         node = self._destination(originator, target, identifier.get(ADDRESS))
         requester = self._requester(originator, node)
+        try:
+            self.courier.require(requester, node, DOOR)
+        except DestinationRefusedError as error:
+            raise MoveRefusedError("The move was refused.", remedy=error.remedy) from error
         asked = named(identifier)
-        rows = self._rows(asked) if asked is not None else []
+        rows = self._rows(asked, requester, node) if asked is not None else []
         if asked is not None and asked[0] in GUESSED and not self._any_may_go(requester, rows):
             rows = []  # one entry for a patient of whom nothing may go, as for one whom nobody knows
         if not rows:
@@ -189,7 +195,7 @@ class MoveScp:
 
     def _requester(self, originator: str, node: DicomNode) -> Requester:
         asking = self.services.policy.node(originator)
-        return requesters.bound(originator, node, asking.host if asking else "")
+        return bound(originator, node, asking.host if asking else "")
 
     def _destination(self, originator: str, target: str, address: str | None) -> DicomNode:
         """Return the node to send to, once both ends are bound and agree on the purpose."""
@@ -219,12 +225,17 @@ class MoveScp:
         """Tell so of the first that are on record; so many are looked through well before ``pace.FLOOR``."""
         return self.courier.packer.any_may_go(asked_for(requester, row, DOOR) for row in rows[:MOST_GUESSED])
 
-    def _rows(self, asked: tuple[Subject, tuple[str, ...]]) -> list[ImageRow]:
+    def _rows(
+        self, asked: tuple[Subject, tuple[str, ...]], requester: Requester, node: DicomNode
+    ) -> Sequence[ImageRow]:
+        """Return what is asked for; a key object that the destination may not have only where it is named itself."""
         with self.services.database.reading() as connection:
             rows = images.find(connection, *asked)
         if len({row.issuer for row in rows}) > 1 and asked[0] is Subject.PATIENT_ID:
             return []  # one number, several patients: nobody can tell which is meant
-        return rows
+        if asked[0] is Subject.SOP_INSTANCE_UID:
+            return rows
+        return without_key_objects(self.services, Viewer(requester=requester, binding=node, door=DOOR), rows)
 
 
 def size(move: Move) -> int:

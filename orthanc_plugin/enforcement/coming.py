@@ -19,7 +19,9 @@ class Verdict:
     """What becomes of an object: ``content`` is what Orthanc stores, or None when it stores nothing.
 
     ``refused``: it is kept in quarantine, and the sender is told that it was not taken. ``before``: what was on record
-    of an accepted instance.
+    of an accepted instance. ``name``: what the archive will call a picture that is on record for the first time; ''
+    for everything else. ``lost``: under which AE titles, as the register compares them, devices send that were reported
+    lost by then.
     """
 
     content: bytes | None
@@ -27,6 +29,8 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     refused: bool = False
     before: ImageRow | None = None
+    name: str = ""
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

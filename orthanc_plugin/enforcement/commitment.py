@@ -18,11 +18,11 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.bindings import Verb
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.sdk import NewerSdk, Sdk
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError, RegistryError
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import images
 from orthanc_plugin.registry.images import ImageRow, Subject
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)

@@ -13,12 +13,12 @@ from typing import Final
 from dicomwrap.terms import Form
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.config.bindings import Role
-from orthanc_plugin.enforcement.packing import Packer, Refusal
 from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, body, found
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Handler
 from orthanc_plugin.enforcement.withheld import nothing_leaves, withheld
 from orthanc_plugin.registry.images import Subject
+from orthanc_plugin.sending.packing import Packer, Refusal
 from orthanc_plugin.services import Services
 
 DICOM: Final = "application/dicom"

@@ -8,16 +8,23 @@ Sources: requirements 2.1 (what is on record of an image), 003-61 (what a patien
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from pydicom.dataset import Dataset
 
+from dicomwrap.anatomy import body_site
 from dicomwrap.consentstamp import ConsentStamp
+from dicomwrap.errors import PatientDetailsError
+from dicomwrap.judging.values import items, text
+from dicomwrap.plaintext import text_of
 from dicomwrap.terms import SECONDARY_CODES
 from orthanc_plugin.enforcement.objections import day_of
-from orthanc_plugin.enforcement.reading import identity
+from orthanc_plugin.enforcement.reading import LONGEST_IDENTITY, identity
 from orthanc_plugin.enforcement.sopclasses import image_type
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, MadeFor
 from orthanc_plugin.registry.images import ImageRow
+
+LONGEST_CODE: Final = 16  # characters of CodeValue (SH)
 
 
 def row_of(dataset: Dataset, stamp: ConsentStamp | None, sha256: str, *, issuer: str, at: datetime) -> ImageRow:
@@ -30,16 +37,17 @@ def row_of(dataset: Dataset, stamp: ConsentStamp | None, sha256: str, *, issuer:
         issuer: whose a patient number is that has no issuer.
         at: when it came.
     """
-    made = str(dataset.get("ContentDate") or dataset.get("AcquisitionDateTime") or dataset.get("StudyDate") or "")
+    days = (text_of(dataset, each) for each in ("ContentDate", "AcquisitionDateTime", "StudyDate"))
+    made = next(filter(None, days), "")
     return ImageRow(
-        sop_instance_uid=str(dataset.SOPInstanceUID),
-        sop_class_uid=str(dataset.SOPClassUID),
-        series_instance_uid=str(dataset.SeriesInstanceUID),
-        study_instance_uid=str(dataset.StudyInstanceUID),
+        sop_instance_uid=text_of(dataset, "SOPInstanceUID"),
+        sop_class_uid=text_of(dataset, "SOPClassUID"),
+        series_instance_uid=text_of(dataset, "SeriesInstanceUID"),
+        study_instance_uid=text_of(dataset, "StudyInstanceUID"),
         patient_id=identity(dataset, "PatientID"),
         issuer=identity(dataset, "IssuerOfPatientID") or issuer,
         accession_number=identity(dataset, "AccessionNumber"),
-        image_type=image_type(str(dataset.SOPClassUID)),
+        image_type=image_type(text_of(dataset, "SOPClassUID")),
         made_on=day_of(made),
         made_for=MadeFor.SECONDARY if stamp and stamp.capture_purpose in SECONDARY_CODES else MadeFor.CARE,
         source=ImageSource.PATIENT_SUPPLIED if stamp and stamp.device_class == "PATIENT" else ImageSource.DEPARTMENT,
@@ -48,4 +56,29 @@ def row_of(dataset: Dataset, stamp: ConsentStamp | None, sha256: str, *, issuer:
         sha256=sha256,
         consent_id=None,
         received_at=at.isoformat(),
+        body_site=_site(dataset),
+        department=_department(dataset),
     )
+
+
+def patient_id(dataset: Dataset) -> str:
+    """Return the patient's number as Orthanc will read it, by which it names what it stores."""
+    return text_of(dataset, "PatientID").strip()
+
+
+def _site(dataset: Dataset) -> str:
+    """Return the code of CID 4029 that says what is shown; '' when none or another one does."""
+    for region in items(dataset, "AnatomicRegionSequence")[:1]:
+        scheme, value = text(region, "CodingSchemeDesignator"), text(region, "CodeValue")
+        try:
+            site = body_site(value[:LONGEST_CODE] or None)
+        except PatientDetailsError:
+            return ""
+        return value if (site.scheme, site.value) == (scheme, value) else ""
+    return ""
+
+
+def _department(dataset: Dataset) -> str:
+    """Return the department that the object names; what is no LO of one value is none."""
+    named = text(dataset, "InstitutionalDepartmentName")
+    return named if len(named) <= LONGEST_IDENTITY and named.isprintable() and "\\" not in named else ""

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dicomwrap.terms import Purpose
-from orthanc_plugin.config.bindings import Binding, Role, User, Verb
+from orthanc_plugin.config.bindings import Binding, Role, User
 from orthanc_plugin.config.policyfile import Policy
-from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.gate import AccessRequest, Answer, asked
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import BreakGlass, Case, Decision
 from orthanc_plugin.registry import facts
 from orthanc_plugin.release import unmet
+from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.services import Services
 
 DOOR = "dry run"
@@ -40,18 +40,18 @@ class Would:
 
 
 def recipients(policy: Policy) -> Iterator[Binding]:
-    """Give every node and user that could receive a picture at all, a user once for each purpose."""
-    yield from (node for node in policy.dicom_nodes if Verb.RECEIVE in node.may)
+    """Give every destination and user that could receive a picture at all, a user once for each purpose."""
+    yield from policy.destinations
     yield from (use for user in policy.users for use in user.uses() if Role.VIEW in use.roles)
 
 
 def recipient(policy: Policy, name: str) -> Binding:
-    """Return the node or user of this name.
+    """Return the node, recipient or user of this name.
 
     Raises:
         UnknownRecordError: policy.toml has none.
     """
-    everybody: tuple[Binding, ...] = (*policy.dicom_nodes, *policy.users)
+    everybody: tuple[Binding, ...] = (*policy.dicom_nodes, *policy.recipients, *policy.users)
     found = next((binding for binding in everybody if binding.name == name), None)
     if found is None:
         names = ", ".join(binding.name for binding in everybody)

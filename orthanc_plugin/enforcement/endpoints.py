@@ -226,7 +226,7 @@ def answer_approval(services: Services, call: Call) -> Reply:
         if said in APPROVALS:
             approval.approve(connection, act(services, call), held_id, APPROVALS[said], reason)
         else:
-            gone = (approval.withdraw(connection, act(services, call), held_id, reason, refuse=refuse).spool_name,)
+            gone = approval.withdraw(connection, act(services, call), held_id, reason, refuse=refuse).leftover
     _after(services, *gone)
     return Reply(payload={"approval": held_id, "outcome": said})
 

@@ -38,8 +38,17 @@ class Match:
 
 
 @cache
-def _patterns(method: str) -> tuple[tuple[re.Pattern[str], Route], ...]:
-    return tuple((pattern(route.path), route) for route in ROUTES if route.method == method)
+def _patterns() -> Mapping[tuple[str, str], tuple[tuple[re.Pattern[str], Route], ...]]:
+    """Return the rows by method and first part of their path, in their order; no row's path begins with a name."""
+    found: dict[tuple[str, str], tuple[tuple[re.Pattern[str], Route], ...]] = {}
+    for route in ROUTES:
+        key = (route.method, _first(route.path))
+        found[key] = (*found.get(key, ()), (pattern(route.path), route))
+    return found
+
+
+def _first(path: str) -> str:
+    return path.split("/", 2)[1]
 
 
 def normalised(uri: str) -> str | None:
@@ -62,7 +71,7 @@ def classify(method: str, uri: str, arguments: Mapping[str, str]) -> Match | Non
     path = normalised(uri)
     if path is None or any(count > 1 for count in Counter(name.lower() for name in arguments).values()):
         return None  # two arguments that differ by case only: a handler might read the other one
-    for regex, route in _patterns(method):
+    for regex, route in _patterns().get((method, _first(path)), ()):
         found = regex.fullmatch(path)
         if found is None:
             continue

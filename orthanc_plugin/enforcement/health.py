@@ -21,8 +21,8 @@ from sqlalchemy import text
 from dicomwrap.version import VERSION
 from orthanc_plugin.enforcement.reply import OK, UNAVAILABLE, Reply
 from orthanc_plugin.enforcement.rest import Call
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError, RegistryError, SpoolError
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 SECONDS: Final = 3.0

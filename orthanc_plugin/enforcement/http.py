@@ -23,9 +23,9 @@ from orthanc_plugin.enforcement.exits import METHODS, Match, classify
 from orthanc_plugin.enforcement.originals import Originals
 from orthanc_plugin.enforcement.requester import Asker
 from orthanc_plugin.enforcement.route import Kind
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.gate import Requester
 from orthanc_plugin.registry import disposals, images
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)

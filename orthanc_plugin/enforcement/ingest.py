@@ -13,14 +13,16 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from orthanc_plugin.config.bindings import DicomNode, Verb
+from orthanc_plugin.enforcement import keyobjects
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.acceptances import Acceptance, Acceptances
 from orthanc_plugin.enforcement.intake import DOOR, WAY_OF_NODES, Intake
 from orthanc_plugin.enforcement.reading import IntakeRefusedError
 from orthanc_plugin.enforcement.sdk import Instance, Sdk
 from orthanc_plugin.enforcement.senders import Senders
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import SpoolError
+from orthanc_plugin.registry import devices, images
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -52,13 +54,17 @@ class Received:
             came_by = self.origins.get(origin, "UNKNOWN")
             account = self.senders.account()
             self.acceptances.note(None)
+            self.acceptances.expect("")
             verdict = self.worker.within(EXAMINATION_SECONDS, self.intake.examine, content, came_by, account)
             if verdict.refused:
                 return self.actions.MODIFY, b""
             if verdict.content is None:
                 return self.actions.DISCARD, None
+            self.acceptances.expect(verdict.name)
             if came_by == WAY_OF_NODES:  # the others have no filter that could take it back
-                self.acceptances.note(Acceptance(content=content, before=verdict.before))
+                self.acceptances.note(
+                    Acceptance(content=content, before=verdict.before, name=verdict.name, lost=verdict.lost)
+                )
             if verdict.changed:
                 return self.actions.MODIFY, verdict.content
             return self.actions.KEEP_AS_IS, None
@@ -100,11 +106,23 @@ class CStoreFilter:
         """Answer Orthanc: 0, or the status the sender gets."""
         acceptance = self.acceptances.take()
         try:
-            header = json.loads(instance.GetInstanceSimplifiedJson())
-            return self.worker.run(self.status, instance.GetInstanceRemoteAet(), header, acceptance)
+            header, aet = json.loads(instance.GetInstanceSimplifiedJson()), instance.GetInstanceRemoteAet()
+            if acceptance is not None and self._as_accepted(aet, header, acceptance):
+                return SUCCESS
+            self.acceptances.expect("")
+            return self.worker.within(EXAMINATION_SECONDS, self.status, aet, header, acceptance)
         except BaseException:
             logger.exception("a C-STORE was refused because its check failed")
             return OUT_OF_RESOURCES
+
+    def _as_accepted(self, aet: str, header: Mapping[str, object], acceptance: Acceptance) -> bool:
+        """Tell whether a picture that Received has just put on record is what Orthanc reads, and its node may send it.
+
+        By what stood on record then, so nobody is asked again; what isn't plainly so is (``status``).
+        """
+        node = self.services.policy.node(aet)
+        named = bool(acceptance.name) and images.read_as(header) == acceptance.name
+        return named and node is not None and Verb.STORE in node.may and devices.keyed(aet) not in acceptance.lost
 
     def status(self, aet: str, header: Mapping[str, object], acceptance: Acceptance | None) -> int:
         """Return the status for this sender, and the object whose header Orthanc reads so."""
@@ -112,6 +130,7 @@ class CStoreFilter:
         lost, known = self.intake.standing(aet, header)
         refusal = _refusal(node, lost, known=known)
         if refusal is None:
+            keyobjects.sent(self.services, header, acceptance, node)
             return SUCCESS
         requester, uid = requesters.of_node(aet, node), str(header["SOPInstanceUID"])
         self.services.gate.refuse(requester, "C-STORE", refusal.reason, rule=refusal.rule, subject=uid)
@@ -134,15 +153,16 @@ def _refusal(node: DicomNode | None, lost: str, *, known: bool) -> Refusal | Non
 class OnStored:
     """Told of every instance that was stored; what it can't check shuts every door until it can."""
 
-    def __init__(self, services: Services, intake: Intake, worker: Worker) -> None:
+    def __init__(self, services: Services, intake: Intake, worker: Worker, acceptances: Acceptances) -> None:
         self.services = services
         self.intake = intake
         self.worker = worker
+        self.acceptances = acceptances
         self.unchecked: list[tuple[Mapping[str, object], str]] = []
 
     def hook(self, instance: Instance, orthanc_instance: str) -> None:
         """Check what was stored; when that fails every door is shut, because a study could hold it unasked."""
-        if self._accepted(orthanc_instance):
+        if self.acceptances.expected(orthanc_instance) or self._accepted(orthanc_instance):
             return
         header: Mapping[str, object] = {}
         try:

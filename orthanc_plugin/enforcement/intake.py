@@ -19,12 +19,14 @@ from sqlalchemy import Connection
 
 from dicomwrap.consentstamp import ConsentStamp
 from dicomwrap.consenttags import read_stamp
+from dicomwrap.plaintext import text_of
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.policyfile import BeforeFiling
+from orthanc_plugin.enforcement import keyobjects
 from orthanc_plugin.enforcement.acceptances import Acceptance
 from orthanc_plugin.enforcement.coming import Coming, Verdict
-from orthanc_plugin.enforcement.describing import row_of
+from orthanc_plugin.enforcement.describing import patient_id, row_of
 from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged
 from orthanc_plugin.enforcement.objections import day_of, of_claim, of_records, of_stream, taken_back_in_session
 from orthanc_plugin.enforcement.reading import (
@@ -38,7 +40,7 @@ from orthanc_plugin.enforcement.taking import taking
 from orthanc_plugin.lifecycle import people
 from orthanc_plugin.policy.model import ImageSource, ImageType
 from orthanc_plugin.registry import captures, devices, disposals, images, patients, quarantine, tasks
-from orthanc_plugin.registry.images import ImageRow, orthanc_id, with_orthanc_ids
+from orthanc_plugin.registry.images import ImageRow, with_orthanc_ids
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.services import Services
@@ -93,9 +95,13 @@ class Intake:
             reasons = (*known, *(each.words for each in told.against), *found)
             if reasons or self._must_wait(connection, coming.row, held):
                 self._ask(connection, coming, told.against)
+                keyobjects.held(connection, self.services.act(coming.origin, DOOR), coming.row, reasons)
                 return replace(self._hold(connection, coming, reasons, held), refused=told.refused)
             before = self._accept(connection, coming, held, told.remarks, changed=kept is not content)
-        return Verdict(content=kept, changed=kept is not content, before=before)
+            lost = devices.lost_nodes(connection) if origin == WAY_OF_NODES else frozenset[str]()
+        plain = before is None and row.image_type is ImageType.CLINICAL_PHOTO  # so nothing more follows from it
+        name = images.named(row, patient_id(dataset)) if plain else ""
+        return Verdict(content=kept, changed=kept is not content, before=before, name=name, lost=lost)
 
     def take_back(self, acceptance: Acceptance, device_id: str, reason: str) -> None:
         """Keep in quarantine what was accepted a moment ago and won't be stored: nothing is lost, no row is left over.
@@ -162,8 +168,7 @@ class Intake:
         """
         with self.services.database.reading() as connection:
             lost, row = devices.lost_node(connection, aet), images.get(connection, str(header["SOPInstanceUID"]))
-        names = [str(header.get(keyword) or "") for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")]
-        return lost, row is not None and row.orthanc_instance == orthanc_id(*names, row.sop_instance_uid)
+        return lost, row is not None and row.orthanc_instance == images.read_as(header)
 
     def has_accepted(self, orthanc_instance: str) -> bool:
         """Tell whether it is on record under the name that Orthanc gives it by what it reads: patient and UIDs."""
@@ -300,12 +305,14 @@ class Intake:
         What is remarked of one that is filed already is no news.
         """
         dataset, row = coming.dataset, coming.row
-        born = day_of(str(dataset.get("PatientBirthDate") or ""))
+        born = day_of(text_of(dataset, "PatientBirthDate"))
         sender, why = self.services.act(coming.origin, DOOR), f"told by the picture {row.sop_instance_uid}"
         people.know(connection, sender, (row.patient_id, row.issuer), born, why)
         if remarks and images.get(connection, row.sop_instance_uid) is None:
             self._ask(connection, coming, remarks)
-        before = images.expect(connection, row, str(dataset.get("PatientID") or "").strip())
+        before = images.expect(connection, row, patient_id(dataset))
+        if coming.origin != WAY_OF_NODES:  # of those the filter knows who sends
+            keyobjects.accepted(connection, sender, self.services, coming, before)
         if held is not None and held.status is not Status.RELEASED:
             quarantine.filing(connection, held)
         cleaned = ("hidden metadata taken out of the stream",) if changed else ()

@@ -3,12 +3,14 @@
 Knows which pictures a resource has and the core's routes that describe it. Must not decide. The core lists a resource's
 pictures itself, after anybody was asked about them. So it is asked first, and what it said is told only if the pictures
 on record, each of which is decided on, were the same before and after: a picture is on record before it is stored
-(``intake``). One refusal refuses all. Source: requirements 2.6 (no door without a decision).
+(``intake``). One refusal refuses all; only a key object that the caller may not have is left out (``remaining``).
+Source: requirements 2.6 (no door without a decision).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
@@ -18,21 +20,22 @@ from orthanc_plugin.archive.port import CoreApi
 from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import routes
 from orthanc_plugin.enforcement.originals import Originals
-from orthanc_plugin.enforcement.packing import Refusal
+from orthanc_plugin.enforcement.remaining import OPTIONS, Remaining
 from orthanc_plugin.enforcement.reply import NOT_FOUND, TOO_LARGE, UNAVAILABLE, CallError, Reply, fault
 from orthanc_plugin.enforcement.resources import Named
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
 from orthanc_plugin.enforcement.route import SUBJECTS, Kind
+from orthanc_plugin.enforcement.visible import Viewer, without_key_objects
 from orthanc_plugin.enforcement.withheld import NOTHING, Withheld, nothing_leaves
 from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.registry import images
 from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.listed import listed
+from orthanc_plugin.sending.packing import Refusal
 from orthanc_plugin.services import Services
 
 MOST: Final = 1000  # pictures of one resource that are decided on
 ATTEMPTS: Final = 3
-OPTIONS: Final = ("expand", "full", "requested-tags", "short", "simplify")
 WHOLE_OR_NOT: Final = "It is given whole or not at all, and something of it may not leave."
 PARTS: Final = "Ask for a part of it, such as one series, or one picture."
 
@@ -75,11 +78,16 @@ class Whole:
                 return None
             return tuple(images.find(connection, self.subject, (self.name,), **also))
 
-    def permitted(self) -> tuple[ImageRow, ...] | Reply:
-        """Return its pictures, none of which would be refused now, or else the refusal, which is on record."""
-        rows = self.rows()
-        if rows is None:
+    def permitted(self, found: Sequence[ImageRow] | None) -> tuple[ImageRow, ...] | Reply:
+        """Return what the caller gets of ``found``, or else the refusal, which is on record.
+
+        That is all of it, none of which would be refused now, without key objects that the caller may not have.
+        """
+        if found is None:
             return self._too_many()
+        asking = self.originals
+        viewer = Viewer(requester=asking.requester, binding=asking.binding, door=asking.door)
+        rows = without_key_objects(self.services, viewer, found)
         against = self.originals.first_refused(rows)
         if rows and against is None:
             return rows
@@ -108,13 +116,14 @@ class Whole:
 
 def described(core: CoreApi, services: Services, call: Call) -> Reply:
     """Give what the core says of a patient, study or series all of whose pictures may leave."""
-    question, whole = _question(call), Whole.of(services, call)
+    options, whole = _options(call), Whole.of(services, call)
     for _ in range(ATTEMPTS):
-        rows = whole.permitted()
+        found = whole.rows()
+        rows = whole.permitted(found)
         if isinstance(rows, Reply):
             return rows
-        said = _said(core, question)
-        if whole.rows() == rows:
+        said = _said(core, call, options) if rows == found else _remaining(core, call, options, found or (), rows)
+        if whole.rows() == found:
             return whole.released(rows) or Reply(content=said)
     raise _changing()
 
@@ -123,20 +132,37 @@ def _changing() -> CallError:
     return CallError("Something of it is changing.", status=UNAVAILABLE, remedy="Ask again in a moment.")
 
 
-def _question(call: Call) -> str:
-    """Return the question to the core: the path as it was asked, and the options that are known."""
+def _options(call: Call) -> dict[str, str]:
+    """Return the options beside the path, all of which are known."""
     options = {name: value for name, value in call.arguments.items() if name != "purpose"}
     if unknown := sorted(set(options) - set(OPTIONS)):
         raise CallError(f"Not served here: {', '.join(unknown)[:200]}.", remedy=f"Options are: {', '.join(OPTIONS)}.")
+    return options
+
+
+def _said(core: CoreApi, call: Call, options: Mapping[str, str]) -> bytes:
+    """Ask the core just as it was asked."""
     path = call.door.partition(" ")[2].format_map(call.names)
-    return f"{path}?{urlencode(options)}" if options else path
-
-
-def _said(core: CoreApi, question: str) -> bytes:
     try:
-        return core.ask("GET", question)
+        return core.ask("GET", f"{path}?{urlencode(options)}" if options else path)
     except ArchiveError as error:
-        raise CallError("The archive has nothing like it.", status=NOT_FOUND, remedy=error.remedy) from None
+        raise _nothing_like_it(error) from None
+
+
+def _remaining(
+    core: CoreApi, call: Call, options: Mapping[str, str], found: Sequence[ImageRow], rows: Sequence[ImageRow]
+) -> bytes:
+    """Return what the core would say if there were nothing but ``rows``."""
+    base, _, tail = call.door.partition(" ")[2].partition("}")
+    remaining = Remaining.of(core, f"{base}}}".format_map(call.names), options, found=found, rows=rows)
+    try:
+        return json.dumps(remaining.told(tail)).encode()
+    except ArchiveError as error:
+        raise _nothing_like_it(error) from None
+
+
+def _nothing_like_it(error: ArchiveError) -> CallError:
+    return CallError("The archive has nothing like it.", status=NOT_FOUND, remedy=error.remedy)
 
 
 def endpoints(core: CoreApi) -> tuple[Endpoint, ...]:

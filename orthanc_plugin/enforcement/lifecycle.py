@@ -10,9 +10,12 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
+
+from sqlalchemy import Connection
 
 from orthanc_plugin.archive.port import ArchiveControl
 from orthanc_plugin.archive.process import this_process
@@ -22,10 +25,12 @@ from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import LONGEST_IDENTITY, parsed
 from orthanc_plugin.enforcement.restored import Restored
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import RegistryError
+from orthanc_plugin.lifecycle import routing
+from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.registry import images, legacy
 from orthanc_plugin.retention import unplanned
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -34,6 +39,7 @@ CATCHING_UP: Final = "the start-up checks have not finished"
 STARTED: Final = "ORTHANC_STARTED"
 STOPPED: Final = "ORTHANC_STOPPED"
 DELETED: Final = "DELETED"
+STABLE: Final = "STABLE_SERIES"
 NO_TEXT: Final = ("SQ", "OB", "OW", "UN")
 UNREADABLE: Final = (
     "%d object(s) from before Consentgate can't be read, so no door shows them or what is filed with them. The trail"
@@ -41,11 +47,13 @@ UNREADABLE: Final = (
 )
 
 
-def write_boot_file(path: Path, credentials: Credentials, storage: str = "") -> None:
+def write_boot_file(
+    path: Path, credentials: Credentials, storage: str = "", network: Mapping[str, object] = MappingProxyType({})
+) -> None:
     """Leave, for Consentgate's other processes, how they show who they are; readable by this user alone.
 
     It names the process that writes it too: what a killed one has left behind speaks for nobody. ``storage``: where
-    Orthanc's files are, '' when they aren't in files.
+    Orthanc's files are, '' when they aren't in files. ``network``: how orthanc.json says that nodes are called.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -53,7 +61,18 @@ def write_boot_file(path: Path, credentials: Credentials, storage: str = "") -> 
     with os.fdopen(descriptor, "w") as file:
         process = this_process()
         by = process.fields() if process else {}
-        json.dump({"password": credentials.password, "secret": credentials.secret, "storage": storage, **by}, file)
+        known = {"password": credentials.password, "secret": credentials.secret, "storage": storage}
+        json.dump({**known, "network": dict(network), **by}, file)
+
+
+def name_archive(path: Path, name: str) -> None:
+    """Add to that file which archive it is, which Orthanc can tell only once it has started."""
+    told = {**json.loads(path.read_text()), "archive": name}
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(told, file)
+    beside.replace(path)
 
 
 class Lifecycle:
@@ -91,6 +110,8 @@ class Lifecycle:
             name = self.name(change)
             if name == DELETED:
                 self.worker.later(lambda: self.deleted(resource))
+            elif name == STABLE:
+                self.worker.later(lambda: self.stable(resource))
             elif name == STARTED:
                 self.worker.run(self.started)
             elif name == STOPPED:
@@ -113,6 +134,9 @@ class Lifecycle:
             logger.warning(UNREADABLE, len(unread))
         Intake(self.services).recover()
         self.restored.check()
+        settings = self.services.settings
+        name_archive(settings.path(settings.orthanc.boot_secret), self.control.named(self.services.ids()))
+        self._queue(routing.catch_up)
         if not self.note(legacy.STARTED):
             raise RegistryError("The start could not be recorded, so nothing else could.")
         self.services.sign_head()
@@ -128,6 +152,18 @@ class Lifecycle:
                 unplanned.tell(connection, self.services.act("consentgate", "OnChange"), (resource,))
         except Exception:  # the archive goes on: nothing can bring the picture back
             logger.exception("a picture was deleted in Orthanc, and that could not be recorded")
+
+    def stable(self, resource: str) -> None:
+        """Queue a series for its routes; what fails here, the next start does."""
+        try:
+            self._queue(lambda connection, act: routing.queue_stable(connection, act, resource))
+        except Exception:  # the archive goes on: nothing has left
+            logger.exception("a series became stable, and could not be queued for its routes")
+
+    def _queue(self, work: Callable[[Connection, Act], int]) -> None:
+        act = self.services.act("consentgate", "OnChange")
+        if act.policy.routed:
+            self.services.database.write(lambda connection: work(connection, act))
 
     def stopped(self) -> None:
         """Clear up."""

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Final, Self
 
 from dicomwrap.version import VERSION
-from orthanc_plugin.enforcement.packing import Packed
 from orthanc_plugin.enforcement.withheld import Withheld
 from orthanc_plugin.gate import Requester
+from orthanc_plugin.sending.packing import Packed
 
 FOR_PROGRAMS: Final = "MANIFEST.json"
 FOR_PEOPLE: Final = "MANIFEST.txt"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from mmap import mmap
 from typing import Final, NamedTuple
 
@@ -105,7 +104,8 @@ def places(content: bytes) -> list[Place]:
         StructureError: the same, or one of them is there twice or out of order (PS3.5 section 7.1).
     """
     found = _walked(content, 0, len(content)).top
-    if any(former.tag >= latter.tag for former, latter in pairwise(found)):
+    tags = [place.tag for place in found]
+    if tags != sorted(set(tags)):
         raise StructureError("An element is there twice or out of order.")
     return found
 
@@ -199,7 +199,9 @@ class _Walk:
         header = self._header(level, tag)
         if len(self.levels) == 1:
             self.top.append(Place(tag[0] << 16 | tag[1], header.start))
-        if header.length == UNDEFINED and header.tag == PIXEL_DATA and header.vr in (b"OB", b"OW", b""):
+        if header.vr in SHORT:  # most are, and none of them holds anything else
+            self._over(level, header.length)
+        elif header.length == UNDEFINED and header.tag == PIXEL_DATA and header.vr in (b"OB", b"OW", b""):
             self._enter(level, UNDEFINED, implicit=level.implicit, order=level.order, fragments=True)
         elif header.vr == b"SQ" or self._hides_a_sequence(header, level):
             unknown = header.vr == b"UN"  # PS3.5 section 6.2.2: what is in it is implicit VR little endian

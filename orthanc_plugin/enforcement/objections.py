@@ -19,8 +19,10 @@ from dicomwrap.bitstream.markers import Stream
 from dicomwrap.bitstream.verify import contradictions
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import denied_purposes, permitted_purposes
+from dicomwrap.plaintext import text_of
 from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, GiverType, Purpose, WithdrawalPhase
 from orthanc_plugin.config.policyfile import ConsentReference, Intake, Policy
+from orthanc_plugin.enforcement import keyobjects
 from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.lifecycle.filing import UNCONFIRMED
@@ -81,7 +83,7 @@ def of_records(
     """
     if disposals.stub_of(connection, row.sop_instance_uid) is not None:
         return [DISPOSED]
-    found = []
+    found = keyobjects.objections(connection, dataset, row)
     known = images.get(connection, row.sop_instance_uid)
     if known is not None and (known.sha256, known.patient_id) != (row.sha256, row.patient_id):
         found.append("SOP_INSTANCE_UID_REUSED: another object with this UID is in the archive")
@@ -97,7 +99,7 @@ def _identity(connection: Connection, dataset: Dataset, row: ImageRow) -> list[s
     if faults := identity_faults(dataset):
         return faults
     patient = patients.find(connection, row.patient_id, row.issuer)
-    written = str(dataset.get("PatientBirthDate") or "")
+    written = text_of(dataset, "PatientBirthDate")
     born = day_of(written)
     if written and born is None:
         return ["IDENTITY_UNREADABLE: the birth date is no date"]

@@ -15,12 +15,12 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.config.bindings import Binding
-from orthanc_plugin.enforcement.packing import Refusal
 from orthanc_plugin.gate import AccessRequest, Answer, Requester
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.release import Released, unmet
+from orthanc_plugin.sending.packing import Refusal
 from orthanc_plugin.services import Services
 
 ANONYMISED: Final = "only an anonymised copy may leave, and it is released by C-MOVE to a bound node, not here"

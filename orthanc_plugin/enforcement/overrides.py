@@ -13,12 +13,12 @@ from operator import attrgetter
 
 from orthanc_plugin.archive.port import CoreApi, ImageArchive
 from orthanc_plugin.enforcement import archives, copies, levels, listings, qido, sends, wado
-from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.exits import ROUTES
 from orthanc_plugin.enforcement.rest import Endpoint
 from orthanc_plugin.enforcement.route import Kind
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import OpenExitError
+from orthanc_plugin.sending.delivery import Courier
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 

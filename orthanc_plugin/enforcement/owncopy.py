@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BytesIO
 from typing import Final
@@ -21,9 +21,9 @@ from dicomwrap.judging.opening import UnfitFileError, read
 from dicomwrap.pictures import Picture, pictures
 from dicomwrap.terms import Audience, Form, Purpose
 from orthanc_plugin.archive.port import ImageArchive
+from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.bindings import Binding
-from orthanc_plugin.enforcement.packing import Packed, Packer, original
 from orthanc_plugin.gate import AccessRequest as Asked
 from orthanc_plugin.gate import Requester
 from orthanc_plugin.lifecycle import accounts, subjectaccess
@@ -37,6 +37,8 @@ from orthanc_plugin.registry import access, consentrows, ledger, patients, stubs
 from orthanc_plugin.registry.access import AccessRequest
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.ledger import Delivery
+from orthanc_plugin.registry.trail import append
+from orthanc_plugin.sending.packing import Packed, Packer, original
 from orthanc_plugin.services import Services
 
 DOOR: Final = "consentgate subject-access"
@@ -197,9 +199,11 @@ class OwnCopy:
         return reason
 
     def _end(self, begun: Sequence[str], outcome: Delivery) -> None:
+        event = self.act.event(EventType.INSTANCES_TRANSFERRED, outcome, subject=self.request.request_id)
+
         def ended(connection: Connection) -> None:
-            for disclosure in begun:
-                ledger.deliver(connection, disclosure, outcome)
+            seals = [ledger.deliver(connection, disclosure, outcome) for disclosure in begun]
+            append(connection, [replace(event, detail="\n".join(seals))] if seals else [])
 
         self.services.database.write(ended)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import PurePath
 from typing import Final
 
@@ -17,6 +18,7 @@ from orthanc_plugin.enforcement.effective import modality_findings
 from orthanc_plugin.enforcement.finding import Finding, in_order, refused, warned
 from orthanc_plugin.enforcement.knownoptions import KNOWN
 from orthanc_plugin.enforcement.options import REQUIRED, Required, Version
+from orthanc_plugin.enforcement.recipients import recipient_findings
 
 Configuration = Mapping[str, object]
 
@@ -43,12 +45,14 @@ class Around:
         proxied: whether settings.toml names a reverse proxy, which has the TLS.
         environment: the one Orthanc runs in; None when it isn't known, as from outside.
         arguments: Orthanc's command line.
+        today: at the hospital; None when nobody asks what is over.
         has: tells whether Orthanc is of this version or a later one.
     """
 
     proxied: bool = False
     environment: Mapping[str, str] | None = None
     arguments: tuple[str, ...] = ()
+    today: date | None = None
     has: Callable[[Version], bool] = field(default=every_version, repr=False)
 
 
@@ -169,6 +173,7 @@ def findings(configuration: Configuration, policy: Policy, around: Around) -> tu
             *plugin_file_findings(configuration),
             *transport_findings(configuration, proxied=around.proxied),
             *modality_findings(_section(configuration, "DicomModalities"), policy),
+            *recipient_findings(policy, _section(configuration, "DicomModalities"), around.today),
             *(surrounding_findings(around.environment, around.arguments) if around.environment is not None else ()),
         )
     )

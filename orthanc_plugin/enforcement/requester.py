@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dicomwrap.terms import PURPOSE_CODES, Audience, Form, Purpose
-from orthanc_plugin.config.bindings import Binding, DicomNode, Role, SignsIn, User
+from orthanc_plugin.config.bindings import DicomNode, Role, SignsIn, User
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.config.proxy import Proxy
 from orthanc_plugin.gate import Requester
+from orthanc_plugin.sending.asking import bound
 
 PURPOSE_HEADERS: Final = ("purpose-of-use", "x-purpose-of-use")
 PURPOSE_ARGUMENT: Final = "purpose"
@@ -52,19 +53,6 @@ def unknown(actor: str, address: str = "") -> Requester:
         verified=False,
         approved_channel=False,
         address=address,
-    )
-
-
-def bound(actor: str, binding: Binding, address: str = "") -> Requester:
-    """Return the requester as ``binding`` makes it."""
-    return Requester(
-        actor=actor,
-        recipient=binding.name,
-        purpose=binding.purpose,
-        audience=binding.audience,
-        form=binding.form,
-        address=address,
-        profile=binding.profile or "",
     )
 
 
@@ -183,12 +171,13 @@ def chosen(user: User, headers: Mapping[str, str], arguments: Mapping[str, str])
         _RefusedError: it names one that the user isn't bound to, or two, or another one in an argument.
     """
     named = {headers[header] for header in PURPOSE_HEADERS if header in headers}
-    uses = {word: use for use in user.uses() for word in (use.purpose.value, PURPOSE_CODES[use.purpose])}
+    every = user.uses()
+    uses = {word: use for use in every for word in (use.purpose.value, PURPOSE_CODES[use.purpose])}
     meant = {uses[word].purpose if word in uses else None for word in named} or {user.purpose}
-    found = next((use for use in user.uses() if meant == {use.purpose}), None)
+    found = next((use for use in every if meant == {use.purpose}), None)
     argument = arguments.get(PURPOSE_ARGUMENT)
     if found is None or (argument is not None and argument not in (found.purpose.value, PURPOSE_CODES[found.purpose])):
-        bound_to = ", ".join(use.purpose for use in user.uses())
+        bound_to = ", ".join(use.purpose for use in every)
         reason = f"the account is bound to {bound_to}; another purpose was asked for, or not in the header that counts"
         raise _RefusedError("PURPOSE_NOT_BOUND", reason)
     return found
@@ -202,19 +191,24 @@ def of_request(
     address: str | None = None,
 ) -> Asker:
     """Return who asks by HTTP; header names in lower case, ``address`` None in a REST callback, which isn't told it."""
-    requester = unknown(account(headers), address or "")
+    place = address or ""
     try:
         name, way = signed_in(proxy, headers, address), way_of(proxy, headers)
-        user = policy.user(name)
-        if user is None or user.signs_in is not way:
-            requester = of_user(name if way is SignsIn.ORTHANC else _stranger(name), None, address or "")
-            raise _RefusedError(*(NOT_BOUND if user is None else OTHER_SIGN_IN))
-        requester = of_user(name, user, address or "")
+    except _RefusedError as refused:
+        return _refused(unknown(account(headers), place), *refused.args)
+    user = policy.user(name)
+    if user is None or user.signs_in is not way:
+        stranger = of_user(name if way is SignsIn.ORTHANC else _stranger(name), None, place)
+        return _refused(stranger, *(NOT_BOUND if user is None else OTHER_SIGN_IN))
+    try:
         use = chosen(user, headers, arguments)
     except _RefusedError as refused:
-        rule, reason = refused.args
-        return Asker(requester=requester, rule=rule, reason=reason)
-    return Asker(requester=of_user(name, use, address or ""), user=use)
+        return _refused(of_user(name, user, place), *refused.args)
+    return Asker(requester=of_user(name, use, place), user=use)
+
+
+def _refused(requester: Requester, rule: str, reason: str) -> Asker:
+    return Asker(requester=requester, rule=rule, reason=reason)
 
 
 def of_node(aet: str, node: DicomNode | None) -> Requester:

@@ -36,10 +36,10 @@ from orthanc_plugin.enforcement.requester import Asker
 from orthanc_plugin.enforcement.route import pattern
 from orthanc_plugin.enforcement.sdk import RestOutput, StreamOutput
 from orthanc_plugin.enforcement.streaming import Pieces, collected, send_stream
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConfigurationError, ConsentgateError
 from orthanc_plugin.gate import Requester
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 P = ParamSpec("P")

@@ -11,16 +11,20 @@ import logging
 from typing import Final
 
 from orthanc_plugin.archive.port import ArchiveControl
+from orthanc_plugin.retention import withdrawals
 from orthanc_plugin.retention.reconciling import back, forgotten
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
 
-RESTORED: Final = "a backup was restored that holds what had been destroyed: run 'consentgate retention reconcile'"
+RESTORED: Final = (
+    "a backup was restored that holds what had been destroyed, or has forgotten what was withdrawn: "
+    "run 'consentgate retention reconcile'"
+)
 
 
 class Restored:
-    """Whether the archive holds what is destroyed, or certificates tell of what the registry has forgotten.
+    """Whether the archive holds what is destroyed, or files tell of what the registry has forgotten.
 
     Args:
         services: the gate, the registry and the folder of certificates.
@@ -52,4 +56,5 @@ class Restored:
     def _found(self) -> bool:
         folder = self.services.settings.path(self.services.settings.trail.certificates)
         with self.services.database.reading() as connection:
-            return bool(forgotten(connection, folder) or back(connection, frozenset(self.control.instances())))
+            lost = forgotten(connection, folder) or withdrawals.forgotten(connection, folder)
+            return bool(lost or back(connection, frozenset(self.control.instances()), self.services.clock()))

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import Final
 
 from orthanc_plugin.config.bindings import Role
+from orthanc_plugin.deid.crops import crop as read_crop
 from orthanc_plugin.deid.regions import region as read_region
 from orthanc_plugin.enforcement.reply import BASE, CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint, act, text
 from orthanc_plugin.enforcement.reviewing import Desk, proposals, told
 from orthanc_plugin.enforcement.running import archive
 from orthanc_plugin.lifecycle import reviewing
-from orthanc_plugin.policy.reviewing import CHECKLIST, Outline, Review, Shown, outline
+from orthanc_plugin.policy.reviewing import CHECKLIST, Box, Outline, Review, Shown, box, outline
 from orthanc_plugin.services import Services
 
 REVIEWS: Final = f"{BASE}/reviews"
@@ -51,6 +52,7 @@ def _told(review: Review) -> Reply:
             "profile": review.profile,
             "reviewer": review.reviewer,
             "regions": review.regions,
+            "crop": review.crop,
             "proposals": proposals(review),
         }
     )
@@ -83,14 +85,14 @@ def propose_regions(services: Services, call: Call) -> Reply:
 
 
 def set_regions(services: Services, call: Call) -> Reply:
-    """Set what is blanked, in place of what was set before; `proposed` adds what the detectors drafted."""
-    values = call.fields("profile", "regions", "proposed")
+    """Set what is blanked and what is kept, in place of what was set before; `proposed` adds the detectors' drafts."""
+    values = call.fields("profile", "regions", "crop", "proposed")
     with_proposed = values.get("proposed", False)
     if not isinstance(with_proposed, bool):
         raise CallError("proposed: expected true or false.")
-    regions = _regions(values.get("regions", []))
+    regions, crop = _regions(values.get("regions", [])), _crop(values.get("crop"))
     with _desk(services, call, _profile(values)) as desk:
-        return _told(desk.redact(regions, with_proposed=with_proposed))
+        return _told(desk.redact(regions, crop, with_proposed=with_proposed))
 
 
 def _regions(value: object) -> tuple[Outline, ...]:
@@ -102,6 +104,13 @@ def _regions(value: object) -> tuple[Outline, ...]:
 def _outline(value: object) -> Outline:
     read_region(value)  # refuses what is none
     return outline(value)
+
+
+def _crop(value: object) -> Box | None:
+    if value is None:
+        return None
+    read_crop(value)  # refuses what is none
+    return box(value)
 
 
 def confirm_review(services: Services, call: Call) -> Reply:
@@ -143,6 +152,7 @@ def _verdict(services: Services, found: Review) -> Reply:
             "reviewer": found.reviewer,
             "anonymisable": found.outcome,
             "regions": found.regions,
+            "crop": found.crop,
         }
     )
 

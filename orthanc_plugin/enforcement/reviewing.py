@@ -29,8 +29,6 @@ from orthanc_plugin.deid.pixeldigest import pixels_of
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.proposals import Outcome as Found
 from orthanc_plugin.deid.proposals import propose
-from orthanc_plugin.enforcement.packing import original
-from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.gate import AccessRequest, Answer, asked
 from orthanc_plugin.lifecycle import reviewing
@@ -38,9 +36,11 @@ from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.reviewing import Matter, ReviewRefusedError, Waiting
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import Anonymisable, Effect
-from orthanc_plugin.policy.reviewing import Outline, Review, Standing, State
+from orthanc_plugin.policy.reviewing import Box, Outline, Review, Standing, State
 from orthanc_plugin.registry import facts, images, reviews
-from orthanc_plugin.release import unmet
+from orthanc_plugin.release import Hidden, unmet
+from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.packing import original
 from orthanc_plugin.services import Services
 
 JPEG: Final = "image/jpeg"
@@ -107,34 +107,35 @@ class Desk:
             self._require_wanted(connection)
             return reviewing.propose(connection, self.act, self._matter(connection), findings)
 
-    def redact(self, regions: tuple[Outline, ...], *, with_proposed: bool) -> Review:
-        """Set what is blanked, once it is known that it can be."""
+    def redact(self, regions: tuple[Outline, ...], crop: Box | None = None, *, with_proposed: bool) -> Review:
+        """Set what is blanked, and what is then kept, once it is known that it can be."""
         with self._noted():
-            return self._redacted(regions, with_proposed=with_proposed)
+            return self._redacted(regions, crop, with_proposed=with_proposed)
 
-    def _redacted(self, regions: tuple[Outline, ...], *, with_proposed: bool) -> Review:
+    def _redacted(self, regions: tuple[Outline, ...], crop: Box | None, *, with_proposed: bool) -> Review:
         self._held()
         with self.services.database.reading() as connection:
             matter = self._matter(connection)
             drafts = reviewing.proposed(connection, self.act, matter) if with_proposed else ()
         wanted = tuple(dict.fromkeys((*regions, *drafts)))
-        self._copy(wanted)
+        self._copy(Hidden(wanted, crop))
         with self.services.database.writing() as connection:
             self._require_wanted(connection)
-            return reviewing.redact(connection, self.act, matter, wanted)
+            return reviewing.redact(connection, self.act, matter, wanted, crop)
 
     def picture(self) -> Picture:
-        """Give the picture as the copy would show it, with what is blanked so far; it is on record that it was seen."""
+        """Give the picture as the copy would show it, with what is hidden so far; it is on record that it was seen."""
         with self._noted():
             return self._pictured()
 
     def _pictured(self) -> Picture:
-        regions = self._held().regions
-        shown = shown_by(self._copy(regions))
+        held = self._held()
+        hidden = Hidden(held.regions, held.crop)
+        shown = shown_by(self._copy(hidden))
         with self.services.database.writing() as connection:
             self._require_wanted(connection)
             seen = reviewing.show(connection, self.act, self._matter(connection))
-            if seen.regions != regions:
+            if (seen.regions, seen.crop) != hidden:
                 raise ReviewRefusedError("The regions have changed meanwhile.", remedy="Ask for the picture again.")
         return shown
 
@@ -166,8 +167,8 @@ class Desk:
             raise ReviewRefusedError("A picture is looked at under a profile.", remedy="Name the profile.")
         return reviewing.matter(connection, self.image, self.profile, self.services.release.under)
 
-    def _copy(self, regions: tuple[Outline, ...]) -> bytes:
-        return self.services.release.shown(self._original(), self._profile(), regions, self.services.ids())
+    def _copy(self, hidden: Hidden) -> bytes:
+        return self.services.release.shown(self._original(), self._profile(), hidden, self.services.ids())
 
     def _profile(self) -> Profile:
         found = self.services.release.named(self.profile)
@@ -218,11 +219,8 @@ class Desk:
 
 
 def binding_of(policy: Policy, name: str, purpose: str) -> Binding | None:
-    """Return the node or the account's use that is bound to this purpose; None when there is none any more."""
-    user = policy.user(name)
-    uses: tuple[Binding, ...] = user.uses() if user else ()
-    found = (*policy.dicom_nodes, *uses)
-    return next((each for each in found if each.name == name and each.purpose == purpose), None)
+    """Return what is bound to this purpose under this name; None when nothing is any more."""
+    return next((each for each in policy.bindings if each.name == name and each.purpose == purpose), None)
 
 
 def shown_by(copy: bytes) -> Picture:

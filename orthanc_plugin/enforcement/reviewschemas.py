@@ -17,9 +17,17 @@ REGIONS: Final[Schema] = many(
         ],
     }
 )
+CROP: Final[Schema] = {
+    "description": "what is kept, as x, y, width and height in pixels of the stored picture; all of it without",
+    "type": "array",
+    "items": NUMBER,
+    "minItems": 4,
+    "maxItems": 4,
+}
 STEP: Final[dict[str, Schema]] = {
     **dict.fromkeys(("review", "image", "profile", "reviewer"), TEXT),
     "regions": REGIONS,
+    "crop": or_null(CROP),
     "proposals": many(TEXT),
 }
 VERDICT: Final[dict[str, Schema]] = {
@@ -41,7 +49,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "ReviewQueue": record({"reviews": many(record(WAITING, WAITING))}, ("reviews",)),
     "ReviewNamed": record({"profile": TEXT}, ("profile",)),
     "Review": record(STEP, STEP),
-    "ReviewRegions": record({"profile": TEXT, "regions": REGIONS, "proposed": FLAG}, ("profile",)),
+    "ReviewRegions": record({"profile": TEXT, "regions": REGIONS, "crop": CROP, "proposed": FLAG}, ("profile",)),
     "ReviewAnswers": record({"profile": TEXT, "answers": ANSWERS, "note": TEXT}, ("profile", "answers")),
     "ReviewRejection": record({"profile": TEXT, "reason": TEXT}, ("reason",)),
     "ReviewVerdict": record(VERDICT, VERDICT),

@@ -12,14 +12,15 @@ from http import HTTPStatus
 from typing import Final
 
 from orthanc_plugin.config.bindings import DicomNode, Role, Verb
-from orthanc_plugin.enforcement import requester as requesters
-from orthanc_plugin.enforcement.delivery import Courier, Handover
-from orthanc_plugin.enforcement.packing import Refusal
 from orthanc_plugin.enforcement.reply import FORBIDDEN, OK, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, RESOURCES, Named, body, found, listed
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Lane
 from orthanc_plugin.enforcement.visible import Viewer
-from orthanc_plugin.enforcement.withheld import Withheld, kept_whole, nothing_leaves, withheld
+from orthanc_plugin.enforcement.withheld import Withheld, kept_whole, nothing_leaves, remaining, withheld
+from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.delivery import Courier, Handover
+from orthanc_plugin.sending.destinations import DestinationRefusedError
+from orthanc_plugin.sending.packing import Refusal
 from orthanc_plugin.services import Services
 
 NOT_SENT: Final = HTTPStatus.BAD_GATEWAY.value
@@ -45,13 +46,13 @@ class Sends:
         """Send pictures to a DICOM node that policy.toml binds."""
         names = listed(body(call, RESOURCES).get(RESOURCES))
         node = self._destination(services, call)
-        resources = found(services.database, names)
-        viewer = Viewer(requester=requesters.bound(call.user.name, node), binding=node, door=call.door)
+        viewer = Viewer(requester=bound(call.user.name, node), binding=node, door=call.door)
+        resources = remaining(services, viewer, found(services.database, names))
         if kept := kept_whole(services, viewer, resources):
             stays = (withheld(each, (kept[each.resource],), left=0) for each in resources if each.resource in kept)
             return nothing_leaves([each for each in stays if each], "Nothing was sent.")
         rows = [row for each in resources for row in each.rows]
-        handed = tuple(self.courier.deliver(requesters.bound(call.user.name, node), rows, node, call.door))
+        handed = tuple(self.courier.deliver(bound(call.user.name, node), rows, node, call.door))
         staying = [each for each in (_staying(named, handed) for named in resources) if each]
         if not any(each.delivery for each in handed):
             return nothing_leaves(staying, "Nothing was sent.")
@@ -61,7 +62,8 @@ class Sends:
         """Return the node to send to.
 
         Raises:
-            CallError: nobody bound it to receive, or it is bound to another purpose than the account asks for.
+            CallError: nobody bound it to receive, it is bound to another purpose than the account asks for, or nothing
+                may leave to it any more or by this way.
         """
         node = services.policy.node(self.titles.get(call.names["modality"], ""))
         if node is None or Verb.RECEIVE not in node.may:
@@ -69,6 +71,10 @@ class Sends:
         if node.purpose is not call.user.purpose:
             reason = f"the account asks for {call.user.purpose}, the destination is bound to {node.purpose}"
             raise self._refused(services, call, reason, "PURPOSE_NOT_BOUND")
+        try:
+            self.courier.require(bound(call.user.name, node), node, call.door)
+        except DestinationRefusedError as error:
+            raise CallError(str(error.args[0]), status=FORBIDDEN, remedy=error.remedy) from error
         return node
 
     def _refused(self, services: Services, call: Call, reason: str, rule: str) -> CallError:

@@ -19,6 +19,7 @@ IMPLICIT: Final[dict[ImageType, tuple[str, ...]]] = {
     ImageType.ENDOSCOPY: ("77.1.1", "77.1.1.1"),
     ImageType.PATHOLOGY_SLIDE_IMAGE: ("77.1.2", "77.1.2.1", "77.1.3", "77.1.6"),
     ImageType.ORGAN_FUNCTION: ("20", "128", "128.1", "130", "9.1.1", "9.1.2", "9.1.3", "9.2.1"),
+    ImageType.KEY_OBJECT: ("88.59",),  # no picture: it says which pictures somebody picked out
 }
 
 _TYPES: Final[dict[str, ImageType]] = {_ROOT + tail: kind for kind, tails in IMPLICIT.items() for tail in tails}

@@ -15,7 +15,7 @@ from typing import Final
 
 from orthanc_plugin.enforcement.reply import TOO_LARGE, CallError, Reply, fault, name_file
 from orthanc_plugin.enforcement.sdk import StreamOutput
-from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.sending.worker import Worker
 
 logger = logging.getLogger(__name__)
 

@@ -74,16 +74,19 @@ def taking(dataset: Dataset, frames: tuple[Stream, ...]) -> Taking:
 
 def _values(dataset: Dataset, keyword: str) -> list[str]:
     tag = tag_for_keyword(keyword)
-    if tag is None or tag not in dataset:
+    if tag is None:
         return []
-    found: Iterable[object] | None = plain_texts(dataset, tag)
-    try:
-        if found is None:
-            value = dataset[tag].value
-            found = value if isinstance(value, MultiValue | list) else [value]
-    except UNREADABLE:
-        return []
+    plain = plain_texts(dataset, tag)
+    found = _converted(dataset, tag) if plain is None else plain
     return [text for each in found if each is not None and (text := str(each).strip())]
+
+
+def _converted(dataset: Dataset, tag: int) -> Iterable[object]:
+    try:
+        value = dataset[tag].value if tag in dataset else ()
+    except UNREADABLE:
+        return ()
+    return value if isinstance(value, MultiValue | list | tuple) else (value,)
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -9,7 +9,7 @@ Sources: requirements 2.6 (no door without a decision); PS3.15 A.5.3.10 (Query).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,8 +20,9 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.gate import AccessRequest, Requester
-from orthanc_plugin.policy.model import Content, Effect
+from orthanc_plugin.policy.model import Content, Effect, ImageType
 from orthanc_plugin.registry import trail
+from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.listed import Listed
 from orthanc_plugin.release import DOCUMENTS, unmet
 from orthanc_plugin.services import Services
@@ -142,6 +143,21 @@ def may_leave(services: Services, connection: Connection, viewer: Viewer, sop_in
     answer = services.gate.answer(connection, request, services.clock())
     permits = answer.decision.permits
     return permits and not unmet(answer.decision, services.context_in(connection, answer, viewer.binding))
+
+
+def without_key_objects(services: Services, viewer: Viewer, rows: Sequence[ImageRow]) -> tuple[ImageRow, ...]:
+    """Return what a patient, study or series has for the viewer: all of it but key objects that they may not have.
+
+    Any workstation can add a key object, which is no part of what was photographed. Everything else stays, refused or
+    not: nobody is given half of a study unasked.
+    """
+    with services.database.reading() as connection:
+        return tuple(
+            row
+            for row in rows
+            if row.image_type is not ImageType.KEY_OBJECT
+            or may_leave(services, connection, viewer, row.sop_instance_uid)
+        )
 
 
 def _event(services: Services, viewer: Viewer, shown: int, withheld: int) -> AuditEvent:

@@ -24,12 +24,12 @@ from pydicom.filebase import DicomBytesIO
 from orthanc_plugin.archive.port import CoreApi, ImageArchive
 from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.levels import Whole
-from orthanc_plugin.enforcement.packing import original
 from orthanc_plugin.enforcement.qido import DICOM_JSON, NOT_ACCEPTABLE, ROOT, acceptable
 from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.rest import Call, Endpoint
 from orthanc_plugin.errors import ReleaseRefusedError
 from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.sending.packing import original
 from orthanc_plugin.services import Services
 
 MULTIPART: Final = "multipart/related"
@@ -85,7 +85,7 @@ class Retrieval:
         if not syntaxes:
             raise CallError("Only DICOM objects are offered.", status=NOT_ACCEPTABLE, remedy=AS_STORED)
         whole = Whole.of(services, call)
-        rows = whole.permitted()
+        rows = whole.permitted(whole.rows())
         if isinstance(rows, Reply):
             return rows
         if "*" not in syntaxes and not all(self._syntax(row) in syntaxes for row in rows):
@@ -98,7 +98,7 @@ class Retrieval:
         """Give the metadata of a study or series all of whose pictures may leave."""
         acceptable(call.headers.get("accept", ""))
         whole = Whole.of(services, call)
-        rows = whole.permitted()
+        rows = whole.permitted(whole.rows())
         if isinstance(rows, Reply):
             return rows
         return whole.released(rows) or Reply(stream=_begun(self._metadata(rows)), media=DICOM_JSON)

@@ -8,16 +8,17 @@ photographed here is itself confidential.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
 
-from orthanc_plugin.enforcement.packing import Refusal
 from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
 from orthanc_plugin.enforcement.resources import Named
-from orthanc_plugin.enforcement.visible import MOST_GUESSED, Viewer, may_leave
+from orthanc_plugin.enforcement.visible import MOST_GUESSED, Viewer, may_leave, without_key_objects
 from orthanc_plugin.gate import AccessRequest
+from orthanc_plugin.registry.images import Subject
+from orthanc_plugin.sending.packing import Refusal
 from orthanc_plugin.services import Services
 
 MOST_NAMES: Final = 100
@@ -43,6 +44,22 @@ class Withheld:
     def told_by_name(self) -> dict[str, object]:
         """Return it by the resource's name: for whoever named it, not for what travels on with the pictures."""
         return {"resource": self.named.resource, **self.told()}
+
+
+def remaining(services: Services, viewer: Viewer, resources: Iterable[Named]) -> tuple[Named, ...]:
+    """Return the resources without key objects that the viewer may not have, unless they are named themselves.
+
+    One that has nothing else is like one that nobody knows.
+    """
+    return tuple(
+        named if named.subject is Subject.INSTANCE else _without_key_objects(services, viewer, named)
+        for named in resources
+    )
+
+
+def _without_key_objects(services: Services, viewer: Viewer, named: Named) -> Named:
+    rows = without_key_objects(services, viewer, named.rows)
+    return replace(named, rows=rows, subject=named.subject if rows or not named.rows else None)
 
 
 def kept_whole(services: Services, viewer: Viewer, resources: Iterable[Named]) -> dict[str, Refusal]:

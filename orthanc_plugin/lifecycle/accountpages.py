@@ -13,13 +13,14 @@ from datetime import date
 from html import escape
 from io import StringIO
 from typing import Final
+from unicodedata import normalize
 
 from orthanc_plugin.policy.accounts import BEYOND, Entry, sentences, told_day
 from orthanc_plugin.policy.words import one_line
 
 TITLE: Final = "Who has had the photographs"
 NOTHING: Final = "No copy of a photograph has left."
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA: Final = ("=", "+", "-", "@")
 COLUMNS: Final = (
     "disclosure",
     "at",
@@ -93,7 +94,8 @@ def as_csv(account: Sequence[Entry], _made: date) -> str:
 
 def _cell(value: object) -> str:
     text = "; ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-    return one_line(f"'{text}" if text.startswith(FORMULA) else text)
+    begun = normalize("NFKC", "".join(filter(str.isprintable, text)).lstrip())  # some read wide signs as the plain ones
+    return one_line(f"'{text}" if begun.startswith(FORMULA) else text)
 
 
 def as_html(account: Sequence[Entry], made: date) -> str:

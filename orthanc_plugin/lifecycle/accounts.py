@@ -102,7 +102,9 @@ def _account(rows: Iterable[ledger.Row], policy: Policy, narrowing: Narrowing) -
 
 def _recipients(policy: Policy) -> Mapping[str, str]:
     """Return who each recipient of policy.toml is, in words."""
-    return {each.name: AUDIENCE_WORDS[each.audience] for each in (*policy.users, *policy.dicom_nodes)}
+    return {
+        each.name: AUDIENCE_WORDS[each.audience] for each in (*policy.users, *policy.dicom_nodes, *policy.recipients)
+    }
 
 
 def _entry(row: ledger.Row, words: Mapping[str, str]) -> Entry:

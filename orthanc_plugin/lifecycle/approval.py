@@ -19,10 +19,9 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ConsentgateError, IllegalTransitionError
-from orthanc_plugin.lifecycle import refusal
+from orthanc_plugin.lifecycle import refusal, unfiled
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.filing import Filing
-from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.registry import quarantine
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
@@ -69,8 +68,9 @@ def approve(connection: Connection, act: Act, quarantine_id: str, answer: Answer
 def withdraw(connection: Connection, act: Act, quarantine_id: str, words: str, *, refuse: bool) -> Held:
     """Delete the photograph unfiled because the patient took it back; the event stays, without pixels.
 
-    So is what else came of the same picture, in other bytes. With ``refuse`` the patient's refusal of this picture is
-    recorded as well. The caller drops the spool's file once this is committed; the next sweep drops those of the rest.
+    So is what else came of the same picture, in other bytes; a hold keeps all of it, shut. With ``refuse`` the
+    patient's refusal of this picture is recorded as well. The caller drops the spool's file, if it is left over, once
+    this is committed; the next sweep drops those of the rest.
 
     Raises:
         UnknownRecordError: there is no such object.
@@ -80,7 +80,7 @@ def withdraw(connection: Connection, act: Act, quarantine_id: str, words: str, *
     if held.status not in (Status.AWAITING_PATIENT_APPROVAL, Status.APPROVED):
         raise _not_waiting(held)
     for each in quarantine.unfiled_of(connection, held):
-        deleted(connection, act, each, f"PATIENT_WITHDREW: {words.strip()}")
+        unfiled.deleted(connection, act, each, f"PATIENT_WITHDREW: {words.strip()}")
     if refuse:
         refusal.of_pictures(connection, act, (held.patient_id, held.issuer), (held.sop_instance_uid,))
     return quarantine.get(connection, quarantine_id)
@@ -102,10 +102,12 @@ def sweep(filing: Filing, act: Act, stopping: Callable[[], bool] = lambda: False
     What fails is tried again by the next sweep.
     """
     with filing.database.reading() as connection:
-        overdue = bool(quarantine.overdue(connection, act.at))
+        overdue = bool(quarantine.overdue(connection, act.at) or unfiled.free(connection, act.at))
     if overdue:  # the write lock is not taken for nothing
         with filing.database.writing() as connection:
             end_windows(connection, act)
+            for held in unfiled.free(connection, act.at):
+                unfiled.deleted(connection, act, held, "HOLD_LIFTED")
     with filing.database.reading() as connection:
         ready = quarantine.to_file(connection)
     outcome = {held.quarantine_id: _filed(filing, held, act) for held in takewhile(lambda _: not stopping(), ready)}

@@ -69,8 +69,7 @@ def stop(
     unfiled = quarantine.unfiled(connection, study_instance_uid)
     refused_by = _patient(connection, filed, unfiled, patient)
     made = recorded(connection, act, study_instance_uid, kind, reason)
-    for held in unfiled:
-        deleted(connection, act, held, f"CAPTURE_STOPPED: {kind}")
+    gone = [held for held in unfiled if deleted(connection, act, held, f"CAPTURE_STOPPED: {kind}")]
     refusal_record = refusal.of_study(connection, act, refused_by, study_instance_uid)
     if filed:
         _refuse_filed(connection, act, filed)
@@ -79,9 +78,9 @@ def stop(
     return Stopped(
         stop=made,
         consent_id=refusal_record.id,
-        deleted=tuple(held.sop_instance_uid for held in unfiled if held.sop_instance_uid not in in_archive),
+        deleted=tuple(held.sop_instance_uid for held in gone if held.sop_instance_uid not in in_archive),
         filed=tuple(in_archive),
-        spool_names=tuple(held.spool_name for held in unfiled),
+        spool_names=tuple(held.spool_name for held in gone),
     )
 
 

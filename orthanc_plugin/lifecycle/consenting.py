@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import Audience, ConsentState, Form, Purpose, WithdrawalPhase, purposes_named
 from orthanc_plugin.audit.event import AuditEvent, EventType
-from orthanc_plugin.lifecycle import covered, people, withdrawal
+from orthanc_plugin.lifecycle import covered, people, routing, withdrawal
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
 from orthanc_plugin.lifecycle.duties import open_tasks
@@ -117,13 +117,15 @@ def enter_in_error(connection: Connection, act: Act, consent_id: str, reason: st
     """
     marked = consents.enter_in_error(connection, consent_id, by=act.by, at=act.at, reason=reason)
     _look_into_copies(connection, act, marked, "copies left under a consent that was entered in error")
+    why = f"consent {marked.id} was entered in error"
+    routing.cancel_taken(connection, act, covered.uids(connection, marked), (), why)
     append(connection, [_event(act, marked, "ENTERED_IN_ERROR")])
     return marked
 
 
 def _look_into_copies(connection: Connection, act: Act, marked: ConsentRecord, reason: str) -> None:
     """Ask information governance about copies that left under a record that no longer says so, or never was right."""
-    uids = (row.sop_instance_uid for row in covered.pictures(connection, marked))
+    uids = covered.uids(connection, marked)
     if any(ledger.copies_under(connection, uid, marked.id) for uid in uids):
         open_tasks(connection, act, (Task(kind=TaskKind.IG_REVIEW),), subject=marked.id, reason=reason)
 
@@ -176,19 +178,23 @@ def _difference(words: str, purposes: frozenset[Purpose]) -> tuple[str, ...]:
 
 
 def _answered(connection: Connection, act: Act, filed: ConsentRecord, *previous: ConsentRecord) -> None:
-    """Close what asked for this answer; a picture that was restricted is used for care again when that is agreed."""
+    """Close what asked for this answer, and send what waited for it; what was restricted may be for care again."""
     if filed.state is ConsentState.PROPOSED:
         return
     for each in (filed, *previous):
         withdrawal.ask_no_more(connection, act, each)
-    if filed.state is not ConsentState.GIVEN or Purpose.DIRECT_CARE not in consents.still_covered(filed):
-        return
+    if filed.state is ConsentState.GIVEN and Purpose.DIRECT_CARE in consents.still_covered(filed):
+        _use_for_care(connection, act, filed)
+    routing.queue_given(connection, act, filed)
+
+
+def _use_for_care(connection: Connection, act: Act, filed: ConsentRecord) -> None:
     for row in covered.pictures(connection, filed):
-        if row.status is ImageStatus.RESTRICTED and _is_for_care(connection, act, row.sop_instance_uid):
+        if row.status is ImageStatus.RESTRICTED and is_for_care(connection, act, row.sop_instance_uid):
             images.change(connection, row.sop_instance_uid, {"status": ImageStatus.ACTIVE})
 
 
-def _is_for_care(connection: Connection, act: Act, uid: str) -> bool:
+def is_for_care(connection: Connection, act: Act, uid: str) -> bool:
     """Tell whether the team that treats the patient may have the picture now: another denial may still stand."""
     team = Recipient(type=Audience.CARE_TEAM, id="", verified=True, approved_channel=True)
     wish = Request(as_of=act.day, purpose=Purpose.DIRECT_CARE, recipient=team, identifiable=True)

@@ -5,7 +5,9 @@ Knows ids and names of what is to be done or was done. Must not know how.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 
 from dicomwrap.consentrecord import ConsentRecord
 
@@ -20,6 +22,7 @@ class Consequences:
         restricted: SOP Instance UIDs of filed pictures that are kept, but restricted.
         proposed: those of them that are proposed for disposal.
         deleted: SOP Instance UIDs of pictures that were never filed and are gone.
+        held: SOP Instance UIDs of such pictures that a hold keeps; no door files or shows them.
         spool_names: what is to be dropped from the spool once the transaction is committed.
     """
 
@@ -28,12 +31,17 @@ class Consequences:
     restricted: tuple[str, ...] = ()
     proposed: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     spool_names: tuple[str, ...] = ()
 
     def __add__(self, other: Consequences) -> Consequences:
-        return Consequences(
-            **{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Consequences)}
-        )
+        return Consequences.together((self, other))
+
+    @classmethod
+    def together(cls, found: Sequence[Consequences]) -> Consequences:
+        """Return what many came to."""
+        names = (each.name for each in fields(cls))
+        return cls(**{name: tuple(chain.from_iterable(getattr(each, name) for each in found)) for name in names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

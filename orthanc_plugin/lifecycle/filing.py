@@ -15,10 +15,12 @@ from sqlalchemy import Connection
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ArchiveError, IllegalTransitionError, SpoolError
+from orthanc_plugin.lifecycle import routing
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.policy.routing import Trigger
 from orthanc_plugin.registry import consents, images, quarantine
 from orthanc_plugin.registry.engine import Database
-from orthanc_plugin.registry.quarantine import Held, Status
+from orthanc_plugin.registry.quarantine import REFUSED, Held, Status
 from orthanc_plugin.registry.spool import Spool
 from orthanc_plugin.registry.trail import append
 
@@ -80,8 +82,8 @@ class Filing:
             IllegalTransitionError: the picture was deleted.
             SpoolError: the spool can't give it back.
         """
-        if held.status is Status.DELETED:
-            raise IllegalTransitionError("The picture was deleted before it was filed.", remedy="Nothing can be filed.")
+        if held.status in REFUSED:
+            raise IllegalTransitionError("The patient took the picture back.", remedy="Nothing can be filed.")
         try:
             content = self.spool.get(held.spool_name)
         except SpoolError:
@@ -134,3 +136,4 @@ class Filing:
             rules = tuple(reason.partition(":")[0] for reason in held.reasons)  # a person's words stay in the row
             filed = act.event(EventType.IMPORT, "RELEASED", subject=held.sop_instance_uid, reasons=rules)
             append(connection, [filed])
+            routing.queue_picture(connection, act, held.sop_instance_uid, Trigger.RELEASED)

@@ -20,8 +20,10 @@ from sqlalchemy import Connection
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ArchiveError
+from orthanc_plugin.lifecycle import rejecting, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import Obligation
+from orthanc_plugin.policy.routing import Trigger
 from orthanc_plugin.registry import legacy, tasks
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.images import ImageRow
@@ -102,6 +104,9 @@ def _adopted(connection: Connection, act: Act, rows: list[ImageRow], run: str, r
     The reason is a person's own words, so it stays in the task by which somebody else looks at the run.
     """
     done = [row for row in rows if legacy.adopt(connection, row)]
+    rejecting.adopted(connection, [row.sop_instance_uid for row in done])
+    for row in done:
+        routing.queue_picture(connection, act, row.sop_instance_uid, Trigger.RELEASED)
     if done:
         tasks.open_task(
             connection,

@@ -13,9 +13,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from dicomwrap.terms import Audience
-from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import Ids
-from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import IllegalTransitionError, ReleaseRefusedError
 from orthanc_plugin.lifecycle.act import Act
@@ -78,8 +77,7 @@ def check(connection: Connection, policy: Policy, leaving: Leaving, at: datetime
 
 def _audiences(policy: Policy) -> dict[tuple[str, str], Audience]:
     """Return who a recipient of the ledger is, for each purpose that it is bound to by the policy in force."""
-    bound: tuple[Binding, ...] = (*policy.dicom_nodes, *(use for user in policy.users for use in user.uses()))
-    return {(each.name, each.purpose): each.audience for each in bound}
+    return {(each.name, each.purpose): each.audience for each in policy.bindings}
 
 
 def ask(connection: Connection, ids: Ids, picture: str, asker: str, recipient: str, at: datetime) -> None:
@@ -89,7 +87,22 @@ def ask(connection: Connection, ids: Ids, picture: str, asker: str, recipient: s
     if task_id is None:
         task_id = ids()
         tasks.open_task(connection, task_id=task_id, kind=TASK, subject=picture, reason=REASON, at=at, not_by=asker)
-    linkage.note_refused(connection, task_id, (asker, recipient))
+    seals = linkage.note_refused(connection, task_id, (asker, recipient))
+    append(connection, [_refused(ids(), at, asker, picture, seal) for seal in seals])
+
+
+def _refused(event_id: str, at: datetime, asker: str, picture: str, seal: str) -> AuditEvent:
+    return AuditEvent(
+        id=event_id,
+        at=at,
+        event=EventType.APPLICATION_ACTIVITY,
+        outcome=Outcome.REFUSED,
+        actor=asker,
+        door="linkage",
+        subject=picture,
+        effect=TASK,
+        detail=seal,
+    )
 
 
 def permit(connection: Connection, act: Act, task_id: str, note: str) -> LinkageReview:
@@ -98,6 +111,7 @@ def permit(connection: Connection, act: Act, task_id: str, note: str) -> Linkage
     Raises:
         UnknownRecordError: there is no such task.
         IllegalTransitionError: it is another kind of task, is closed, has no note, or ``act.by`` was refused.
+        UnnamedPersonError: policy.toml doesn't know ``act.by``.
     """
     task = tasks.get(connection, task_id)
     if task["kind"] != TASK:
@@ -106,6 +120,7 @@ def permit(connection: Connection, act: Act, task_id: str, note: str) -> Linkage
         raise IllegalTransitionError(
             "Whoever asked for the pictures doesn't settle their review.", remedy="Have somebody else look."
         )
+    act.require_named()
     tasks.close(connection, task_id, by=act.by, at=act.at, note=note)
     (kept, *_), _ = linkage.of_whom(connection, str(task["subject"]))
     review = LinkageReview(

@@ -13,11 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import count
+from typing import Final
 
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
+from orthanc_plugin.lifecycle import routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.policy.eventmodel import Task, TaskKind
@@ -28,6 +30,9 @@ from orthanc_plugin.registry.consentrows import ids
 from orthanc_plugin.registry.merging import Why
 from orthanc_plugin.registry.patients import Key, Value
 from orthanc_plugin.registry.trail import append
+
+MERGED: Final = "the patient's number was merged with another"
+CORRECTED: Final = "the patient's birth date was corrected"
 
 
 class FactsError(ConfigurationError):
@@ -73,6 +78,8 @@ def tell(connection: Connection, act: Act, told: Told) -> str:
     changed: list[str] = []
     if problems := tuple(_told(connection, act, told, change, changed)):
         raise FactsError("The patient's facts can't be recorded.", problems=problems)
+    if "merged_into" in changed or (told.corrects and changed):
+        routing.cancel_patients(connection, act, MERGED if "merged_into" in changed else CORRECTED, told.who)
     if told.as_of is not None or changed:
         what = f"changed: {', '.join(changed) or 'nothing'}"
         append(connection, [_record(connection, act, change, "PATIENT_FACTS", what)])
@@ -201,6 +208,7 @@ def merge(connection: Connection, act: Act, who: Key, into: Key, reason: str) ->
     """
     change = act.ids()
     merging.merge(connection, who, into, _why(act, reason, change))
+    routing.cancel_patients(connection, act, MERGED, who, into)
     append(connection, [_record(connection, act, change, "PATIENTS_MERGED")])
     return change
 
@@ -215,6 +223,7 @@ def unmerge(connection: Connection, act: Act, who: Key, reason: str) -> str:
         IllegalTransitionError: it was never merged.
     """
     change, kept = act.ids(), merging.survivor(connection, who)
+    routing.cancel_patients(connection, act, "the patient's number was unmerged", who)
     merging.unmerge(connection, who, _why(act, reason, change))
     if kept is not None and any(_strangers(connection, *pair) for pair in ((who, kept), (kept, who))):
         why = "copies left under the consent of somebody who is another patient after all"

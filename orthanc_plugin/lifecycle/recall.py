@@ -7,19 +7,25 @@ Sources: requirements 2.9 (recall, wrong recipient), 001-10b, 003-101b; UK GDPR 
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import Connection
 
 from dicomwrap.terms import ConsentState, Form
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import IllegalTransitionError
+from orthanc_plugin.lifecycle import recalling
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.policy.eventmodel import Before, Copy, Event, Happening, Outcome, Recall, TaskKind
 from orthanc_plugin.policy.events import outcome
-from orthanc_plugin.registry import ledger, tasks
+from orthanc_plugin.policy.recalling import KEY_DESTROYED, PUBLISHED, Cause
+from orthanc_plugin.registry import ledger, outbox, tasks
 from orthanc_plugin.registry.trail import append
 
 NOTHING_TO_CONFIRM = "No recall of this disclosure is open."
+WRONG: Final = "the recipient should not have had it"
+LOST: Final = {Happening.PUBLISHED: PUBLISHED, Happening.KEY_DESTROYED: KEY_DESTROYED}
 
 
 def confirm(connection: Connection, act: Act, disclosure_id: str, how: str) -> None:
@@ -36,23 +42,23 @@ def confirm(connection: Connection, act: Act, disclosure_id: str, how: str) -> N
         raise IllegalTransitionError(
             "A recall is confirmed by something.", remedy="Say how, such as 'letter of the publisher, on file'."
         )
-    ledger.set_recall(connection, disclosure_id, Recall.CONFIRMED)
-    _done(connection, act, disclosure_id, how.strip())
+    recalling.confirmed(connection, act, (disclosure_id,), how.strip())
     _tell(connection, act, "RECALL_CONFIRMED", disclosure_id)
+    recalling.answered(connection, act, disclosure_id, how.strip())
 
 
 def wrong_recipient(connection: Connection, act: Act, disclosure_id: str, reason: str) -> Outcome:
-    """Recall what went to the wrong recipient; have the breach assessed within 72 hours.
+    """Recall what went to the wrong recipient, and send it nothing more; have the breach assessed within 72 hours.
 
     Raises:
         UnknownRecordError: there is no such disclosure.
     """
-    copy = ledger.copy_of(ledger.get(connection, disclosure_id))
-    found = _outcome(copy, Happening.WRONG_RECIPIENT)
-    for each in found.recalls:
-        ledger.set_recall(connection, each, Recall.OPEN)
-    for each in found.not_recallable:
-        ledger.set_recall(connection, each, Recall.NOT_RECALLABLE)
+    row = ledger.get(connection, disclosure_id)
+    found = _outcome(ledger.copy_of(row), Happening.WRONG_RECIPIENT)
+    picture, recipient = str(row["sop_instance_uid"]), str(row["recipient"])
+    outbox.cancel(connection, WRONG, act.at, pictures=(picture,), recipient=recipient)
+    back, lost = found.recalls, found.not_recallable
+    recalling.open_(connection, act, Cause.WRONG_RECIPIENT, disclosure_id, back=back, lost=lost, reason=reason)
     open_tasks(connection, act, found.tasks, subject=disclosure_id, reason=reason)
     _tell(connection, act, "WRONG_RECIPIENT", disclosure_id, EventType.SECURITY_ALERT)
     return found
@@ -88,11 +94,13 @@ def key_destroyed(connection: Connection, act: Act, disclosure_id: str) -> Outco
 def _beyond_recall(connection: Connection, act: Act, copy: Copy, happening: Happening) -> Outcome:
     """Give up a recall that is open, and have the patient told."""
     found = _outcome(copy, happening)
+    ledger.set_recalls(connection, found.not_recallable, Recall.NOT_RECALLABLE)
     for each in found.not_recallable:
-        ledger.set_recall(connection, each, Recall.NOT_RECALLABLE)
         _done(connection, act, each, f"not recallable any more: {happening}")
     open_tasks(connection, act, found.tasks, subject=copy.id, reason=f"the copy can't be had back: {happening}")
     _tell(connection, act, happening, copy.id)
+    if found.not_recallable:
+        recalling.answered(connection, act, copy.id, LOST[happening])
     return found
 
 

@@ -62,7 +62,9 @@ def request(connection: Connection, act: Act, content: bytes, reason: str) -> Op
 
     Raises:
         ReidentificationRefusedError: it has none, or there is no good reason.
+        UnnamedPersonError: policy.toml doesn't know who asks, so nobody could tell them from who approves.
     """
+    act.require_named()
     copy = copy_in(content)
     if sum(letter.isalnum() for letter in reason) < LEAST_REASON:
         raise ReidentificationRefusedError(
@@ -86,6 +88,7 @@ def approve(connection: Connection, act: Act, opening_id: str) -> Opening:
     Raises:
         UnknownRecordError: nobody asked for it.
         ReidentificationRefusedError: it is one's own request, or was approved before.
+        UnnamedPersonError: policy.toml doesn't know who approves.
     """
     asked = openings.get(connection, opening_id)
     if asked.approved_at is not None:
@@ -94,6 +97,7 @@ def approve(connection: Connection, act: Act, opening_id: str) -> Opening:
         raise ReidentificationRefusedError(
             "Nobody approves what they asked for themselves.", remedy="Have somebody else approve it."
         )
+    act.require_named()
     approved = replace(asked, approved_at=act.at, approved_by=act.by)
     openings.change(connection, approved)
     return _told(connection, act, EventType.APPLICATION_ACTIVITY, "REIDENTIFICATION_APPROVED", approved)

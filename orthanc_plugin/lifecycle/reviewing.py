@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
@@ -22,10 +22,12 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.deid.proposals import Finding
 from orthanc_plugin.errors import IllegalTransitionError, UnknownImageError
+from orthanc_plugin.lifecycle import routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import Anonymisable, Obligation
 from orthanc_plugin.policy.reviewing import (
     EVERY,
+    Box,
     Kind,
     Outline,
     Review,
@@ -147,13 +149,13 @@ def held(connection: Connection, act: Act, on: Matter) -> Standing:
 
 
 def show(connection: Connection, act: Act, on: Matter) -> Review:
-    """Note that whoever acts was given the picture, with what is blanked so far.
+    """Note that whoever acts was given the picture, with what is blanked and cut off so far.
 
     Raises:
         ReviewRefusedError: they don't have it open.
     """
     found = held(connection, act, on)
-    return _taken(connection, act, on, Kind.SHOWN, pixels=_pixels(found), regions=found.regions)
+    return _taken(connection, act, on, Kind.SHOWN, pixels=_pixels(found), regions=found.regions, crop=found.crop)
 
 
 def propose(connection: Connection, act: Act, on: Matter, findings: Sequence[Finding]) -> Review:
@@ -164,16 +166,7 @@ def propose(connection: Connection, act: Act, on: Matter, findings: Sequence[Fin
     """
     pixels = _pixels(held(connection, act, on))
     drafts = tuple(_rectangle(each.corners) for finding in findings for each in finding.regions)
-    said = [
-        {
-            "detector": each.detector,
-            "version": each.version,
-            "outcome": each.outcome,
-            "regions": len(each.regions),
-            "reason": each.reason,
-        }
-        for each in findings
-    ]
+    said = [{**asdict(each), "regions": len(each.regions)} for each in findings]
     return _taken(connection, act, on, Kind.PROPOSED, pixels=pixels, regions=drafts, findings=json.dumps(said))
 
 
@@ -182,14 +175,14 @@ def _rectangle(corners: Sequence[tuple[int, int]]) -> Outline:
     return left, top, right - left, bottom - top
 
 
-def redact(connection: Connection, act: Act, on: Matter, regions: Sequence[Outline]) -> Review:
-    """Set what is to be blanked, in place of what was set before.
+def redact(connection: Connection, act: Act, on: Matter, regions: Sequence[Outline], crop: Box | None = None) -> Review:
+    """Set what is to be blanked and what is then kept, in place of what was set before.
 
     Raises:
         ReviewRefusedError: whoever acts doesn't have the picture open.
     """
     pixels = _pixels(held(connection, act, on))
-    return _taken(connection, act, on, Kind.REDACTED, pixels=pixels, regions=tuple(regions))
+    return _taken(connection, act, on, Kind.REDACTED, pixels=pixels, regions=tuple(regions), crop=crop)
 
 
 def proposed(connection: Connection, act: Act, on: Matter) -> tuple[Outline, ...]:
@@ -203,10 +196,10 @@ def proposed(connection: Connection, act: Act, on: Matter) -> tuple[Outline, ...
 
 
 def confirm(connection: Connection, act: Act, on: Matter, checklist: Mapping[str, Shown], note: str) -> Review:
-    """Record the answers to the whole checklist: the picture may leave with its regions blanked, or it may not.
+    """Record the answers to the whole checklist: the picture may leave blanked and cropped so, or it may not.
 
     Under a profile only whoever has the picture open confirms it; without one it is confirmed as it is, for every
-    profile, and no region is blanked: so never where somebody had regions blanked under any.
+    profile, and nothing is hidden: so never where somebody had anything of it hidden under any.
 
     Raises:
         ReviewRefusedError: something isn't answered, or whoever acts may not confirm it.
@@ -214,9 +207,10 @@ def confirm(connection: Connection, act: Act, on: Matter, checklist: Mapping[str
     _refuse_askers(connection, act, on)
     found = stands(connection, act, on)
     _refuse(chain(not_held(found, act.by), not_seen(found)) if on.profile else elsewhere(found, act.by))
-    regions = found.regions if on.profile else ()
-    _refuse(gaps(checklist, regions))
-    told = outcome(checklist, regions)
+    if not on.profile:
+        found = replace(found, regions=(), crop=None)
+    _refuse(gaps(checklist, hides=found.hides))
+    told = outcome(checklist, hides=found.hides)
     if not on.profile and told is Anonymisable.YES:
         _refuse(uncovering(reviews.steps(connection, on.sop_instance_uid, on.sha256)))
     return _settled(
@@ -227,7 +221,8 @@ def confirm(connection: Connection, act: Act, on: Matter, checklist: Mapping[str
         outcome=told,
         checklist=checklist,
         note=note,
-        regions=regions,
+        regions=found.regions,
+        crop=found.crop,
         pixels=_pixels(found) if on.profile else "",
     )
 
@@ -265,12 +260,12 @@ def _pixels(found: Standing) -> str:
 
 def _settled(connection: Connection, act: Act, on: Matter, kind: Kind, **said: object) -> Review:
     """Record a verdict; the task is done once there is one for everybody who asked."""
-    review = _taken(connection, act, on, kind, **said)
-    steps = reviews.steps(connection, on.sop_instance_uid, on.sha256)
-    asked = {each.profile for each in reviews.requests(connection, on.sop_instance_uid) if each.profile}
+    review, uid = _taken(connection, act, on, kind, **said), on.sop_instance_uid
+    steps = reviews.steps(connection, uid, on.sha256)
+    asked = {each.profile for each in reviews.requests(connection, uid) if each.profile}
     if all(_found(steps, act.at, on.profiles(each)).state is not State.WAITING for each in asked):
-        kind_of_task = Obligation.VERIFY_RESIDUAL_ID
-        tasks.close_tasks(connection, kind=kind_of_task, subject=on.sop_instance_uid, by=act.by, at=act.at)
+        tasks.close_tasks(connection, kind=Obligation.VERIFY_RESIDUAL_ID, subject=uid, by=act.by, at=act.at)
+    routing.queue_reviewed(connection, act, review)
     return review
 
 

@@ -42,9 +42,9 @@ from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.trail import append
 
 # Of these nothing is given, whatever is checked.
-NOT_GIVEN: Final = frozenset({ImageStatus.QUARANTINED, ImageStatus.DISPOSED})
-# The encapsulated documents (PS3.4 B.5), such as signed consent forms.
-DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
+NOT_GIVEN: Final = frozenset({ImageStatus.QUARANTINED, ImageStatus.REJECTED, ImageStatus.DISPOSED})
+# The encapsulated documents (PS3.4 B.5), such as signed consent forms, and key objects.
+DOCUMENTS: Final = ("1.2.840.10008.5.1.4.1.1.104.", "1.2.840.10008.5.1.4.1.1.88.59")
 
 
 class AccessRefusedError(ConsentgateError):
@@ -154,7 +154,10 @@ def check_pictures(
         AccessRefusedError: no reason is given, or somebody else found that it might harm.
         IllegalTransitionError: the request is closed.
         UnknownImageError: a picture isn't the patient's.
+        UnnamedPersonError: policy.toml doesn't know who did the serious harm check.
     """
+    if kind is CheckKind.SERIOUS_HARM:
+        act.require_named()  # somebody else makes the copy
     request = access.pending(connection, request_id)
     rows = {row.sop_instance_uid: row for row in pictures(connection, request.who) if to_check(row)}
     if unknown := set(uids) - set(rows):
@@ -253,7 +256,9 @@ def ready(connection: Connection, act: Act, request_id: str) -> AccessRequest:
     Raises:
         AccessRefusedError: a check is missing, found against it, or was made by the wrong person.
         IllegalTransitionError: the request is closed.
+        UnnamedPersonError: policy.toml doesn't know ``act.by``.
     """
+    act.require_named()
     request = access.pending(connection, request_id)
     if lacking := tuple(lacks(connection, request)):
         raise AccessRefusedError(f"The copy can't be made yet: {'; '.join(lacking)}.")
@@ -288,9 +293,10 @@ def close(connection: Connection, act: Act, request_id: str, *, given: bool, out
     if not outcome.strip():
         raise AccessRefusedError("A request is closed with a note.", remedy="Say how it ended.")
     request, delivery = access.pending(connection, request_id), Delivery.DELIVERED if given else Delivery.FAILED
-    for disclosure in ledger.begun(connection, request.recipient):
-        ledger.deliver(connection, disclosure, delivery)
-    seal = access.close(connection, request_id, by=act.by, at=act.at, outcome=outcome.strip())
+    begun = ledger.begun(connection, request.recipient)
+    ends = [ledger.deliver(connection, disclosure, delivery) for disclosure in begun]
+    closed = access.close(connection, request_id, by=act.by, at=act.at, outcome=outcome.strip())
+    seal = "\n".join((closed, *ends))
     append(connection, [_told(act, "SUBJECT_ACCESS_GIVEN" if given else "SUBJECT_ACCESS_NOT_GIVEN", request_id, seal)])
     kind = AccessTask.SUBJECT_ACCESS
     tasks.close_tasks(connection, kind=kind, subject=request_id, by=act.by, at=act.at, note=outcome.strip())

@@ -2,14 +2,15 @@
 
 Knows which rows a withdrawal changes, and that a refusal, which ends no consent, recalls copies all the same; the rules
 are the policy's. Must not know files: the names of what is to be dropped from the spool are returned, and dropped once
-the transaction is committed. Nothing waits in a queue here: every release asks the gate again, which sees the
-withdrawal as soon as it is committed.
+the transaction is committed. What is queued is cancelled; what a courier has in hand asks the gate again before it
+leaves, which sees the withdrawal as soon as it is committed.
 
 Sources: requirements 2.9 (one transaction), 0 (4), 002-26a, 002-26b; UK GDPR 17(3) and 19.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -18,10 +19,9 @@ from sqlalchemy import Connection
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, Purpose, WithdrawalPhase
 from orthanc_plugin.audit.event import AuditEvent, EventType
-from orthanc_plugin.lifecycle import capture, covered
+from orthanc_plugin.lifecycle import capture, covered, recalling, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
-from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.policy.eventmodel import (
     Before,
@@ -29,13 +29,12 @@ from orthanc_plugin.policy.eventmodel import (
     Event,
     Happening,
     ImageState,
-    Outcome,
-    Recall,
     TaskKind,
     Words,
 )
 from orthanc_plugin.policy.events import outcome
 from orthanc_plugin.policy.model import ImageStatus, MadeFor, Obligation
+from orthanc_plugin.policy.recalling import Cause
 from orthanc_plugin.registry import captures, consents, disposals, images, ledger, quarantine, tasks
 from orthanc_plugin.registry.captures import StopKind
 from orthanc_plugin.registry.consentrows import taken
@@ -86,34 +85,50 @@ def follow(
     What was made, filed or released under a consent that it replaced has no other ground left, and follows with it.
     """
     event = Event(type=Happening.WITHDRAW, phase=phase, purposes=purposes)
-    found = Consequences()
     line = consents.line(connection, known)
     rows = {row.sop_instance_uid: row for each in line for row in covered.pictures(connection, each)}
-    for row in rows.values():
-        found += _filed(connection, act, line, event, row)
-    for each in line:
-        for held in quarantine.unfiled_under(connection, each.id):
-            found += _unfiled(connection, act, known, event, held)
-    return found
+    left = ledger.copies_of(connection, rows)
+    # What is being destroyed may yet be kept: it comes back as it was.
+    going = disposals.on_their_way(connection, rows)
+    found = [_filed(line, event, row, left.get(uid, {}), going.get(uid)) for uid, row in rows.items()]
+    held = (held for each in line for held in quarantine.unfiled_under(connection, each.id))
+    found += [_unfiled(connection, act, known, event, each) for each in held]
+    after = Consequences.together(found)
+    _restrict(connection, after.restricted, going)
+    reason = f"withdrawn from consent {known.id}"
+    routing.cancel_taken(connection, act, rows, purposes, reason)
+    recalling.open_(
+        connection, act, Cause.WITHDRAWN, known.id, back=after.recalls, lost=after.not_recallable, reason=reason
+    )
+    kind, subjects = TaskKind.PROPOSE_DISPOSAL, after.proposed
+    tasks.open_many(connection, kind=kind, subjects=subjects, reason=reason, at=act.at, ids=act.ids)
+    return after
 
 
 def recall_refused(connection: Connection, act: Act, refused: ConsentRecord) -> Consequences:
     """Recall the copies that left for what is refused, under whatever consent unless that was decided later."""
     event = Event(type=Happening.REFUSE, purposes=tuple(scope.purpose for scope in refused.scopes))
-    found = Consequences()
-    for row in covered.pictures(connection, refused):
-        copies = _refused_copies(connection, refused, row)
-        after = outcome(Before(consent=refused.state, copies=copies), event)
-        found += _recalled(connection, act, after, row, f"refused in {refused.id}")
-    return found
+    uids = covered.uids(connection, refused)
+    left = ledger.copies_of(connection, uids)
+    copies = _refused_copies(connection, refused, left)
+    after = outcome(Before(consent=refused.state, copies=copies), event)
+    reason, lost = f"refused in {refused.id}", after.not_recallable
+    routing.cancel_taken(connection, act, uids, event.purposes, reason)
+    recalling.open_(connection, act, Cause.REFUSED, refused.id, back=after.recalls, lost=lost, reason=reason)
+    return Consequences(recalls=after.recalls, not_recallable=lost)
 
 
-def _refused_copies(connection: Connection, refused: ConsentRecord, row: ImageRow) -> tuple[Copy, ...]:
-    """Return the copies of a picture that left without a newer word of the patient's."""
+def _refused_copies(
+    connection: Connection, refused: ConsentRecord, left: Mapping[str, Mapping[Copy, frozenset[str]]]
+) -> tuple[Copy, ...]:
+    """Return the copies that left without a newer word of the patient's."""
+    named = {each for copies in left.values() for under in copies.values() for each in under}
+    newer = {each for each in named if _later(connection, each, refused)}
     return tuple(
         copy
-        for copy, under in ledger.copies(connection, row.sop_instance_uid).items()
-        if copy.purpose in UP_TO_THE_PATIENT and not any(_later(connection, each, refused) for each in under)
+        for copies in left.values()
+        for copy, under in copies.items()
+        if copy.purpose in UP_TO_THE_PATIENT and newer.isdisjoint(under)
     )
 
 
@@ -127,10 +142,9 @@ def _later(connection: Connection, consent_id: str, refused: ConsentRecord) -> b
 
 def ask_no_more(connection: Connection, act: Act, record: ConsentRecord) -> None:
     """Close what would have the patient asked again: they have answered."""
-    subjects = (record.id, *(row.sop_instance_uid for row in covered.pictures(connection, record)))
-    for subject in subjects:
-        for kind in (Obligation.SEEK_CONSENT, Obligation.SEEK_RECONSENT):
-            tasks.close_tasks(connection, kind=kind, subject=subject, by=act.by, at=act.at, note=ANSWERED)
+    subjects = (record.id, *covered.uids(connection, record))
+    for kind in (Obligation.SEEK_CONSENT, Obligation.SEEK_RECONSENT):
+        tasks.close_many(connection, kind=kind, subjects=subjects, by=act.by, at=act.at, note=ANSWERED)
 
 
 def _before(known: ConsentRecord, image: ImageState, made_for: MadeFor, copies: tuple[Copy, ...] = ()) -> Before:
@@ -139,43 +153,40 @@ def _before(known: ConsentRecord, image: ImageState, made_for: MadeFor, copies: 
 
 
 def _filed(
-    connection: Connection, act: Act, line: tuple[ConsentRecord, ...], event: Event, row: ImageRow
+    line: tuple[ConsentRecord, ...],
+    event: Event,
+    row: ImageRow,
+    left: Mapping[Copy, frozenset[str]],
+    going: disposals.Outcome | None,
 ) -> Consequences:
-    """Recall the copies of a filed picture; keep it, restricted where it may no longer be used for care."""
+    """Say which copies of a filed picture are recalled, and whether it is restricted or proposed for disposal."""
     uid, known = row.sop_instance_uid, line[0]
-    copies = _copies(connection, line, uid)
-    marked = disposals.marked_as(connection, uid)  # what is being destroyed may yet be kept: it comes back as it was
-    status = row.status if marked is None else marked.was(uid)
-    after = outcome(_before(known, ImageState(status), row.made_for, copies), event)
-    if restricted := after.image is ImageState.RESTRICTED and status is ImageStatus.ACTIVE:
-        if marked is None:
-            images.change(connection, uid, {"status": ImageStatus.RESTRICTED})
-        else:
-            disposals.restrict(connection, marked, uid)
-    return _recalled(connection, act, after, row, f"withdrawn from consent {known.id}") + Consequences(
+    status = row.status if going is None else going.was(uid)
+    after = outcome(_before(known, ImageState(status), row.made_for, _copies(line, left)), event)
+    restricted = after.image is ImageState.RESTRICTED and status is ImageStatus.ACTIVE
+    return Consequences(
+        recalls=after.recalls,
+        not_recallable=after.not_recallable,
         restricted=(uid,) if restricted else (),
         proposed=(uid,) if any(task.kind is TaskKind.PROPOSE_DISPOSAL for task in after.tasks) else (),
     )
 
 
-def _copies(connection: Connection, line: tuple[ConsentRecord, ...], uid: str) -> tuple[Copy, ...]:
+def _restrict(connection: Connection, uids: Sequence[str], going: Mapping[str, disposals.Outcome]) -> None:
+    """Keep pictures, restricted because they may no longer be used for care."""
+    for uid in uids:
+        if uid in going:
+            disposals.restrict(connection, going[uid], uid)
+    staying = tuple(uid for uid in uids if uid not in going)
+    images.change_all(connection, staying, {"status": ImageStatus.RESTRICTED})
+
+
+def _copies(line: tuple[ConsentRecord, ...], left: Mapping[Copy, frozenset[str]]) -> tuple[Copy, ...]:
     """Return the copies that left under one of these consents, or under none because no rule asked for one then."""
     ids = {each.id for each in line}
     return tuple(
-        copy
-        for copy, under in ledger.copies(connection, uid).items()
-        if under & ids or (not under and copy.purpose in UP_TO_THE_PATIENT)
+        copy for copy, under in left.items() if under & ids or (not under and copy.purpose in UP_TO_THE_PATIENT)
     )
-
-
-def _recalled(connection: Connection, act: Act, after: Outcome, row: ImageRow, reason: str) -> Consequences:
-    """Write down which copies are recalled and which can't be; put what has to be done on lists."""
-    for disclosure in after.recalls:
-        ledger.set_recall(connection, disclosure, Recall.OPEN)
-    for disclosure in after.not_recallable:
-        ledger.set_recall(connection, disclosure, Recall.NOT_RECALLABLE)
-    open_tasks(connection, act, after.tasks, subject=row.sop_instance_uid, reason=reason)
-    return Consequences(recalls=after.recalls, not_recallable=after.not_recallable)
 
 
 def _unfiled(connection: Connection, act: Act, known: ConsentRecord, event: Event, held: Held) -> Consequences:
@@ -183,8 +194,10 @@ def _unfiled(connection: Connection, act: Act, known: ConsentRecord, event: Even
     found = outcome(_before(known, UNFILED[held.status], MadeFor.CARE), event)
     if found.image is not ImageState.DELETED_NOT_FILED:
         return Consequences()
-    deleted(connection, act, held, f"CONSENT_WITHDRAWN_{event.phase}")
+    gone = deleted(connection, act, held, f"CONSENT_WITHDRAWN_{event.phase}")
     _stop(connection, act, event, held.study_instance_uid)
+    if not gone:
+        return Consequences(held=(held.sop_instance_uid,))
     return Consequences(deleted=(held.sop_instance_uid,), spool_names=(held.spool_name,))
 
 
@@ -214,5 +227,6 @@ def told(found: Consequences) -> tuple[str, ...]:
         ("restricted", found.restricted),
         ("proposed for disposal", found.proposed),
         ("deleted unfiled", found.deleted),
+        ("kept unfiled under a hold", found.held),
     )
     return tuple(f"{words}: {', '.join(ids)}" for words, ids in named if ids)

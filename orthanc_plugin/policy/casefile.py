@@ -49,7 +49,7 @@ PARTS: Final = (
 NAMES: Final[Mapping[type, tuple[str, ...]]] = {
     part: tuple(field.name for field in fields(part) if field.name not in NOT_READ.get(part, ())) for part in PARTS
 }
-AS_IT_IS: Final = frozenset({str, bool, int})
+AS_IT_IS: Final = frozenset({str, bool, int, type(None)})
 # Not in every case file: left out where nothing is known.
 LATER: Final = frozenset({"has_pr"})
 
@@ -71,7 +71,7 @@ def question_as_mapping(case: Case) -> dict[str, object]:
 
 def plain(value: object) -> object:
     """Return a part of a case, such as its request, as JSON has it."""
-    if value is None or type(value) in AS_IT_IS:
+    if type(value) in AS_IT_IS:
         return value
     if isinstance(value, StrEnum):
         return str(value)
@@ -83,5 +83,10 @@ def plain(value: object) -> object:
 
 
 def _object(value: object) -> dict[str, object]:
+    """Return it with a look at each value here, because this is done at every access."""
     known = [(name, getattr(value, name)) for name in NAMES[type(value)]]
-    return {name: plain(each) for name, each in known if each is not None or name not in LATER}
+    return {
+        name: each if type(each) in AS_IT_IS else plain(each)
+        for name, each in known
+        if each is not None or name not in LATER
+    }

@@ -21,6 +21,8 @@ class Rule(StrEnum):
     FORBIDDEN_DESTINATION = "R0.destination"
     UNAPPROVED_CHANNEL = "R0.channel"
     QUARANTINED = "R0.quarantined"
+    REJECTED = "R0.rejected"
+    KEY_OBJECT = "R0.key-object"
     NOT_FILED_YET = "R0.not-filed"
     LAW_PERMITS = "R1.order"
     LAW_UNVERIFIED = "R1.unverified"
@@ -84,6 +86,8 @@ CITATIONS: Final[dict[Rule, str]] = {
     Rule.FORBIDDEN_DESTINATION: "MDU 2013 on sharing apps; requirements 000-12, 002-56, 003-78, 004-15b",
     Rule.UNAPPROVED_CHANNEL: "MDU 2017 on messaging apps; requirements 000-8, 001-6, 001-19a",
     Rule.QUARANTINED: "requirements 003-68a",
+    Rule.REJECTED: "IHE RAD Imaging Object Change Management; PS3.16 CID 7010",
+    Rule.KEY_OBJECT: "PS3.3 A.35.4; Caldicott principle 3",
     Rule.NOT_FILED_YET: "requirements 002-26b, 003-98c",
     Rule.LAW_PERMITS: "MDU 2013 item 9; requirements 000-35b, 003-100b",
     Rule.LAW_UNVERIFIED: "MDU 2013 item 9; requirements 000-35b",

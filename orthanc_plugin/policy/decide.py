@@ -24,7 +24,7 @@ from orthanc_plugin.policy.law import (
     records_management,
     required_by_law,
 )
-from orthanc_plugin.policy.model import Case, Decision, ImageStatus, Obligation
+from orthanc_plugin.policy.model import Case, Decision, ImageStatus, ImageType, Obligation
 from orthanc_plugin.policy.secondary import secondary
 from orthanc_plugin.policy.words import AUDIENCE_WORDS
 
@@ -103,6 +103,18 @@ def _quarantined(case: Case) -> Decision | None:
     return deny(Rule.QUARANTINED, reason, Obligation.RECONCILE_IDENTITY)
 
 
+def _rejected(case: Case) -> Decision | None:
+    if case.image.status is not ImageStatus.REJECTED:
+        return None
+    return deny(Rule.REJECTED, "Another archive has taken the picture out of use, and nobody here has lifted that yet.")
+
+
+def _key_object(case: Case) -> Decision | None:
+    if case.image.type is not ImageType.KEY_OBJECT or purpose_of(case.request) is Purpose.DIRECT_CARE:
+        return None
+    return deny(Rule.KEY_OBJECT, "A list of pictures that somebody picked out is none, and leaves for no use.")
+
+
 def _not_filed_yet(case: Case) -> Decision | None:
     if case.image.status not in NOT_FILED or purpose_of(case.request) not in BEYOND_THE_TEAM:
         return None
@@ -130,6 +142,8 @@ OBJECTIONS: Final[tuple[DecisionRule, ...]] = (
     _forbidden_destination,
     _unapproved_channel,
     _quarantined,
+    _rejected,
+    _key_object,
     _not_filed_yet,
 )
 

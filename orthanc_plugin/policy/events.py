@@ -30,7 +30,7 @@ from orthanc_plugin.policy.model import MadeFor
 
 LEAVES_NO_COPY: Final = frozenset({"VIEW"})
 NOT_FILED: Final = frozenset({ImageState.CAPTURING, ImageState.AWAITING_PATIENT_APPROVAL})
-FILED: Final = frozenset({ImageState.ACTIVE, ImageState.RESTRICTED})
+FILED: Final = frozenset({ImageState.ACTIVE, ImageState.RESTRICTED, ImageState.REJECTED})
 GONE: Final = frozenset({ImageState.DISPOSED, ImageState.DELETED_NOT_FILED})
 BEFORE_FILING: Final = frozenset({WithdrawalPhase.DURING_CAPTURE, WithdrawalPhase.IMMEDIATELY_AFTER})
 STANDS_IN: Final = frozenset(

@@ -16,7 +16,7 @@ from orthanc_plugin.policy.conflicts import weigh
 from orthanc_plugin.policy.dates import PRESUMED_CAPABLE
 from orthanc_plugin.policy.facts import age, authorities, can_decide, deceased, has_authority, purpose_of
 from orthanc_plugin.policy.model import Authority, AuthorityType, Case, Content, Decision, Gillick, Obligation
-from orthanc_plugin.policy.persons import folded
+from orthanc_plugin.policy.persons import folded, same_person
 
 ORDERS: Final = (AuthorityType.COURT_ORDER, AuthorityType.STATUTE, AuthorityType.CORONER)
 CLINICIANS: Final = frozenset(
@@ -62,8 +62,9 @@ def in_the_public_interest(case: Case) -> Decision | None:
 
 def _independent(authority: Authority, case: Case) -> bool:
     """Tell whether the approver is known and neither asked for the picture nor receives it."""
-    approver, requester = folded(authority.approved_by or ""), folded(authority.requested_by or "")
-    return bool(approver) and bool(requester) and approver not in (requester, folded(case.request.recipient.id))
+    approver, requester = authority.approved_by or "", authority.requested_by or ""
+    named = bool(folded(approver)) and bool(folded(requester))
+    return named and not any(same_person(approver, each) for each in (requester, case.request.recipient.id))
 
 
 def _patient_told(case: Case, decision: Decision, relied_on: tuple[Authority, ...]) -> Decision:

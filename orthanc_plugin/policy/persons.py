@@ -1,7 +1,8 @@
 """Whether two names are one person's, where a rule demands a second person.
 
 Knows spelling alone: names that look alike on a screen are one person's. Must not know accounts, nor which rule asks.
-Of the letters that look alike in several scripts it knows those of Greek and Cyrillic capitals.
+Of the letters that look alike in several scripts it knows those of Latin, Greek, Cyrillic and Armenian. Some look like
+one letter when they are small and like another when they are capitals, so a name can be read in two ways.
 
 Sources: requirements 2.4 (a second person), 2.6 R2, 2.8 (a review by someone else); Unicode standard annex 15, and
 technical standard 39 (letters and signs that are taken for others), DerivedCoreProperties (signs that don't show).
@@ -23,8 +24,15 @@ SIGNS: Final = str.maketrans({**SPACES, **DASHES, **APOSTROPHES})
 LETTERS: Final = str.maketrans(
     "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458\u0501\u051b\u051d"
     "\u04bb\u04cf\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03f3"
-    "\u0131\u0251\u0261",
-    "abekmhopctyxsijdqwhlabezhikmnoptyxjiag",
+    "\u0131\u0251\u0261"
+    "\u1d00\u0299\u1d04\u1d05\u1d07\u0262\u029c\u026a\u1d0a\u1d0b\u029f\u1d0d\u0274\u1d0f\u1d18\u0280\ua731\u1d1b\u1d1c\u1d20\u1d21"
+    "\u028f\u1d22\u0269\u028b\u0581\u0570\u0578\u057d\u0585\u0566",
+    "abekmhopctyxsijdqwhlabezhikmnoptyxjiagabcdeghijklmnoprstuvwyzivghnuoq",
+)
+# As they look when they are small, where they look otherwise than as capitals; and the lunate sigma, which is no sigma.
+SMALL: Final = str.maketrans(
+    "\u03b3\u03b7\u03bc\u03bd\u03c3\u03c5\u03c9\u03f2\u03f9\u0433\u0438\u043f\u0475\u0461\u0448",
+    "ynuvouwccrunvww",
 )
 
 
@@ -49,6 +57,11 @@ def _shown(sign: str) -> str:
     return "-" if category == "Pd" else sign
 
 
+def readings(name: str) -> frozenset[str]:
+    """Return the ways in which the name can be read, as they are compared."""
+    return frozenset((folded(name), folded(name.translate(SMALL))))
+
+
 def same_person(one: str, other: str) -> bool:
     """Tell whether two names may be one person's, however they are written."""
-    return folded(one) == folded(other)
+    return not readings(one).isdisjoint(readings(other))

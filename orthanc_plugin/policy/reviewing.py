@@ -35,7 +35,8 @@ ITEMS: Final[dict[str, str]] = {
     "rare condition": "a condition so rare that it tells who it is",
 }
 CHECKLIST: Final = tuple(ITEMS)
-Outline = tuple[int, int, int, int] | tuple[tuple[int, int], ...]
+Box = tuple[int, int, int, int]  # x, y, width and height in pixels of the whole picture
+Outline = Box | tuple[tuple[int, int], ...]
 
 
 @unique
@@ -101,6 +102,7 @@ class Review:
         profile: the profile that it is under; '' for every one.
         profile_digest: of that profile as it was.
         regions: what is blanked, or proposed to be.
+        crop: what is kept of the picture once the regions are blanked; None for all of it.
         findings: of the detectors, as JSON.
     """
 
@@ -117,14 +119,20 @@ class Review:
     profile: str = ""
     profile_digest: str = ""
     regions: tuple[Outline, ...] = ()
+    crop: Box | None = None
     findings: str = "[]"
+
+    @property
+    def hides(self) -> bool:
+        """Tell whether something of the picture is blanked or cut off."""
+        return bool(self.regions) or self.crop is not None
 
 
 def uncovering(steps: Sequence[Review]) -> Iterator[tuple[str, str]]:
-    """Say that a yes for every profile would uncover what somebody had blanked under one."""
-    if any(each.kind is Kind.VERDICT and each.regions for each in steps):
+    """Say that a yes for every profile would uncover what somebody had blanked, or cut off, under one."""
+    if any(each.kind is Kind.VERDICT and each.hides for each in steps):
         yield (
-            "Under a profile somebody has had regions of the picture blanked.",
+            "Under a profile somebody has had regions of the picture blanked, or parts cut off.",
             "Confirm it under each profile; what is confirmed for every profile leaves as it is.",
         )
 
@@ -143,8 +151,8 @@ def counts(review: Review, under: Under) -> bool:
 class Standing:
     """Where a picture stands under a profile, by whose step and since when; nobody's when it waits.
 
-    ``opened`` is the step by which the person took it who has it open, ``regions`` are theirs; ``shown`` tells whether
-    they were given the picture with those regions blanked.
+    ``opened`` is the step by which the person took it who has it open, ``regions`` and ``crop`` are theirs; ``shown``
+    tells whether they were given the picture with those regions blanked, and cropped so.
     """
 
     state: State
@@ -152,7 +160,13 @@ class Standing:
     since: datetime | None = None
     opened: Review | None = None
     regions: tuple[Outline, ...] = ()
+    crop: Box | None = None
     shown: bool = False
+
+    @property
+    def hides(self) -> bool:
+        """Tell whether something of the picture is blanked or cut off."""
+        return bool(self.regions) or self.crop is not None
 
 
 def outline(value: object) -> Outline:
@@ -169,6 +183,18 @@ def outline(value: object) -> Outline:
     raise ValueError("no region")
 
 
+def box(value: object) -> Box:
+    """Return the rectangle that JSON writes as ``[x, y, width, height]``.
+
+    Raises:
+        ValueError: it writes none.
+    """
+    match value:
+        case [int(left), int(top), int(width), int(height)]:
+            return left, top, width, height
+    raise ValueError("no rectangle")
+
+
 def _corner(value: object) -> tuple[int, int]:
     match value:
         case [int(x), int(y)]:
@@ -176,22 +202,25 @@ def _corner(value: object) -> tuple[int, int]:
     raise ValueError("no corner")
 
 
-def outcome(checklist: Mapping[str, Shown], regions: Sequence[Outline]) -> Anonymisable:
-    """Return YES only when every item was answered, none identifies, and what is said to be covered can be."""
+def outcome(checklist: Mapping[str, Shown], *, hides: bool) -> Anonymisable:
+    """Return YES only when every item was answered, none identifies, and what is said to be covered can be.
+
+    ``hides`` tells whether something of the picture is blanked or cut off.
+    """
     if Shown.IDENTIFIES in checklist.values():
         return Anonymisable.NO
-    uncovered = Shown.COVERED in checklist.values() and not regions
+    uncovered = Shown.COVERED in checklist.values() and not hides
     whole = set(checklist) == set(CHECKLIST)
     return Anonymisable.YES if whole and not uncovered else Anonymisable.UNKNOWN
 
 
-def gaps(checklist: Mapping[str, Shown], regions: Sequence[Outline]) -> Iterator[tuple[str, str]]:
+def gaps(checklist: Mapping[str, Shown], *, hides: bool) -> Iterator[tuple[str, str]]:
     """Say why the answers make no verdict, each with what to do."""
     if unknown := sorted(set(checklist) - set(CHECKLIST)):
         yield f"The checklist has no item {', '.join(unknown)}.", f"Its items are: {', '.join(CHECKLIST)}."
     if missing := [item for item in CHECKLIST if item not in checklist]:
         yield f"The checklist is not answered: {', '.join(missing)}.", "Look for each item and answer it."
-    if Shown.COVERED in checklist.values() and not regions:
+    if Shown.COVERED in checklist.values() and not hides:
         yield "Something is said to be covered, but no region is.", "Set the regions with 'consentgate review redact'."
 
 
@@ -211,7 +240,7 @@ def standing(steps: Sequence[Review], at: datetime, lapse: timedelta) -> Standin
         return Standing(state=State.WAITING)
     found = steps[last]
     state = FOUND.get(found.outcome, State.WAITING)
-    return Standing(state=state, by=found.reviewer, since=found.reviewed_at, regions=found.regions)
+    return Standing(state=state, by=found.reviewer, since=found.reviewed_at, regions=found.regions, crop=found.crop)
 
 
 def _held(after: Sequence[Review]) -> Standing:
@@ -219,13 +248,14 @@ def _held(after: Sequence[Review]) -> Standing:
     begun = max((number for number, each in enumerate(after) if each.kind is Kind.OPENED), default=0)
     opened = after[begun]
     looks = [each for each in after[begun:] if each.kind in (Kind.REDACTED, Kind.SHOWN)]
-    redacted = [each.regions for each in looks if each.kind is Kind.REDACTED]
+    redacted = [each for each in looks if each.kind is Kind.REDACTED]
     return Standing(
         state=State.OPEN,
         by=opened.reviewer,
         since=opened.reviewed_at,
         opened=opened if opened.kind is Kind.OPENED else None,
-        regions=redacted[-1] if redacted else (),
+        regions=redacted[-1].regions if redacted else (),
+        crop=redacted[-1].crop if redacted else None,
         shown=bool(looks) and looks[-1].kind is Kind.SHOWN,
     )
 

@@ -229,6 +229,9 @@ OF_ACCOUNT: Final = prepared(
 LOST_UNBOUND: Final = prepared(
     _newest(*devices.c).where(devices.c.status == DeviceStatus.LOST.value, devices.c.aet == "", devices.c.account == "")
 )
+LOST_NODES: Final = prepared(
+    _newest(devices.c.aet).where(devices.c.aet != "", devices.c.status == DeviceStatus.LOST.value)
+)
 LOST_NODE: Final = prepared(_newest(devices.c.device_id).where(_AET, devices.c.status == DeviceStatus.LOST.value))
 
 
@@ -257,6 +260,11 @@ def lost_unbound(connection: Connection) -> list[Device]:
 def lost_node(connection: Connection, aet: str) -> str:
     """Return the id of a device that sends under this AE title and is reported lost; '' when there is none."""
     return next((str(device_id) for (device_id,) in LOST_NODE.rows(connection, aet=keyed(aet))), "")
+
+
+def lost_nodes(connection: Connection) -> frozenset[str]:
+    """Return the AE titles, as they are compared, under which devices send that are reported lost."""
+    return frozenset(str(aet) for (aet,) in LOST_NODES.rows(connection))
 
 
 def seals(connection: Connection) -> Iterator[str]:

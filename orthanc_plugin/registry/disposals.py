@@ -9,7 +9,7 @@ Sources: requirements 4, steps 6 to 8.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum, unique
 from typing import Final
@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.disposaltables import batches, objects, outcomes
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.plans import uid_sha256
@@ -57,10 +58,17 @@ class Marked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One execution of a plan; its id is the number of its certificate."""
+    """One execution of a plan; its id is the number of its certificate.
+
+    Attributes:
+        archive: name of the archive that it destroys in: what is gone there was perhaps never in another.
+        storage: folder of that archive's files, '' when they aren't in files.
+    """
 
     batch_id: str
     plan_id: str
+    archive: str
+    storage: str
     begun_by: str
     begun_at: str
     ended_at: str | None = None
@@ -170,6 +178,13 @@ def fated(connection: Connection, uids: Iterable[str], fate: Fate) -> None:
         connection.execute(update(objects).where(known).values(state=fate.value))
 
 
+def stand_for(connection: Connection, uids: Iterable[str], stub_id: str) -> None:
+    """Write which stub stands for objects: those of another patient have one of their own."""
+    for uid in uids:
+        known = objects.c.uid_sha256 == uid_sha256(uid)
+        connection.execute(update(objects).where(known).values(stub_id=stub_id))
+
+
 def left(connection: Connection, uids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Return those of these objects that an earlier execution could not destroy, each with the files that held it."""
     known = {uid_sha256(uid): uid for uid in uids}
@@ -195,11 +210,25 @@ def marked_as(connection: Connection, sop_instance_uid: str) -> Outcome | None:
     return found if found is not None and found.state is State.MARKED else None
 
 
-def restrict(connection: Connection, outcome: Outcome, sop_instance_uid: str) -> None:
+def on_their_way(connection: Connection, uids: Collection[str]) -> dict[str, Outcome]:
+    """Return those of these pictures that are on their way out, each with the line under which it is."""
+    named = {uid_sha256(uid): uid for uid in uids}
+    listed: list[str] = []
+    for some in pieces(named):
+        query = select(objects.c.uid_sha256).where(objects.c.uid_sha256.in_(some))
+        listed += (named[digest] for digest in connection.execute(query).scalars())
+    return {uid: found for uid in listed if (found := marked_as(connection, uid)) is not None}
+
+
+def restrict(
+    connection: Connection,
+    outcome: Outcome,
+    sop_instance_uid: str,
+    status: ImageStatus = ImageStatus.RESTRICTED,
+) -> None:
     """Have a picture that is on its way out be restricted, should it be kept after all."""
     marked = tuple(
-        replace(each, status=ImageStatus.RESTRICTED) if each.sop_instance_uid == sop_instance_uid else each
-        for each in outcome.marked
+        replace(each, status=status) if each.sop_instance_uid == sop_instance_uid else each for each in outcome.marked
     )
     settle(connection, replace(outcome, marked=marked))
 

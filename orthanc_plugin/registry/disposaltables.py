@@ -85,6 +85,8 @@ batches = Table(
     Column("begun_at", String(40), nullable=False),
     Column("ended_at", String(40)),
     Column("certificate", Text, nullable=False, server_default=""),
+    Column("archive", String(64), nullable=False, server_default=""),
+    Column("storage", Text, nullable=False, server_default=""),
     Index("disposition_batches_by_plan", "plan_id"),
 )
 

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from orthanc_plugin.errors import RegistryError
+from orthanc_plugin.registry.prepared import driver
 from orthanc_plugin.registry.turns import Together, Turns
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ PAUSE_MS: Final = 20
 CACHE_KIB: Final = 16 * 1024  # of each connection: the upper pages of a registry of ten million pictures
 ABANDONED_MS: Final = 60_000  # then PostgreSQL takes the write lock away from a node that hangs
 TRAIL_LOCK: Final = 0x636F6E73  # PostgreSQL advisory lock of the trail's writers ("cons")
-WRITE: Final = "consentgate_write"
+# SQLAlchemy would leave it to sqlite3 to begin, which begins too late; PostgreSQL's driver begins by itself.
+READ: Final = "BEGIN"
+WRITE: Final = "BEGIN IMMEDIATE"
 IN_PARTS: Final = {"yield_per": 1000}  # for statements that give a whole table, which needn't fit into memory
 
 # How long a PostgreSQL that is away may keep us waiting; what the database's URL says counts more.
@@ -77,10 +80,6 @@ def _on_connect(connection: SQLiteConnection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _on_begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITE) else "BEGIN")
-
-
 def _on_connect_postgresql(connection: PostgreSQLConnection, _record: object) -> None:
     for statement in SESSION:
         connection.execute(statement)
@@ -103,7 +102,6 @@ class Database:
         # Two statements of a PostgreSQL transaction see two states unless it is asked for one.
         snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if self._postgresql else {}
         self._reader = engine.execution_options(**snapshot)
-        self._writer = engine.execution_options(**{WRITE: True})
         self._failures = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
         self._turns = Turns(PATIENCE_MS / 1000)
         self._together = Together(self.writing)
@@ -116,7 +114,8 @@ class Database:
             RegistryError: the database failed.
         """
         try:
-            with self._reader.begin() as connection:
+            with self._reader.connect() as connection, connection.begin():
+                self._begin(connection, READ)
                 yield connection
         except self._failures as error:
             raise _failure("read", error) from None
@@ -129,12 +128,18 @@ class Database:
             RegistryError: the database failed.
         """
         try:
-            with self._turns, self._writer.begin() as connection:
-                if self._postgresql:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TRAIL_LOCK})
+            with self._turns, self.engine.connect() as connection, connection.begin():
+                self._begin(connection, WRITE)
                 yield connection
         except self._failures as error:
             raise _failure("written", error) from None
+
+    def _begin(self, connection: Connection, how: str) -> None:
+        """Begin on the database's side, straight on the driver: every access pays for it."""
+        if not self._postgresql:
+            driver(connection).execute(how, ()).close()
+        elif how == WRITE:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TRAIL_LOCK})
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do ``work`` in a transaction that holds the write lock, with what other threads want written at that time.
@@ -156,7 +161,6 @@ def _sqlite(url: URL) -> Engine:
         raise RegistryError("The folder of the registry's database is missing.")
     engine = create_engine(url, hide_parameters=True)
     event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", _on_begin)
     return engine
 
 

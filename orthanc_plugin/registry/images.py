@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, selec
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.devices import DeviceClass
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
+from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
@@ -29,6 +30,7 @@ WORDS: Final[dict[str, type[StrEnum]]] = {
     "source": ImageSource,
     "status": ImageStatus,
 }
+NAMED_BY: Final = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 FLAGS: Final = ("intimate", "covert", "familial", "legacy")
 
 
@@ -54,7 +56,7 @@ class ImageRow:
     ``patient_id`` and ``issuer`` stay what the object said, whatever patients are merged. ``device_serial`` and
     ``device_station`` are what it says of its device, ``device_id`` and ``device_class`` what the register said then.
     ``size`` is in bytes; None of what was filed before it was kept. ``account`` is whose upload by HTTP it was; '' when
-    that isn't known.
+    that isn't known. ``body_site`` is a code of CID 4029, '' when nobody said which.
     """
 
     sop_instance_uid: str
@@ -87,6 +89,8 @@ class ImageRow:
     device_class: DeviceClass | None = None
     size: int | None = None
     account: str = ""
+    body_site: str = ""
+    department: str = ""
 
 
 def orthanc_id(*parts: str) -> str:
@@ -95,9 +99,23 @@ def orthanc_id(*parts: str) -> str:
     return "-".join(digest[start : start + 8] for start in range(0, 40, 8))
 
 
+def read_as(header: Mapping[str, object]) -> str:
+    """Return what Orthanc calls the instance in which it reads these elements."""
+    return orthanc_id(*(str(header.get(keyword) or "") for keyword in NAMED_BY))
+
+
+def named(row: ImageRow, archive_patient_id: str) -> str:
+    """Return what Orthanc will call the instance."""
+    return orthanc_id(*_names(row, archive_patient_id))
+
+
+def _names(row: ImageRow, archive_patient_id: str) -> tuple[str, str, str, str]:
+    return archive_patient_id, row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid
+
+
 def with_orthanc_ids(row: ImageRow, archive_patient_id: str) -> dict[str, object]:
     """Return the columns of ``row`` with the identifiers Orthanc will give (from the PatientID it will see)."""
-    names = (archive_patient_id, row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid)
+    names = _names(row, archive_patient_id)
     return {
         **{name: _stored(getattr(row, name)) for name in COLUMNS},
         "orthanc_patient": orthanc_id(*names[:1]),
@@ -214,6 +232,12 @@ def change(connection: Connection, sop_instance_uid: str, facts: Mapping[str, ob
     known = images.c.sop_instance_uid == sop_instance_uid
     if connection.execute(update(images).where(known).values(stored(facts))).rowcount == 0:
         raise UnknownImageError("The image is not known to the registry.")
+
+
+def change_all(connection: Connection, uids: Collection[str], facts: Mapping[str, object]) -> None:
+    """Set facts of many instances; what the registry doesn't know is passed over."""
+    for some in pieces(uids):
+        connection.execute(update(images).where(images.c.sop_instance_uid.in_(some)).values(stored(facts)))
 
 
 def distrust(connection: Connection, columns: dict[str, object]) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum, unique
 from typing import Final
@@ -18,13 +19,16 @@ from dicomwrap.terms import Form, Purpose
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.policy.eventmodel import PUBLISHED, Copy, Recall
 from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
+from orthanc_plugin.registry.stored import sealed
 from orthanc_plugin.registry.tables import disclosures
 
 Row = dict[str, object]
 
 SEAL: Final = "disclosure record "
+END_SEAL: Final = "disclosure end "
 # What is known when a release begins; how it ended and what became of the copy is written later.
 SEALED: Final = (
     "disclosure_id",
@@ -113,14 +117,22 @@ def seals(connection: Connection) -> Iterator[str]:
 
 
 def _seal(row: Mapping[str, object]) -> str:
-    sealed = SEALED if row["requester"] is None else (*SEALED, *ALSO_SEALED)
-    body = json.dumps({name: row[name] for name in sealed}, sort_keys=True)
+    names = SEALED if row["requester"] is None else (*SEALED, *ALSO_SEALED)
+    body = json.dumps({name: row[name] for name in names}, sort_keys=True)
     return f"{SEAL}{row['disclosure_id']} begun sha256 {hashlib.sha256(body.encode()).hexdigest()}"
 
 
-def deliver(connection: Connection, disclosure_id: str, outcome: Delivery) -> None:
-    """Write down how it ended."""
+def deliver(connection: Connection, disclosure_id: str, outcome: Delivery) -> str:
+    """Write down how it ended; return the words that tie that to its entry in the trail."""
     ENDED.run(connection, ended=outcome, which=disclosure_id)
+    return sealed(END_SEAL, disclosure_id, outcome)
+
+
+def end_seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of how each ended that did."""
+    ended = select(disclosures.c.disclosure_id, disclosures.c.outcome).where(disclosures.c.outcome != Delivery.BEGUN)
+    for row in connection.execute(ended, execution_options=IN_PARTS):
+        yield sealed(END_SEAL, row.disclosure_id, row.outcome)
 
 
 def disclosed(connection: Connection, sop_instance_uid: str | None = None) -> list[Row]:
@@ -161,10 +173,27 @@ def copy_of(row: Row) -> Copy:
     )
 
 
+COPY: Final = ("disclosure_id", "kind", "form", "key_destroyed", "purpose", "recall")  # what ``copy_of`` reads
+AS_A_COPY: Final = tuple(disclosures.c[name] for name in COPY)
+
+
 def copies(connection: Connection, sop_instance_uid: str) -> dict[Copy, frozenset[str]]:
     """Return the copies of a picture with the consents that each left under; what failed to leave is none."""
-    live = (row for row in disclosed(connection, sop_instance_uid) if row["outcome"] != Delivery.FAILED)
-    return {copy_of(row): frozenset(json.loads(str(row["consents"]))) for row in live}
+    return copies_of(connection, (sop_instance_uid,)).get(sop_instance_uid, {})
+
+
+def copies_of(connection: Connection, uids: Collection[str]) -> dict[str, dict[Copy, frozenset[str]]]:
+    """Return the same for many pictures, by SOP Instance UID."""
+    found: defaultdict[str, dict[Copy, frozenset[str]]] = defaultdict(dict)
+    consents: dict[str, frozenset[str]] = {}
+    for some in pieces(uids):
+        live = (disclosures.c.sop_instance_uid.in_(some), disclosures.c.outcome != Delivery.FAILED)
+        query = select(*AS_A_COPY, disclosures.c.sop_instance_uid, disclosures.c.consents).where(*live)
+        for *copy, uid, under in connection.execute(query.order_by(disclosures.c.at)):
+            if under not in consents:
+                consents[under] = frozenset(json.loads(under))
+            found[uid][copy_of(dict(zip(COPY, copy, strict=True)))] = consents[under]
+    return found
 
 
 def copies_under(connection: Connection, sop_instance_uid: str, *consent_ids: str) -> tuple[Copy, ...]:
@@ -173,9 +202,11 @@ def copies_under(connection: Connection, sop_instance_uid: str, *consent_ids: st
     return tuple(copy for copy, under in found.items() if not under.isdisjoint(consent_ids))
 
 
-def set_recall(connection: Connection, disclosure_id: str, recall: Recall) -> None:
-    """Write down where the recall of a copy stands."""
-    _change(connection, disclosure_id, recall=recall)
+def set_recalls(connection: Connection, disclosure_ids: Collection[str], recall: Recall) -> None:
+    """Write down where the recall of copies stands."""
+    for some in pieces(disclosure_ids):
+        these = disclosures.c.disclosure_id.in_(some)
+        connection.execute(update(disclosures).where(these).values(recall=recall))
 
 
 def publish(connection: Connection, disclosure_id: str) -> None:

@@ -26,6 +26,7 @@ from orthanc_plugin.registry.tables import disclosures, images, tasks
 from orthanc_plugin.registry.vaulttables import linkage_requests, linkage_reviews
 
 SEAL: Final = "linkage review record "
+REFUSAL_SEAL: Final = "linkage refusal "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +125,22 @@ def open_task(connection: Connection, whose: tuple[Key, ...]) -> str | None:
     return None if found is None else str(found)
 
 
-def note_refused(connection: Connection, task_id: str, names: Iterable[str]) -> None:
-    """Write down who was refused while a task is open: who asked, and for whom."""
-    known = refused(connection, task_id)
-    for name in frozenset(names) - known:
+def note_refused(connection: Connection, task_id: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Write down who was refused while a task is open: who asked, and for whom; return the words for the trail."""
+    new = sorted(frozenset(names) - refused(connection, task_id))
+    for name in new:
         connection.execute(linkage_requests.insert().values(task_id=task_id, name=name))
+    return tuple(_refusal_seal(task_id, name) for name in new)
+
+
+def refusal_seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of everybody who was refused."""
+    for row in connection.execute(select(linkage_requests), execution_options=IN_PARTS):
+        yield _refusal_seal(row.task_id, row.name)
+
+
+def _refusal_seal(task_id: str, name: str) -> str:
+    return sealed(REFUSAL_SEAL, f"{task_id} {name}", (task_id, name))
 
 
 def refused(connection: Connection, task_id: str) -> frozenset[str]:

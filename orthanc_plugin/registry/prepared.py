@@ -59,8 +59,13 @@ class Prepared:
     def _executed(self, connection: Connection, values: Mapping[str, object]) -> Cursor:
         """Execute on the driver's own connection; both drivers have this shortcut, and close what nobody holds."""
         text, names, fixed = self.texts[connection.dialect.name]
-        driver = cast("Driver", connection.connection.driver_connection)
-        return driver.execute(text, [values[name] if name in values else fixed[name] for name in names])
+        told = {**fixed, **values} if fixed else values
+        return driver(connection).execute(text, [told[name] for name in names])
+
+
+def driver(connection: Connection) -> Driver:
+    """Return the driver's own connection under SQLAlchemy's."""
+    return cast("Driver", connection.connection.driver_connection)
 
 
 def prepared(query: Statement, *, postgresql: Statement | None = None) -> Prepared:

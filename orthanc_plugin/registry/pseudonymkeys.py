@@ -1,7 +1,9 @@
 """Which key each name stands for, by its mark, since a pseudonym was first made with it.
 
 Knows rows and marks, never keys. A file that was replaced by another key under the same name would give every patient
-another pseudonym from one day to the next; here it is noticed, and nothing leaves. Source: PS3.15 E.1.1.
+another pseudonym from one day to the next; here it is noticed, and nothing leaves. Nor does anything by a key that is
+known by another name: whoever changed a domain's key, as for one that became known, would go on with it. Source: PS3.15
+E.1.1, NIST SP 800-57 part 1, 5.3.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ def confirm(connection: Connection, name: str, of_it: str, at: datetime) -> str 
     Return the words that tie its row to an entry in the trail when it is used for the first time.
 
     Raises:
-        ReleaseRefusedError: it is another one.
+        ReleaseRefusedError: it is another one, or one that is known by another name.
     """
     known = mark(connection, name)
     if known is None:
+        _require_new(connection, name, of_it)
         row = {"name": name, "mark": of_it, "first_used_at": at.isoformat()}
         connection.execute(pseudonym_keys.insert().values(row))
         return sealed(SEAL, name, row)
@@ -45,6 +48,20 @@ def confirm(connection: Connection, name: str, of_it: str, at: datetime) -> str 
             remedy="Restore that key, or give the new one a name of its own under [keys] in settings.toml.",
         )
     return None
+
+
+def _require_new(connection: Connection, name: str, of_it: str) -> None:
+    other = named(connection).get(of_it)
+    if other is not None:
+        raise ReleaseRefusedError(
+            f"The pseudonyms' key {name} is the one that is known as {other}.",
+            remedy="Make a new key: 'consentgate key rotate'.",
+        )
+
+
+def named(connection: Connection) -> dict[str, str]:
+    """Return by which name the key of each mark is known."""
+    return {str(row.mark): str(row.name) for row in connection.execute(select(pseudonym_keys))}
 
 
 def seals(connection: Connection) -> Iterator[str]:

@@ -27,6 +27,7 @@ class Status(StrEnum):
     HELD: something stands against it. AWAITING_PATIENT_APPROVAL: nothing but the patient's word is missing. APPROVED:
     it may be filed, and nothing has been done about it yet. FILING: intake has accepted it, so it is past calling back.
     RELEASED: the archive has it. DELETED: the patient took it back; the row stays, the picture is gone.
+    KEPT_UNDER_HOLD: the patient took it back, and a hold forbids its deletion until it is lifted; it is never filed.
     """
 
     HELD = "HELD"
@@ -35,12 +36,14 @@ class Status(StrEnum):
     FILING = "FILING"
     RELEASED = "RELEASED"
     DELETED = "DELETED"
+    KEPT_UNDER_HOLD = "KEPT_UNDER_HOLD"
 
 
 # The archive has none of these yet, so they can still be deleted.
 UNFILED: Final = (Status.HELD, Status.AWAITING_PATIENT_APPROVAL, Status.APPROVED)
 TO_FILE: Final = (Status.APPROVED, Status.FILING)
 SETTLED: Final = (Status.RELEASED, Status.DELETED)
+REFUSED: Final = (Status.DELETED, Status.KEPT_UNDER_HOLD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,11 @@ class Held:
     account: str = ""
     patient_supplied: bool = False
 
+    @property
+    def leftover(self) -> tuple[str, ...]:
+        """Return the spool's file of what is deleted, which is to be dropped."""
+        return (self.spool_name,) if self.status is Status.DELETED else ()
+
 
 COLUMNS: Final = tuple(column.name for column in quarantine.c)
 # Asked about every picture that comes in.
@@ -90,7 +98,8 @@ SAME: Final = prepared(
 )
 TAKEN_BACK: Final = prepared(
     select(quarantine.c.quarantine_id).where(
-        quarantine.c.sop_instance_uid == bindparam("sop_instance_uid"), quarantine.c.status == Status.DELETED.value
+        quarantine.c.sop_instance_uid == bindparam("sop_instance_uid"),
+        or_(*(quarantine.c.status == each.value for each in REFUSED)),
     )
 )
 
@@ -223,13 +232,18 @@ def settle(connection: Connection, quarantine_id: str, *, by: str, at: datetime)
     _change(connection, quarantine_id, status=Status.RELEASED, settled_at=at.isoformat(), settled_by=by)
 
 
+def keep(connection: Connection, held: Held, reason: str) -> None:
+    """Record that a picture that was taken back is kept, shut, because a hold forbids its deletion."""
+    _change(connection, held.quarantine_id, status=Status.KEPT_UNDER_HOLD, reasons=json.dumps((*held.reasons, reason)))
+
+
 def delete(connection: Connection, held: Held, *, by: str, at: datetime, reason: str) -> None:
     """Record that the picture is deleted unfiled; the spool's file is dropped once this is committed.
 
     Raises:
         IllegalTransitionError: it is in the archive already, or on its way there, or deleted.
     """
-    if held.status not in UNFILED:
+    if held.status not in (*UNFILED, Status.KEPT_UNDER_HOLD):
         raise IllegalTransitionError(
             f"An object in state {held.status} can't be deleted from quarantine.",
             remedy="What is filed is part of the record: withdraw the consent instead.",

@@ -37,6 +37,8 @@ NOTHING: Final = {
     "device_station": None,
     "size": None,
     "account": "",
+    "body_site": "",
+    "department": "",
 }
 
 

@@ -134,16 +134,24 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
         trials=tuple(_trials(told)),
         promised_end=promised,
         withdrawn_on=withdrawn,
-        holds=tuple(_holds(shared, numbers, circumstances(picture, told))),
+        holds=tuple(_holds(shared.holds, shared.requests, numbers, circumstances(picture.made_on, told), shared.day)),
         untold=tuple(_untold(told)) if care else (),
         stale=shared.stale,
     )
 
 
-def circumstances(picture: ImageRow, told: tuple[Told, ...]) -> Circumstances:
+def held_by(connection: Connection, who: Key, now: datetime) -> tuple[Hold, ...]:
+    """Return the holds that stand on what a patient's capture has that isn't filed, of which little is known."""
+    person, day = _person(connection, who), hospital_day(now)
+    told = tuple(replace(each.told, categories=each.told.categories or None) for each in person.told)
+    every, asked = holds.standing(connection), tuple(access.listed(connection))
+    return tuple(_holds(every, asked, person.numbers, circumstances(None, told), day))
+
+
+def circumstances(made_on: date | None, told: tuple[Told, ...]) -> Circumstances:
     """Return what holds on populations ask about a picture."""
     return Circumstances(
-        years=tuple(_years(picture, told)),
+        years=tuple(_years(made_on, told)),
         departments=_together(each.departments for each in told),
         procedures=_together(each.procedures for each in told),
         blood_products=_together(each.blood_products for each in told),
@@ -180,7 +188,7 @@ def _untold(told: tuple[Told, ...]) -> Iterator[str]:
         yield "the categories of the record, or that there are none"
 
 
-def _years(picture: ImageRow, told: tuple[Told, ...]) -> Iterator[Years]:
+def _years(made_on: date | None, told: tuple[Told, ...]) -> Iterator[Years]:
     """Give the years of care and the picture's own, none where those of care aren't known.
 
     Care lasts from the first contact that anybody told to the last; of who tells the last alone it reaches back for
@@ -193,15 +201,21 @@ def _years(picture: ImageRow, told: tuple[Told, ...]) -> Iterator[Years]:
     first = date.min if any(each.first_contact is None for each in care) else min(known)
     last = date.max if any(each.open_episode for each in care) else max(known)
     yield first.year, last.year
-    if picture.made_on is not None:
-        yield picture.made_on.year, picture.made_on.year
+    if made_on is not None:
+        yield made_on.year, made_on.year
 
 
-def _holds(shared: Around, numbers: tuple[Key, ...], found: Circumstances) -> Iterator[Hold]:
-    yield from (each.told(shared.day) for each in shared.holds if each.reaches(numbers, found))
-    for each in shared.requests:
+def _holds(
+    every: Iterable[holds.Recorded],
+    requests: Iterable[AccessRequest],
+    numbers: tuple[Key, ...],
+    found: Circumstances,
+    day: date,
+) -> Iterator[Hold]:
+    yield from (each.told(day) for each in every if each.reaches(numbers, found))
+    for each in requests:
         if each.who in numbers:
-            placed_on = min(each.received_on, shared.day)
+            placed_on = min(each.received_on, day)
             yield Hold(kind=HoldKind.SUBJECT_ACCESS_OPEN, placed_on=placed_on, hold_id=each.request_id)
 
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, or_, select
 
 from orthanc_plugin.policy.model import Anonymisable
-from orthanc_plugin.policy.reviewing import VERDICTS, Kind, Review, Shown, Under, outline
+from orthanc_plugin.policy.reviewing import VERDICTS, Box, Kind, Outline, Review, Shown, Under, box, outline
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.reviewtables import review_requests
@@ -26,6 +26,7 @@ from orthanc_plugin.registry.tables import reviews
 
 SEAL: Final = "review record "  # of what was on record before there were steps
 STEP_SEAL: Final = "review step "
+REQUEST_SEAL: Final = "review request "
 # What a row from before there were steps has in their columns; its seal doesn't have them.
 UNSAID: Final = {
     "step": 0,
@@ -36,6 +37,7 @@ UNSAID: Final = {
     "regions": "[]",
     "findings": "[]",
 }
+ASKED_BY: Final = ("sop_instance_uid", "requester", "recipient", "purpose")
 Own = Callable[[Review], bool]
 WAS: Final = {True: Shown.IDENTIFIES, False: Shown.NOT_SHOWN}
 
@@ -94,10 +96,11 @@ def record(connection: Connection, review: Review) -> str:
     row = {
         **asdict(review),
         "checklist": json.dumps(dict(review.checklist), sort_keys=True),
-        "regions": json.dumps(review.regions),
+        "regions": json.dumps(_hidden(review)),
         "reviewed_at": review.reviewed_at.isoformat(),
         "step": connection.execute(last).scalar_one() + 1,
     }
+    del row["crop"]  # it is with the regions
     connection.execute(reviews.insert().values(row))
     return _seal({name: row[name] for name in COLUMNS})
 
@@ -152,22 +155,35 @@ def answered(connection: Connection, sop_instance_uid: str, sha256: str, item: s
     for each in reversed(steps(connection, sop_instance_uid, sha256)):
         rejected = rejected or each.kind is Kind.REJECTED
         said = each.checklist.get(item) if each.kind is Kind.VERDICT else None
-        if said is Shown.NOT_SHOWN and (rejected or each.regions or own(each)):
+        if said is Shown.NOT_SHOWN and (rejected or each.hides or own(each)):
             continue
         if said is not None:
             return said
     return None
 
 
-def ask(connection: Connection, asked: Asked) -> None:
-    """Note who asked, once for each use."""
-    keys = ("sop_instance_uid", "requester", "recipient", "purpose")
-    same = [review_requests.c[name] == getattr(asked, name) for name in keys]
-    known = connection.execute(select(review_requests.c.profile).where(*same)).first()
+def ask(connection: Connection, asked: Asked) -> str | None:
+    """Note who asked, once for each use; return the words that tie the row to its entry in the trail, if it is new."""
+    same = [review_requests.c[name] == getattr(asked, name) for name in ASKED_BY]
+    known = connection.execute(select(review_requests).where(*same)).first()
     if known is None:
         connection.execute(review_requests.insert().values(asked._asdict()))
-    elif asked.profile not in ("", known.profile):
-        connection.execute(review_requests.update().where(*same).values(profile=asked.profile))
+        return _request_seal(asked)
+    if asked.profile in ("", known.profile):
+        return None
+    connection.execute(review_requests.update().where(*same).values(profile=asked.profile))
+    return _request_seal(Asked(**known._mapping)._replace(profile=asked.profile))
+
+
+def request_seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every request."""
+    for row in connection.execute(select(review_requests), execution_options=IN_PARTS):
+        yield _request_seal(Asked(**row._mapping))
+
+
+def _request_seal(asked: Asked) -> str:
+    values = asked._asdict()
+    return sealed(REQUEST_SEAL, " ".join(values[name] for name in ASKED_BY), values)
 
 
 def requests(connection: Connection, sop_instance_uid: str) -> tuple[Asked, ...]:
@@ -185,14 +201,35 @@ def _review(row: Iterable[object]) -> Review:
     del values["step"]
     try:
         checklist = {str(item): _shown(said) for item, said in json.loads(str(values["checklist"])).items()}
-        regions = tuple(map(outline, json.loads(str(values["regions"]))))
+        regions, crop = _read_hidden(json.loads(str(values["regions"])))
         at = datetime.fromisoformat(str(values["reviewed_at"]))
     except (ValueError, TypeError, AttributeError):
         raise unreadable("reviews") from None
     kind = word(Kind, values["kind"], "reviews.kind")
     outcome = word(Anonymisable, values["outcome"], "reviews.outcome")
-    read = {"checklist": checklist, "regions": regions, "reviewed_at": at, "kind": kind, "outcome": outcome}
+    read = {
+        "checklist": checklist,
+        "regions": regions,
+        "crop": crop,
+        "reviewed_at": at,
+        "kind": kind,
+        "outcome": outcome,
+    }
     return Review(**{**values, **read})  # type: ignore[arg-type]
+
+
+def _hidden(review: Review) -> object:
+    """Return what is blanked, and what is kept where that isn't all, as the row has it."""
+    return review.regions if review.crop is None else {"regions": review.regions, "crop": review.crop}
+
+
+def _read_hidden(said: object) -> tuple[tuple[Outline, ...], Box | None]:
+    match said:
+        case list():
+            return tuple(map(outline, said)), None
+        case {"regions": list(regions), "crop": crop}:
+            return tuple(map(outline, regions)), box(crop)
+    raise ValueError("nothing hidden")
 
 
 def _shown(said: object) -> Shown:

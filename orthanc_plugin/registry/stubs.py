@@ -114,6 +114,12 @@ def link(connection: Connection, who: Key, fresh: str) -> str:
     return known or fresh
 
 
+def numbers(connection: Connection, link_id: str) -> tuple[Key, ...]:
+    """Return the numbers of the patient whom a link id stands for, none when nobody knows them any more."""
+    query = select(links.c.patient_id, links.c.issuer).where(links.c.link_id == link_id)
+    return tuple((str(number), str(issuer)) for number, issuer in connection.execute(query))
+
+
 def _link(connection: Connection, who: Key) -> str | None:
     query = select(links.c.link_id).where(links.c.patient_id == who[0], links.c.issuer == who[1])
     return connection.execute(query).scalar()

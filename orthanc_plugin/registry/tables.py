@@ -88,6 +88,8 @@ images = Table(
     Column("device_class", String(16)),
     Column("size", BigInteger),
     Column("account", String(64), nullable=False, server_default=""),
+    Column("body_site", String(16), nullable=False, server_default=""),
+    Column("department", String(64), nullable=False, server_default=""),
     Index("images_by_instance", "orthanc_instance"),
     Index("images_by_series", "orthanc_series"),
     Index("images_by_study", "orthanc_study"),

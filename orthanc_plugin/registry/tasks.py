@@ -9,6 +9,7 @@ recipient: UK GDPR 33, 72 hours).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
@@ -16,15 +17,18 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
+from orthanc_plugin.clock import Ids
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.access import AccessTask
 from orthanc_plugin.policy.devices import DeviceTask
 from orthanc_plugin.policy.disposal import DisposalTask
 from orthanc_plugin.policy.eventmodel import TaskKind
 from orthanc_plugin.policy.expirymodel import RetentionTask
+from orthanc_plugin.policy.keyobjects import KeyObjectTask
 from orthanc_plugin.policy.linkage import TASK as LINKAGE
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.policy.persons import same_person
+from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.tables import tasks
 
@@ -83,7 +87,12 @@ KINDS: Final[dict[str, Duty]] = {
     DeviceTask.ENCRYPTION_WARNING: Duty(Owner.PHOTOGRAPHY, WEEK),
     DeviceTask.LATE_TRANSFER: Duty(Owner.PHOTOGRAPHY, WEEK),
     DisposalTask.UNPLANNED_DESTRUCTION: Duty(Owner.RECORDS_OFFICER, DAY),
+    DisposalTask.KEPT_BY_A_COPY: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
     AccessTask.SUBJECT_ACCESS: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
+    KeyObjectTask.EXPORT_REQUESTED: Duty(Owner.INFORMATION_GOVERNANCE, WEEK),
+    KeyObjectTask.KEY_OBJECT_WITHOUT_EFFECT: Duty(Owner.INFORMATION_GOVERNANCE, 3 * DAY),
+    KeyObjectTask.REJECTED_ELSEWHERE: Duty(Owner.RECORDS_OFFICER, 3 * DAY),
+    KeyObjectTask.EXPIRED_ELSEWHERE: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
 }
 
 # Obligations that put work on somebody's list when a decision names them.
@@ -162,6 +171,33 @@ def open_task(
     )
 
 
+def open_many(
+    connection: Connection,
+    *,
+    kind: str,
+    subjects: Collection[str],
+    reason: str,
+    at: datetime,
+    ids: Ids,
+) -> None:
+    """Open a task of one kind on each of many subjects, unless the same one is open already."""
+    known: set[str] = set()
+    for some in pieces(subjects):
+        same = (tasks.c.kind == kind, tasks.c.subject.in_(some), tasks.c.closed_at.is_(None))
+        known.update(connection.execute(select(tasks.c.subject).where(*same)).scalars())
+    duty = KINDS[kind]
+    values = {
+        "kind": kind,
+        "reason": reason,
+        "opened_at": at.isoformat(),
+        "owner": duty.owner,
+        "due_at": (at + timedelta(hours=duty.hours)).isoformat(),
+    }
+    rows = [{**values, "task_id": ids(), "subject": each} for each in dict.fromkeys(subjects) if each not in known]
+    if rows:
+        connection.execute(tasks.insert(), rows)
+
+
 def asked_before(connection: Connection, *, kind: str, subject: str, reason: str) -> bool:
     """Tell whether the task is open, or was ever opened for this very reason and is done."""
     asked = tasks.c.closed_at.is_(None) | (tasks.c.reason == reason)
@@ -175,8 +211,17 @@ def last_closed(connection: Connection, *, kind: str, subject: str) -> str | Non
 
 def close_tasks(connection: Connection, *, kind: str, subject: str, by: str, at: datetime, note: str = "") -> None:
     """Close every open task of this kind on this subject, because what it asked for has been done."""
+    close_many(connection, kind=kind, subjects=(subject,), by=by, at=at, note=note)
+
+
+def close_many(
+    connection: Connection, *, kind: str, subjects: Collection[str], by: str, at: datetime, note: str
+) -> None:
+    """Do the same on many subjects."""
     values = {"closed_at": at.isoformat(), "closed_by": by, "note": note}
-    connection.execute(update(tasks).where(_same(kind, subject), tasks.c.closed_at.is_(None)).values(values))
+    for some in pieces(subjects):
+        same = (tasks.c.kind == kind, tasks.c.subject.in_(some), tasks.c.closed_at.is_(None))
+        connection.execute(update(tasks).where(*same).values(values))
 
 
 def close(connection: Connection, task_id: str, *, by: str, at: datetime, note: str) -> Row:

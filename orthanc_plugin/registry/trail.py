@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, func, select
@@ -21,6 +21,7 @@ from orthanc_plugin.registry.tables import trail
 
 HEAD: Final = prepared(select(trail.c.seq, trail.c.digest).order_by(trail.c.seq.desc()).limit(1))
 ENTRY: Final = prepared(trail.insert())
+Moment = tuple[int, datetime]  # an entry's number, and when it was written
 
 
 def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
@@ -57,10 +58,46 @@ def said_since(connection: Connection, seq: int, word: str) -> Iterator[tuple[st
             yield str(body["subject"]), str(body["actor"]), str(body["detail"])
 
 
+def effects(connection: Connection, seq: int, effect: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """Give the id and the fields of each entry after ``seq`` that has this effect, oldest first."""
+    told = trail.c.body.contains(json.dumps(effect), autoescape=True)
+    query = select(trail.c.event_id, trail.c.body).where(trail.c.seq > seq, told).order_by(trail.c.seq)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        body = json.loads(row.body)
+        if body["effect"] == effect:
+            yield str(row.event_id), body
+
+
 def newest_at(connection: Connection) -> datetime | None:
     """Return the moment of the last entry, None when there is none."""
-    body = connection.execute(select(trail.c.body).order_by(trail.c.seq.desc()).limit(1)).scalar()
-    return None if body is None else datetime.fromisoformat(json.loads(body)["at"])
+    seq, _ = newest(connection)
+    return _at(connection, seq) if seq else None
+
+
+def _at(connection: Connection, seq: int) -> datetime:
+    body = connection.execute(select(trail.c.body).where(trail.c.seq == seq)).scalar_one()
+    return datetime.fromisoformat(json.loads(body)["at"])
+
+
+def passed(connection: Connection, seq: int, now: datetime, most: timedelta) -> timedelta:
+    """Return how much time has passed since an entry; of a silence between two entries, or until now, ``most`` counts.
+
+    Only where many entries lie further apart are those between them read.
+    """
+    last, _ = newest(connection)
+    first, ended = _at(connection, seq), _at(connection, last)
+    return _between(connection, (seq, first), (last, ended), most) + min(now - ended, most)
+
+
+def _between(connection: Connection, first: Moment, last: Moment, most: timedelta) -> timedelta:
+    time = last[1] - first[1]
+    if time <= most:
+        return max(time, timedelta())
+    if last[0] - first[0] == 1:
+        return most
+    seq = (first[0] + last[0]) // 2
+    middle = seq, _at(connection, seq)
+    return _between(connection, first, middle, most) + _between(connection, middle, last, most)
 
 
 def length(connection: Connection) -> int:

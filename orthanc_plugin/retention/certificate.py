@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum, unique
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,10 +23,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from orthanc_plugin.errors import ConsentgateError
 
-FORMAT: Final = "Consentgate certificate of destruction 1"
 SIGNATURE: Final = re.compile("[0-9a-f]{128}")  # one way of writing it
-PURPOSE: Final = b"consentgate certificate of destruction\n"
 Content = Mapping[str, object]
+
+
+@unique
+class Kind(StrEnum):
+    """What is signed, by its format: a signature for one never holds for the other."""
+
+    DESTRUCTION = "Consentgate certificate of destruction 1"
+    WITHDRAWAL = "Consentgate record of a withdrawal 1"
+
+    @property
+    def purpose(self) -> bytes:
+        """Return what is signed before the content."""
+        return f"{self.removesuffix(' 1').lower()}\n".encode()
 
 
 class CertificateError(ConsentgateError):
@@ -46,20 +58,20 @@ class Certificate:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def issue(content: Content, key: Ed25519PrivateKey) -> Certificate:
+def issue(content: Content, key: Ed25519PrivateKey, kind: Kind = Kind.DESTRUCTION) -> Certificate:
     """Return ``content`` as a certificate, signed."""
-    named = {**content, "format": FORMAT, "public_key": key_words(key.public_key())}
-    signature = key.sign(PURPOSE + _canonical(named).encode()).hex()
+    named = {**content, "format": str(kind), "public_key": key_words(key.public_key())}
+    signature = key.sign(kind.purpose + _canonical(named).encode()).hex()
     return Certificate(text=_canonical({**named, "signature": signature}))
 
 
-def verify(text: bytes, key: Ed25519PublicKey) -> dict[str, object]:
+def verify(text: bytes, key: Ed25519PublicKey, kind: Kind = Kind.DESTRUCTION) -> dict[str, object]:
     """Return what a certificate says.
 
     Raises:
         CertificateError: it isn't, byte for byte, what the holder of the key signed.
     """
-    content = _read(text)
+    content = _read(text, kind)
     signature = content.pop("signature")
     if content.get("public_key") != key_words(key):
         raise CertificateError(
@@ -67,7 +79,7 @@ def verify(text: bytes, key: Ed25519PublicKey) -> dict[str, object]:
             remedy="Ask the hospital for its public key ('consentgate certificate key'), by another way than this.",
         )
     try:
-        key.verify(bytes.fromhex(str(signature)), PURPOSE + _canonical(content).encode())
+        key.verify(bytes.fromhex(str(signature)), kind.purpose + _canonical(content).encode())
     except (InvalidSignature, ValueError) as error:
         raise CertificateError(
             "The signature doesn't hold: the certificate was changed, or isn't this key's."
@@ -75,7 +87,7 @@ def verify(text: bytes, key: Ed25519PublicKey) -> dict[str, object]:
     return content
 
 
-def _read(text: bytes) -> dict[str, object]:
+def _read(text: bytes, kind: Kind) -> dict[str, object]:
     """Return the content of a file that is written as certificates are."""
     try:
         content = json.loads(text)
@@ -84,7 +96,7 @@ def _read(text: bytes) -> dict[str, object]:
         raise CertificateError("The file is no certificate: it can't be read as JSON.") from error
     if not same:
         raise CertificateError("The file isn't written as a certificate is: it was changed after it was issued.")
-    if content.get("format") != FORMAT or SIGNATURE.fullmatch(str(content.get("signature"))) is None:
+    if content.get("format") != kind or SIGNATURE.fullmatch(str(content.get("signature"))) is None:
         raise CertificateError("The file is no certificate of destruction of this format.")
     found: dict[str, object] = content
     return found

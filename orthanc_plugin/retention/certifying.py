@@ -24,7 +24,7 @@ from orthanc_plugin.registry.disposals import State
 from orthanc_plugin.registry.stored import sealed
 from orthanc_plugin.registry.stubs import Stub
 from orthanc_plugin.registry.trail import append, newest
-from orthanc_plugin.retention import page
+from orthanc_plugin.retention import noticing, page
 from orthanc_plugin.retention.acting import Act
 from orthanc_plugin.retention.certificate import Certificate, issue
 from orthanc_plugin.retention.order import Order
@@ -67,6 +67,7 @@ def _content(connection: Connection, act: Act, order: Order) -> dict[str, object
         "records": records,
         "not_destroyed": kept,
         "counts": counted(records),
+        "notices": noticing.counted(connection, [str(each["stub_id"]) for each in records]),
     }
 
 

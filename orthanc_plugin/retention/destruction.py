@@ -32,13 +32,20 @@ class Shredder:
 
     Attributes:
         archive: Orthanc, asked as Consentgate itself.
+        name: which archive that is.
         storage: its files; None when they aren't in files.
         spool: the quarantine spool.
     """
 
     archive: Disposal
+    name: str
     storage: StorageArea | None
     spool: Spool
+
+    @property
+    def folder(self) -> str:
+        """Return where the archive's files are, '' when they aren't in files."""
+        return "" if self.storage is None else str(self.storage.folder)
 
     @property
     def method(self) -> str:
@@ -65,7 +72,7 @@ class Shredder:
 
     def sighted(self, files: Sequence[str]) -> bool:
         """Tell whether all of an object's files are found: only then does it say something that they aren't, later."""
-        return self.storage is None or (bool(files) and all(map(self.storage.holds, files)))
+        return self.storage is None or (bool(files) and all(map(self.storage.sighted, files)))
 
     def gone(self, marked: Marked) -> bool:
         """Tell whether nothing of an object is left in Orthanc, nor on disk."""
@@ -89,7 +96,7 @@ class Shredder:
     def _destroyed(self, marked: Marked) -> str:
         if self.storage is not None and not marked.files:
             return FILES_UNKNOWN
-        if self.archive.has(marked.orthanc_instance) and not self.sighted(marked.files):
+        if not self.sighted(marked.files) and self.archive.has(marked.orthanc_instance):
             return NOT_SIGHTED
         try:
             self.archive.delete(marked.orthanc_instance)

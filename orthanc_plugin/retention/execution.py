@@ -9,6 +9,7 @@ Sources: requirements 4, steps 6, 7, 8 and 10.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,26 +18,23 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType, Outcome
 from orthanc_plugin.config.disposition import Duty
-from orthanc_plugin.policy.expirymodel import Due
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import disposals, images, plans, remnants
 from orthanc_plugin.registry.disposals import Batch, Fate, Marked, State
 from orthanc_plugin.registry.engine import Database
-from orthanc_plugin.registry.plans import Action, Decision, Line
-from orthanc_plugin.registry.trail import append
+from orthanc_plugin.registry.plans import Action, Decision
+from orthanc_plugin.registry.trail import append, newest
 from orthanc_plugin.retention import standing, stubbing
 from orthanc_plugin.retention.acting import Act, require
+from orthanc_plugin.retention.changes import change
 from orthanc_plugin.retention.destruction import Shredder
+from orthanc_plugin.retention.interim import Memory
 from orthanc_plugin.retention.order import Order
-from orthanc_plugin.retention.reach import Ground, Reached, reach, survey
+from orthanc_plugin.retention.reach import Ground, Reached, reach, require_found, require_same, survey
 from orthanc_plugin.retention.records import Record, Records
 
 NOT_YET: Final = "transfer to a place of deposit is recorded, but not available yet; nothing was done"
-OTHER_SCHEDULE: Final = "the retention schedule is another one than the plan was made under"
-OTHER_RECORD: Final = "the line doesn't name the record any more that it was made for"
-OTHER_FACTS: Final = "what the proposal rests on has changed since it was made"
 TAKEN: Final = "another line has taken all of its pictures, as copies of its own"
-GONE: Final = "nothing of the record is in the archive any more"
 INTERRUPTED: Final = (
     "{gone} of {all} objects were gone already when an interrupted execution was taken up; the rest is kept"
 )
@@ -61,12 +59,14 @@ class Execution:
         database: the registry.
         shredder: deletes and looks.
         records: what is known of a record now.
+        memory: what is destroyed is written there before the registry says so.
         acting: gives the act at the moment of each step.
     """
 
     database: Database
     shredder: Shredder
     records: Records
+    memory: Memory
     acting: Callable[[], Act]
 
     def begin(self, plan_id: str) -> tuple[Order, tuple[Decision, ...]]:
@@ -89,20 +89,24 @@ class Execution:
             approval = standing.executable(connection, act, plan, taken)
             batch = disposals.unfinished(connection, plan_id)
             if batch is None:
-                batch = Batch(batch_id=act.ids(), plan_id=plan_id, begun_by=act.by, begun_at=act.at.isoformat())
-                disposals.begin(connection, batch)
-                event = act.event(
-                    EventType.APPLICATION_ACTIVITY,
-                    "DISPOSITION_BEGUN",
-                    subject=plan_id,
-                    detail=f"batch {batch.batch_id}",
-                )
-                append(connection, [event])
+                batch = self._batch(connection, act, plan_id)
+            require_same(batch, self.shredder)
             settled = {
                 each.line for each in disposals.outcomes_of(connection, plan_id) if each.state is not State.MARKED
             }
         due = tuple(taken[line] for line in sorted(taken) if line not in settled and _is_for_us(taken[line]))
         return Order(plan=plan, approval=approval, batch=batch), due
+
+    def _batch(self, connection: Connection, act: Act, plan_id: str) -> Batch:
+        """Begin an execution."""
+        where = {"archive": self.shredder.name, "storage": self.shredder.folder}
+        batch = Batch(batch_id=act.ids(), plan_id=plan_id, begun_by=act.by, begun_at=act.at.isoformat(), **where)
+        disposals.begin(connection, batch)
+        said = f"batch {batch.batch_id}"
+        append(
+            connection, [act.event(EventType.APPLICATION_ACTIVITY, "DISPOSITION_BEGUN", subject=plan_id, detail=said)]
+        )
+        return batch
 
     def run(self, order: Order, due: Sequence[Decision]) -> Iterator[disposals.Outcome]:
         """See to each line in turn, and give what became of it.
@@ -114,31 +118,60 @@ class Execution:
         if not due:
             return
         ground = survey(self.database, self.shredder)
+        require_found(ground, order.batch, self.shredder)
         for start in range(0, len(due), AT_ONCE):
             yield from self._some(order, ground, due[start : start + AT_ONCE])
 
     def _some(self, order: Order, ground: Ground, due: Sequence[Decision]) -> Iterator[disposals.Outcome]:
         """See to some lines together, for each transaction is waited for until it is on disk."""
-        reached = self._reached(order, ground, due)
+        reached, lines = self._reached(order, ground, due), [each.line for each in due]
         with self.database.writing() as connection:
-            begun = [self._marked(connection, order, decision, reached) for decision in due]
+            head, known = newest(connection), self._known(connection, order, due)
+            begun = [self._marked(connection, order, decision, reached, known.get(decision.line)) for decision in due]
+            self.memory.keep(connection, order.batch, head, lines)
+            head = newest(connection)
         yield from (each.outcome for each in begun if each.outcome.state is not State.MARKED)
         begun = [each for each in begun if each.outcome.state is State.MARKED]
-        why = [self._shredded(order, each, reached) for each in begun]
+        why = [self._shredded(order, each, reached, head) for each in begun]
         with self.database.writing() as connection:
+            head = newest(connection)
             done = [
                 self._marked(connection, order, each.decision, reached).outcome
                 if found is None
                 else self._settled(connection, order, each, found)
                 for each, found in zip(begun, why, strict=True)
             ]
+            self.memory.keep(connection, order.batch, head, lines)
         yield from done
 
-    def _shredded(self, order: Order, begun: Begun, reached: Reached) -> dict[str, str] | None:
-        """Destroy what is marked, and say why anything is left; None where something came against it since."""
+    def _known(self, connection: Connection, order: Order, due: Sequence[Decision]) -> dict[int, Record]:
+        """Return lines' records as they stand, looked at together, but for those that share pictures.
+
+        These are looked at one by one, for marking one of them changes the other.
+        """
+        plan, act = order.plan.plan_id, self.acting()
+        before = (disposals.outcome_of(connection, plan, each.line) for each in due)
+        marked = [each for outcome in before if outcome is not None for each in outcome.marked]
+        studies = {each.line: plans.line_of(connection, plan, each.line).study_instance_uid for each in due}
+        found = self.records.many(connection, tuple(studies.values()), act, before=marked)
+        times = Counter(row.sop_instance_uid for record in found.values() for row in record.pictures)
+        alone = {
+            study: record
+            for study, record in found.items()
+            if all(times[row.sop_instance_uid] == 1 for row in record.pictures)
+        }
+        return {line: alone[study] for line, study in studies.items() if study in alone}
+
+    def _shredded(self, order: Order, begun: Begun, reached: Reached, head: tuple[int, str]) -> dict[str, str] | None:
+        """Destroy what is marked, and say why anything is left; None where something came against it since.
+
+        Whatever may speak against it has an entry in the trail: while that has none since the marking (``head``),
+        nothing does.
+        """
         marked = begun.outcome.marked
         with self.database.reading() as connection:
-            if self._against(connection, self.acting(), order, begun.decision, marked, reached)[1]:
+            told = newest(connection) != head
+            if told and self._against(connection, self.acting(), order, begun.decision, marked, reached)[1]:
                 return None
             spooled = remnants.spooled(connection, tuple(each.sop_instance_uid for each in marked))
         self.shredder.drop(spooled)
@@ -150,14 +183,21 @@ class Execution:
             lines = (plans.line_of(connection, order.plan.plan_id, each.line) for each in due)
             return reach(connection, self.shredder, ground, tuple(line.study_instance_uid for line in lines))
 
-    def _marked(self, connection: Connection, order: Order, decision: Decision, reached: Reached) -> Begun:
+    def _marked(
+        self,
+        connection: Connection,
+        order: Order,
+        decision: Decision,
+        reached: Reached,
+        known: Record | None = None,
+    ) -> Begun:
         """Decide on a line again; mark it, take it up if it is marked, or drop it."""
         act = self.acting()
         before = disposals.outcome_of(connection, order.plan.plan_id, decision.line)
         if before is not None and before.state is not State.MARKED:  # another run has settled it
             return Begun(decision=decision, outcome=before)
         marked = before.marked if before else ()
-        record, problem = self._against(connection, act, order, decision, marked, reached)
+        record, problem = self._against(connection, act, order, decision, marked, reached, known)
         free = tuple(
             row for row in (record.pictures if record else ()) if disposals.is_free(connection, row.sop_instance_uid)
         )
@@ -178,11 +218,12 @@ class Execution:
         decision: Decision,
         marked: tuple[Marked, ...],
         reached: Reached,
+        known: Record | None = None,
     ) -> tuple[Record | None, str]:
         """Return a record as it stands, and what speaks against its destruction, '' for nothing."""
         line = plans.line_of(connection, order.plan.plan_id, decision.line)
-        record = self.records.of(connection, line.study_instance_uid, act, before=marked)
-        problem = NOT_YET if decision.action is Action.TRANSFER else _problem(order, line, record, reached)
+        record = known or self.records.of(connection, line.study_instance_uid, act, before=marked)
+        problem = NOT_YET if decision.action is Action.TRANSFER else change(order.plan, line, record, reached)
         if record is not None and not problem:
             studies = (row.study_instance_uid for row in record.pictures)
             problem = standing.objection(connection, line.study_sha256, studies)
@@ -273,28 +314,6 @@ def _mark(row: images.ImageRow, reached: Reached) -> Marked:
         status=row.status,
         files=reached.files[row.sop_instance_uid],
     )
-
-
-def _problem(order: Order, line: Line, record: Record | None, reached: Reached) -> str:
-    """Say why a line is not executed after all, '' when nothing has changed since it was proposed."""
-    if plans.uid_sha256(line.study_instance_uid) != line.study_sha256:
-        return OTHER_RECORD
-    if record is None:
-        return GONE
-    if record.schedule_sha256 != order.plan.schedule_sha256:
-        return OTHER_SCHEDULE
-    if not record.due.proposable:
-        return _now(record.due)
-    looked_at = all(row.sop_instance_uid in reached.files for row in record.pictures)
-    return "" if record.facts_sha256 == line.facts_sha256 and looked_at else OTHER_FACTS
-
-
-def _now(due: Due) -> str:
-    """Say where a record stands now, without the patient's dates."""
-    if due.stale:
-        return f"what {', '.join(due.stale)} tells is too old"
-    held = f" ({', '.join(sorted({each.kind for each in due.holds}))})" if due.holds else ""
-    return f"it is {due.status}{held} now"
 
 
 def _outcome(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from orthanc_plugin.policy.disposal import DisposalTask
 from orthanc_plugin.policy.eventmodel import Recall
 from orthanc_plugin.policy.expirymodel import Due
 from orthanc_plugin.policy.model import ImageStatus, MadeFor
@@ -74,6 +75,7 @@ def _tasks(connection: Connection, uids: tuple[str, ...]) -> Mapping[str, set[st
     found: defaultdict[str, set[str]] = defaultdict(set)
     kinds = tasks.c.kind.in_(select(tasks.c.kind).distinct())  # by the index
     query = select(tasks.c.subject, tasks.c.kind).where(kinds, tasks.c.subject.in_(uids), tasks.c.closed_at.is_(None))
+    query = query.where(tasks.c.kind != DisposalTask.KEPT_BY_A_COPY)  # which is closed once nothing keeps the record
     for subject, kind in connection.execute(query):
         found[subject].add(kind)
     return found
@@ -128,7 +130,7 @@ def _of_tasks(rows: Sequence[ImageRow], known: Beside) -> Iterator[str]:
 
 def _of_pictures(rows: Sequence[ImageRow]) -> Iterator[str]:
     statuses = [row.status for row in rows]
-    for status in (ImageStatus.QUARANTINED, ImageStatus.RESTRICTED):
+    for status in (ImageStatus.QUARANTINED, ImageStatus.RESTRICTED, ImageStatus.REJECTED):
         if count := statuses.count(status):
             yield f"{status}: {count}"
     if {row.made_for for row in rows} == {MadeFor.CARE, MadeFor.SECONDARY}:

@@ -61,6 +61,7 @@ def page(text: str) -> str:
         "Approved": f"by {said['approved']['by']} on {said['approved']['at']}",
         "Executed": f"by {said['executed']['by']}, {said['executed']['begun_at']} to {said['executed']['ended_at']}",
         "Audit trail": f"entry {said['trail']['entry']}, digest {said['trail']['digest']}",
+        "Notices to recipients, when it was issued": _counted(said.get("notices", {})),
         "Public key": said["public_key"],
     }
     return FRAME.format(
@@ -70,6 +71,10 @@ def page(text: str) -> str:
         kept=_listed(KEPT, said["not_destroyed"]),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def _counted(notices: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {standing}" for standing, count in notices.items()) or "none was needed"
 
 
 def _listed(columns: Mapping[str, str], rows: Sequence[Row]) -> str:

@@ -11,18 +11,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Final
 
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.disposition import Duty
+from orthanc_plugin.policy.disposal import DisposalTask
 from orthanc_plugin.policy.expirymodel import Schedule
-from orthanc_plugin.registry import plans
+from orthanc_plugin.registry import plans, tasks
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.plans import Line, Plan
 from orthanc_plugin.registry.trail import append, newest
 from orthanc_plugin.retention.acting import Act, require
 from orthanc_plugin.retention.records import Record, Records
+
+KEPT: Final = "past its date, but a copy of it was filed in {others}, which has none or a later one"
+FREE: Final = "no copy keeps it any more"
 
 
 def propose(database: Database, act: Act, records: Records) -> tuple[Plan, bool]:
@@ -35,19 +40,35 @@ def propose(database: Database, act: Act, records: Records) -> tuple[Plan, bool]
     """
     require(act, Duty.PROPOSE)
     with database.reading() as connection:
-        schedule, proposed = records.schedule(connection), _lines(connection, act, records)
+        schedule, stale = records.schedule(connection), records.stale(connection, act)
+        proposed, kept = _found(connection, act, records)
     with database.writing() as connection:
+        if not stale:
+            _ask(connection, act, kept)
         digest = plans.lines_sha256(proposed)
         same = plans.like(connection, act.day.isoformat(), schedule.digest, digest)
         return (same, False) if same is not None else (_written(connection, act, schedule, proposed, digest), True)
 
 
-def _lines(connection: Connection, act: Act, records: Records) -> list[Line]:
-    kept = plans.retained(connection, act.day.isoformat())
-    wanted = (
-        each for each in records.past_due(connection, act) if plans.uid_sha256(each.study_instance_uid) not in kept
-    )
-    return [_line(number, each) for number, each in enumerate(wanted, start=1)]
+def _found(connection: Connection, act: Act, records: Records) -> tuple[list[Line], dict[str, tuple[str, ...]]]:
+    """Return the lines of what may be proposed; and what is past its date and kept by copies, with their records."""
+    decided, proposed, kept = plans.retained(connection, act.day.isoformat()), list[Line](), {}
+    for each in records.past_due(connection, act):
+        if not each.due.proposable:
+            kept[each.study_instance_uid] = each.kept_by
+        elif plans.uid_sha256(each.study_instance_uid) not in decided:
+            proposed.append(_line(len(proposed) + 1, each))
+    return proposed, kept
+
+
+def _ask(connection: Connection, act: Act, kept: dict[str, tuple[str, ...]]) -> None:
+    """Have somebody look into each record that only a copy keeps, and end that where none does any more."""
+    kind = DisposalTask.KEPT_BY_A_COPY
+    for study, others in kept.items():
+        reason = KEPT.format(others=", ".join(others))
+        tasks.open_task(connection, task_id=act.ids(), kind=kind, subject=study, reason=reason, at=act.at)
+    for subject in {str(task["subject"]) for task in tasks.open_tasks(connection, kind)} - set(kept):
+        tasks.close_tasks(connection, kind=kind, subject=subject, by=act.by, at=act.at, note=FREE)
 
 
 def _written(connection: Connection, act: Act, schedule: Schedule, proposed: list[Line], digest: str) -> Plan:

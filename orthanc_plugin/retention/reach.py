@@ -16,7 +16,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from orthanc_plugin.errors import ArchiveError, IllegalTransitionError
 from orthanc_plugin.registry import disposals, images, quarantine, remnants
+from orthanc_plugin.registry.disposals import Batch
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.retention.destruction import Shredder
@@ -36,10 +38,12 @@ class Ground:
     """What the archive has, when an execution begins.
 
     Attributes:
+        empty: it has nothing at all.
         strangers: SOP Instance UIDs of objects that the registry doesn't know under Orthanc's name for them.
         sighted: the file of an object that Orthanc has was found on disk, so it is the right folder.
     """
 
+    empty: bool
     strangers: frozenset[str]
     sighted: bool
 
@@ -64,7 +68,35 @@ def survey(database: Database, shredder: Shredder) -> Ground:
     uids = (shredder.archive.uid(each) for each in sorted(unknown))
     known = islice(sorted(present), TRIED)
     sighted = shredder.storage is None or any(shredder.sighted(shredder.files(each) or ()) for each in known)
-    return Ground(strangers=frozenset(uid for uid in uids if uid), sighted=sighted)
+    return Ground(empty=not present, strangers=frozenset(uid for uid in uids if uid), sighted=sighted)
+
+
+def require_same(batch: Batch, shredder: Shredder) -> None:
+    """Refuse to take up an execution in another archive than it began in: what that still has was never here.
+
+    Raises:
+        IllegalTransitionError: it is another.
+    """
+    if batch.archive != shredder.name:
+        raise IllegalTransitionError(
+            "The execution of this plan was cut off in another archive, and only there can it be seen what is gone.",
+            remedy="Run 'consentgate retention apply' on the node where it began.",
+        )
+
+
+def require_found(ground: Ground, batch: Batch, shredder: Shredder) -> None:
+    """Refuse where a file that isn't found would say nothing, for no file is found there that must be.
+
+    Of an archive that has nothing left, the folder must be the one that files were found in when the execution began.
+
+    Raises:
+        ArchiveError: it is another folder than Orthanc's, or one that isn't mounted.
+    """
+    if not ground.sighted and not (ground.empty and batch.storage == shredder.folder):
+        raise ArchiveError(
+            "None of the files of what Orthanc has is found in the folder where its files should be.",
+            remedy='Mount it, and run this where "StorageDirectory" of orthanc.json is the same folder as for Orthanc.',
+        )
 
 
 def reach(connection: Connection, shredder: Shredder, ground: Ground, studies: Sequence[str]) -> Reached:

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
 
@@ -30,6 +31,7 @@ from orthanc_plugin.registry.engine import IN_PARTS, Database
 from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.plans import uid_sha256
 from orthanc_plugin.registry.quarantine import Status
+from orthanc_plugin.registry.retentiongather import held_by
 from orthanc_plugin.registry.stubs import Stub
 from orthanc_plugin.registry.tables import images as image_rows
 from orthanc_plugin.registry.trail import append
@@ -52,12 +54,14 @@ class Reconciled:
         destroyed: objects that had come back and are gone again.
         remaining: objects that had come back and could not be destroyed; the doors stay shut.
         missing: SOP Instance UIDs of pictures that the archive has lost.
+        held: objects that had come back and are kept, shut, because a hold is on them by now.
     """
 
     remembered: int
     destroyed: int
     remaining: int
     missing: tuple[str, ...]
+    held: int = 0
 
 
 def forgotten(connection: Connection, folder: Path) -> list[Path]:
@@ -105,10 +109,11 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def back(connection: Connection, present: frozenset[str]) -> dict[str, str]:
-    """Return what is destroyed, and in the archive again: Orthanc's names, each with its stub.
+def back(connection: Connection, present: frozenset[str], now: datetime) -> dict[str, str]:
+    """Return what is destroyed, in the archive again and to go: Orthanc's names, each with its stub.
 
-    It may be there under another name than before: then stock was taken of it, under the UID that is destroyed.
+    It may be there under another name than before: then stock was taken of it, under the UID that is destroyed. What a
+    hold is on by now isn't among it: it is kept, as shut as everything that is destroyed.
     """
     named = dict(disposals.instances(connection))
     rows = select(image_rows.c.orthanc_instance, image_rows.c.sop_instance_uid)
@@ -116,7 +121,16 @@ def back(connection: Connection, present: frozenset[str]) -> dict[str, str]:
         stub_id = disposals.stub_of(connection, uid) if instance in present else None
         if stub_id is not None:
             named.setdefault(instance, stub_id)
-    return {instance: stub for instance, stub in named.items() if instance in present}
+    found = {instance: stub for instance, stub in named.items() if instance in present}
+    held = {stub: _held(connection, stub, now) for stub in set(found.values())}
+    return {instance: stub for instance, stub in found.items() if not held[stub]}
+
+
+def _held(connection: Connection, stub_id: str, now: datetime) -> bool:
+    """Tell whether a hold is on whose record it was; of somebody whom nobody knows any more none can be."""
+    stub = stubs.get(connection, stub_id)
+    known = stubs.numbers(connection, stub.link_id) if stub is not None else ()
+    return any(held_by(connection, who, now) for who in known)
 
 
 def reconcile(
@@ -133,8 +147,11 @@ def reconcile(
     require(acting(), Duty.EXECUTE)
     remembered = _remember(database, acting(), folder, key)
     present = shredder.archive.instances()
+    with database.writing() as connection:
+        _link_again(connection)
     with database.reading() as connection:
-        again = back(connection, present)
+        again = back(connection, present, acting().at)
+        kept = present.intersection(instance for instance, _ in disposals.instances(connection)) - set(again)
     why = _again(database, shredder, acting, again)
     _forget_destroyed(database, shredder, acting(), frozenset(why))
     with database.reading() as connection:
@@ -143,7 +160,17 @@ def reconcile(
         _require_ours(connection, len(gone))
     with database.writing() as connection:
         lost = unplanned.tell(connection, acting(), gone)
-    return Reconciled(remembered=remembered, destroyed=len(again) - len(why), remaining=len(why), missing=lost)
+    return Reconciled(
+        remembered=remembered, destroyed=len(again) - len(why), remaining=len(why), missing=lost, held=len(kept)
+    )
+
+
+def _link_again(connection: Connection) -> None:
+    """Have a restored registry know again whose stub is whose, for as long as the pictures' rows still say so."""
+    gone = disposals.destroyed(connection)
+    for row in _known_still(connection, gone):
+        if (stub := stubs.get(connection, gone[uid_sha256(row.sop_instance_uid)])) is not None:
+            stubs.link(connection, (row.patient_id, row.issuer), stub.link_id)
 
 
 def _remember(database: Database, act: Act, folder: Path, key: Ed25519PublicKey) -> int:
@@ -232,14 +259,13 @@ def _told(connection: Connection, act: Act, stub_id: str, uids: Iterable[str], *
 
 
 def _forget_destroyed(database: Database, shredder: Shredder, act: Act, left: frozenset[str]) -> None:
-    """Take out of a restored registry, and of the spool, what is destroyed and not in the archive any more."""
+    """Take out of a restored registry, and of the spool, what is destroyed; what a hold keeps stays in place, shut."""
     with database.writing() as connection:
         gone = disposals.destroyed(connection)
         shredder.drop(_sent_again(connection, act, gone, frozenset(shredder.spool.names())))
         for row in _known_still(connection, gone):
             stub = stubs.get(connection, gone[uid_sha256(row.sop_instance_uid)])
             if stub is not None and row.orthanc_instance not in left:
-                stubs.link(connection, (row.patient_id, row.issuer), stub.link_id)
                 _forget(connection, act, row.sop_instance_uid, stub)
                 if not remnants.pictures(connection, row.study_instance_uid):
                     remnants.forget_record(connection, row.study_instance_uid)
@@ -253,7 +279,8 @@ def _sent_again(connection: Connection, act: Act, gone: Mapping[str, str], names
         stub = None if stub_id is None else stubs.get(connection, stub_id)
         theirs = stubs.link_ids(connection, ((held.patient_id, held.issuer),))
         forgotten_before = held.status is Status.DELETED and not held.patient_id
-        if stub is not None and (forgotten_before or stub.link_id in theirs):
+        theirs_too = stub is not None and (forgotten_before or stub.link_id in theirs)
+        if stub is not None and theirs_too and not _held(connection, stub.stub_id, act.at):
             found.append(held.spool_name)
             remnants.forget_sent_again(connection, held.quarantine_id, by=act.by, at=act.at.isoformat())
             append(connection, [act.event(EventType.STUDY_DELETED, "DISPOSED_AGAIN", subject=stub.stub_id)])

@@ -40,6 +40,7 @@ class Record:
     Attributes:
         pictures: its own, and copies of them that were filed here too.
         due: where it stands by the schedule.
+        kept_by: other records, for a copy of it that lies there it isn't proposed, though it is past its own date.
         flags: what whoever decides has to know.
         holds: kinds of all holds that there ever were on it.
         facts_sha256: digest of everything above, and of what it rests on.
@@ -48,6 +49,7 @@ class Record:
     study_instance_uid: str
     pictures: tuple[ImageRow, ...]
     due: Due
+    kept_by: tuple[str, ...]
     flags: tuple[str, ...]
     holds: tuple[str, ...]
     schedule_sha256: str
@@ -68,16 +70,28 @@ class Records:
         self, connection: Connection, study_instance_uid: str, act: Act, *, before: Sequence[Marked] = ()
     ) -> Record | None:
         """Return a record as it stands, None when nothing of it is left; what is marked counts as it was ``before``."""
-        return next(_records(connection, self._around(connection, act), (study_instance_uid,), act, before), None)
+        return self.many(connection, (study_instance_uid,), act, before=before).get(study_instance_uid)
+
+    def many(
+        self, connection: Connection, studies: Sequence[str], act: Act, *, before: Sequence[Marked] = ()
+    ) -> dict[str, Record]:
+        """Return the same of many records, looked at together."""
+        found = _records(connection, self._around(connection, act), studies, act, before)
+        return {each.study_instance_uid: each for each in found}
+
+    def stale(self, connection: Connection, act: Act) -> bool:
+        """Tell whether a source's facts are too old, so that nothing is past its date."""
+        return bool(self._around(connection, act).stale)
 
     def past_due(self, connection: Connection, act: Act) -> Iterator[Record]:
-        """Give every record that may be proposed now, in the order of their names."""
+        """Give every record that is past its date now, in the order of their names; a copy may keep it all the same."""
         shared = self._around(connection, act)
         if shared.stale:
             return
         possible = candidates.studies(connection, shared.schedule, act.day)
         while page := tuple(islice(possible, AT_ONCE)):
-            yield from (each for each in _records(connection, shared, page, act) if each.due.proposable)
+            found = _records(connection, shared, page, act)
+            yield from (each for each in found if each.due.proposable or each.kept_by)
 
     def _around(self, connection: Connection, act: Act) -> Around:
         return retentiongather.around(connection, self.schedule(connection), act.at)
@@ -104,6 +118,7 @@ def _records(
             study_instance_uid=study,
             pictures=rows,
             due=answer,
+            kept_by=_kept_by(study, tuple(zip(rows, (each for _, each in asked), strict=True))),
             flags=flags,
             holds=tuple(sorted({str(hold.kind) for facts, _ in asked for hold in facts.holds})),
             schedule_sha256=shared.schedule.digest,
@@ -132,6 +147,14 @@ def _asked(
             facts = retentiongather.facts_of(connection, row, people[(row.patient_id, row.issuer)], shared)
             gathered[kind] = facts, due(shared.schedule, facts, day)
         yield gathered[kind]
+
+
+def _kept_by(study: str, found: Sequence[tuple[ImageRow, Due]]) -> tuple[str, ...]:
+    """Return the records that keep one which is past its own date, by a copy of it."""
+    if not all(each.proposable for row, each in found if row.study_instance_uid == study):
+        return ()
+    others = {row.study_instance_uid for row, each in found if not each.proposable}
+    return tuple(sorted(others))
 
 
 def _lateness(found: Due) -> tuple[bool, str]:

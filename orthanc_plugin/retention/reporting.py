@@ -18,6 +18,8 @@ from orthanc_plugin.registry import disposals, holds, plans, stubs
 from orthanc_plugin.registry.disposals import State
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.tables import tasks
+from orthanc_plugin.registry.tasks import open_tasks
+from orthanc_plugin.retention import noticing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +39,10 @@ def report(connection: Connection, year: int) -> list[Count]:
         *_destroyed(connection, str(year)),
         *_decided(connection, str(year)),
         *_exceptions(connection, str(year)),
+        *_noticed(connection, str(year)),
         *_held(connection),
         *_unplanned(connection, str(year)),
+        *_kept(connection),
         *_overdue(connection),
     ]
 
@@ -67,6 +71,13 @@ def _exceptions(connection: Connection, year: str) -> Iterator[Count]:
         yield Count(part="exceptions", name=state, records=counted.get(state, 0))
 
 
+def _noticed(connection: Connection, year: str) -> Iterator[Count]:
+    """Count the recipients' notices of what was destroyed, by how they stand; OPEN ones are not out yet."""
+    names = [stub.stub_id for stub in stubs.years(connection, year)]
+    for standing, count in noticing.counted(connection, names).items():
+        yield Count(part="notices to recipients", name=standing, records=count)
+
+
 def _held(connection: Connection) -> Iterator[Count]:
     kinds = Counter(str(each.order.kind) for each in holds.standing(connection))
     yield from (Count(part="holds standing", name=kind, records=kinds[kind]) for kind in sorted(kinds))
@@ -76,6 +87,12 @@ def _unplanned(connection: Connection, year: str) -> Iterator[Count]:
     lost = (tasks.c.kind == DisposalTask.UNPLANNED_DESTRUCTION, tasks.c.opened_at.startswith(year))
     found = connection.execute(select(tasks.c.task_id).where(*lost), execution_options=IN_PARTS)
     yield Count(part="exceptions", name=DisposalTask.UNPLANNED_DESTRUCTION, records=sum(1 for _ in found))
+
+
+def _kept(connection: Connection) -> Iterator[Count]:
+    """Count what is past its date, and kept by a copy alone."""
+    kind = DisposalTask.KEPT_BY_A_COPY
+    yield Count(part="exceptions", name=kind, records=len(open_tasks(connection, kind)))
 
 
 def _overdue(connection: Connection) -> Iterator[Count]:

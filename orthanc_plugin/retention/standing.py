@@ -2,7 +2,8 @@
 
 Knows days, persons and the trail. Must not know objects. The cooling-off lies between approval and execution; an
 approval that isn't executed within its days after that lapses. A row counts as a person's word only where the trail
-has it. The days are those of this machine's clock, which is only known not to run backwards.
+has it. Of this machine's clock it is known that it doesn't run backwards, and a leap of it counts as SILENCE at most:
+the trail must tell of the days in between.
 
 Sources: requirements 4, steps 4, 5 and 6.
 """
@@ -19,10 +20,11 @@ from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.registry import disposals, plans
 from orthanc_plugin.registry.plans import Action, Approval, Decision, Plan
-from orthanc_plugin.registry.trail import newest_at, said_since
+from orthanc_plugin.registry.trail import newest_at, passed, said_since
 from orthanc_plugin.retention.acting import Act, require_other, require_person
 
 BACKWARDS: Final = timedelta(minutes=1)  # by as much the clocks of two nodes may differ
+SILENCE: Final = timedelta(days=3)  # a long weekend in which nothing at all happens
 LATER: Final = "a later decision on the record is {action} (plan {plan})"
 OF_A_COPY: Final = "a copy of it lies in another record, and the last decision on that is {action} (plan {plan})"
 
@@ -53,17 +55,34 @@ def executable(connection: Connection, act: Act, plan: Plan, taken: dict[int, De
         raise IllegalTransitionError(
             "What was approved isn't what is decided.", remedy="Withdraw the approval, and have the plan approved anew."
         )
-    since, until = window(act, approval)
-    if act.at < since:
-        raise IllegalTransitionError(
-            f"The plan cools off until {since.date()}.", remedy="Until then the approval can be withdrawn; wait."
-        )
+    _require_cooled(connection, act, approval)
+    _, until = window(act, approval)
     begun = disposals.unfinished(connection, plan.plan_id) and any(disposals.outcomes_of(connection, plan.plan_id))
     if act.at > until and not begun:
         raise IllegalTransitionError(
             f"The approval lapsed on {until.date()}.", remedy="Have the plan approved anew, or make a new one."
         )
     return approval
+
+
+def _require_cooled(connection: Connection, act: Act, approval: Approval) -> None:
+    """Refuse what hasn't cooled off by the clock, or only by a clock that has leapt over days without an entry.
+
+    Raises:
+        IllegalTransitionError: it is too early.
+    """
+    since, _ = window(act, approval)
+    if act.at < since:
+        raise IllegalTransitionError(
+            f"The plan cools off until {since.date()}.", remedy="Until then the approval can be withdrawn; wait."
+        )
+    days = timedelta(days=act.policy.disposition.cooling_off_days)
+    lived = passed(connection, approval.entry, act.at, SILENCE)
+    if lived < days:
+        raise IllegalTransitionError(
+            f"Of the {days.days} days of the cooling-off the trail tells of {lived.days} only: the clock has leapt.",
+            remedy=f"Set the clock right, and wait. A silence of the trail counts as {SILENCE.days} days at most.",
+        )
 
 
 def _approval(connection: Connection, plan_id: str) -> Approval:

@@ -8,6 +8,7 @@ Sources: requirements 4, step 8.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,9 +18,11 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.registry import disposals, images, plans, remnants, stubs
 from orthanc_plugin.registry.disposals import Marked
 from orthanc_plugin.registry.images import ImageRow
-from orthanc_plugin.registry.plans import Approval, Decision, Plan
+from orthanc_plugin.registry.patients import Key
+from orthanc_plugin.registry.plans import Approval, Decision, Line, Plan
 from orthanc_plugin.registry.stubs import Stub
 from orthanc_plugin.registry.trail import append
+from orthanc_plugin.retention import noticing
 from orthanc_plugin.retention.acting import Act
 
 
@@ -35,14 +38,37 @@ class Word:
 
 def write(
     connection: Connection, act: Act, word: Word, gone: Sequence[Marked], holds: tuple[str, ...], method: str
-) -> Stub:
-    """Write the stub of the objects that are ``gone``, and forget the record; return the stub."""
+) -> None:
+    """Write the stubs of the objects that are ``gone``, one for each patient they were of, and forget the record."""
     found = (images.get(connection, each.sop_instance_uid) for each in gone)
-    rows = [row for row in found if row is not None]
+    theirs: defaultdict[Key, list[ImageRow]] = defaultdict(list)
+    for row in (row for row in found if row is not None):
+        theirs[(row.patient_id, row.issuer)].append(row)
+    first = disposals.stub_of(connection, gone[0].sop_instance_uid) or act.ids()
     line = plans.line_of(connection, word.plan.plan_id, word.decision.line)
-    stub_id = disposals.stub_of(connection, gone[0].sop_instance_uid) or act.ids()
-    link_id = stubs.link(connection, (rows[0].patient_id, rows[0].issuer), act.ids())
-    stub = Stub(
+    for number, (who, rows) in enumerate(sorted(theirs.items())):
+        stub_id = first if number == 0 else act.ids()
+        link_id = stubs.link(connection, who, act.ids())
+        stub = _stub(act, word, line, rows, holds, method, stub_id=stub_id, link_id=link_id)
+        disposals.stand_for(connection, (row.sop_instance_uid for row in rows), stub_id)
+        noticing.notify(connection, act, stub_id, rows)
+        _forgotten(connection, act, stub, rows)
+    if not remnants.pictures(connection, line.study_instance_uid):
+        remnants.forget_record(connection, line.study_instance_uid)
+
+
+def _stub(
+    act: Act,
+    word: Word,
+    line: Line,
+    rows: Sequence[ImageRow],
+    holds: tuple[str, ...],
+    method: str,
+    *,
+    stub_id: str,
+    link_id: str,
+) -> Stub:
+    return Stub(
         stub_id=stub_id,
         link_id=link_id,
         certificate=word.certificate,
@@ -65,14 +91,15 @@ def write(
         method=method,
         holds=holds,
     )
+
+
+def _forgotten(connection: Connection, act: Act, stub: Stub, rows: Sequence[ImageRow]) -> None:
+    """Write a stub with its entry, and take its pictures out of the registry."""
     seal = stubs.add(connection, stub)
-    append(connection, [act.event(EventType.STUDY_DELETED, "DISPOSED", subject=stub_id, detail=seal)])
-    at, note = act.at.isoformat(), f"destroyed: stub {stub_id}"
+    append(connection, [act.event(EventType.STUDY_DELETED, "DISPOSED", subject=stub.stub_id, detail=seal)])
+    at, note = act.at.isoformat(), f"destroyed: stub {stub.stub_id}"
     for row in rows:
-        remnants.forget(connection, row.sop_instance_uid, link_id, by=act.by, at=at, note=note)
-    if not remnants.pictures(connection, line.study_instance_uid):
-        remnants.forget_record(connection, line.study_instance_uid)
-    return stub
+        remnants.forget(connection, row.sop_instance_uid, stub.link_id, by=act.by, at=at, note=note)
 
 
 def uids_sha256(rows: Sequence[ImageRow]) -> str:

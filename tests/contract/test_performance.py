@@ -33,14 +33,14 @@ def test_the_benchmark_of_doors_has_the_doors_and_the_limits_that_are_told_of() 
     section = documented.split("## Doors")[1]
     assert all(f"| {door} | with |" in section for door in doors.DOORS)
     assert all(f"| {goal} | {limit} |" in section for goal, limit in doors.DOORS.values() if goal)
-    one = doors.Arm(url="", dicom_port=0, passwords={}, workstation_port=0)
-    two = doors.Arm(url="", dicom_port=0, passwords={}, workstation_port=0)
+    one = doors.Arm(pid=0, url="", dicom_port=0, passwords={})
+    two = doors.Arm(pid=0, url="", dicom_port=0, passwords={})
     for arm, seconds in ((one, 0.1), (two, 0.3)):
-        arm.rounds["C-STORE"].append(doors.Taken(each=seconds, times=[seconds, seconds * 2]))
+        arm.rounds["C-STORE"].append(doors.Taken(each=seconds, times=[seconds, seconds * 2], processor=seconds / 2))
     lines = [doors.row("C-STORE", name, {"without": one, "with": two}, "1.10", "1.25") for name in doors.ARMS]
     assert lines == [
-        "| C-STORE | without | 100.0 | 1.00 | 200.0 | 200.0 | 1.00 | 1 |  |",
-        "| C-STORE | with | 300.0 | 3.00 | 600.0 | 600.0 | 3.00 | 1.10 | 1.25 |",
+        "| C-STORE | without | 100.0 | 1.00 | 200.0 | 200.0 | 1.00 | 50.00 | 1.00 | 1 |  |",
+        "| C-STORE | with | 300.0 | 3.00 | 600.0 | 600.0 | 3.00 | 150.00 | 3.00 | 1.10 | 1.25 |",
     ]
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,7 @@ from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import hospital_day, new_id, now
 from orthanc_plugin.errors import ConsentgateError, ReleaseRefusedError
 from orthanc_plugin.gate import AccessRequest, Requester
-from orthanc_plugin.registry import consents
+from orthanc_plugin.registry import consents, outbox
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.release import Released
 from orthanc_plugin.services import Services, build
@@ -126,12 +127,25 @@ def write_on(services: Services, name: str) -> object:
     return "done"
 
 
+def claim(services: Services, most: str) -> object:
+    """Claim what is to be sent until nothing is left; say which rows it was given."""
+    found: list[int] = []
+    while True:
+        at = now()
+        with services.database.writing() as connection:
+            rows = outbox.claim(connection, "actor", at, at + timedelta(minutes=5), int(most))
+        if not rows:
+            return found
+        found += [row.outbox_id for row in rows]
+
+
 ROLES: dict[str, Callable[[Services, str], object]] = {
     "withdraw": withdraw,
     "supersede": supersede,
     "release": release,
     "hang": hang,
     "write": write_on,
+    "claim": claim,
 }
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from orthanc_plugin.archive.port import NothingSentError, NotTakenError
-from orthanc_plugin.errors import ArchiveError
+from orthanc_plugin.errors import ArchiveError, NotInArchiveError
 
 
 @dataclass(kw_only=True)
@@ -26,7 +26,9 @@ class ArchiveSimulator:
         index: what the archive's index has of objects, by Orthanc identifier.
         stopped: how often Orthanc was told to stop.
         open: how many associations are open.
+        name: what the archive's index calls itself, '' for one that is new.
         refused: what a recipient refuses after it was sent.
+        by_tls: modalities that are sent to by TLS.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -40,12 +42,14 @@ class ArchiveSimulator:
     index: dict[str, dict[str, str]] = field(default_factory=dict)
     stopped: int = 0
     open: int = 0
+    name: str = ""
     refused: set[bytes] = field(default_factory=set)
+    by_tls: set[str] = field(default_factory=set)
 
     def read(self, orthanc_instance: str) -> bytes:
         """Return the stored bytes, or fail as the real adapter does."""
         if orthanc_instance not in self.objects:
-            raise ArchiveError("Orthanc answered 404.")
+            raise NotInArchiveError("Orthanc answered 404.")
         return self.objects[orthanc_instance]
 
     def store(self, content: bytes) -> str:
@@ -79,6 +83,11 @@ class ArchiveSimulator:
         """Return what the index has."""
         return self.index[orthanc_instance]
 
+    def named(self, fresh: str) -> str:
+        """Return the archive's name, given once."""
+        self.name = self.name or fresh
+        return self.name
+
     def shut_down(self) -> None:
         """Count that Orthanc was told to stop."""
         self.stopped += 1
@@ -90,6 +99,11 @@ class SendingSimulator:
 
     archive: ArchiveSimulator
     modality: str
+
+    @property
+    def secured(self) -> bool:
+        """Tell whether it goes by TLS."""
+        return self.modality in self.archive.by_tls
 
     def store(self, content: bytes) -> str:
         """Let the watcher look, then send."""

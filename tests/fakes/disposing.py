@@ -7,12 +7,14 @@ from datetime import date
 from pathlib import Path
 
 from orthanc_plugin.archive.storagearea import StorageArea
+from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.schedulefile import shipped
 from orthanc_plugin.enforcement.reading import parsed
 from orthanc_plugin.errors import ArchiveError
+from orthanc_plugin.lifecycle import holding
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.expirymodel import HoldKind, Schedule
-from orthanc_plugin.registry import holds, retentionfacts
+from orthanc_plugin.registry import retentionfacts
 from orthanc_plugin.registry.disposals import Outcome
 from orthanc_plugin.registry.holds import Order
 from orthanc_plugin.registry.plans import Action, Plan
@@ -21,6 +23,7 @@ from orthanc_plugin.retention import certifying, deciding
 from orthanc_plugin.retention.certificate import Certificate
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.execution import Execution
+from orthanc_plugin.retention.interim import Memory, clear
 from orthanc_plugin.retention.proposing import propose
 from orthanc_plugin.retention.records import Records
 from tests.fakes.world import POLICY, World
@@ -59,6 +62,7 @@ class DisposalSimulator:
     refuses: set[str] = field(default_factory=set)
     keeps_files: bool = False
     loaded: tuple[str, ...] = ("python",)
+    name: str = "the first archive"
 
     def file_of(self, name: str) -> Path:
         return self.storage / name[:2] / name[2:4] / name
@@ -112,16 +116,22 @@ class Office:
         return self.world.services.act(by, "test")
 
     @property
+    def certificates(self) -> Path:
+        """Return the folder of certificates."""
+        settings = self.world.services.settings
+        return settings.path(settings.trail.certificates)
+
+    @property
     def records(self) -> Records:
         return Records(schedule=lambda _connection: self.known)
 
     def tell(self, told: Told = LONG_AGO) -> None:
-        """Have the feed tell of the patient, now."""
+        """Have the feed tell of each patient, now."""
         at = self.world.clock()
-        (who,) = {(row.patient_id, row.issuer) for row in self.world.rows()}
+        said = From(source="pas", told_at=at)
         with self.world.services.database.writing() as connection:
-            said = From(source="pas", told_at=at)
-            retentionfacts.record(connection, who, said, told, fact_id=self.world.services.ids(), by="pas", at=at)
+            for who in sorted({(row.patient_id, row.issuer) for row in self.world.rows() if row.issuer}):
+                retentionfacts.record(connection, who, said, told, fact_id=self.world.services.ids(), by="pas", at=at)
             retentionfacts.stamp(connection, "pas", at, by="pas", at=at)
 
     def hold(self) -> str:
@@ -135,8 +145,14 @@ class Office:
             patients=(who,),
         )
         with self.world.services.database.writing() as connection:
-            at = self.world.clock()
-            return holds.place(connection, order, hold_id=self.world.services.ids(), by="legal", at=at).hold_id
+            return holding.place(connection, self.act("legal"), order).hold_id
+
+    def pass_days(self, days: int) -> None:
+        """Let days pass on which something happens, as in a hospital."""
+        for _ in range(days):
+            self.world.clock.advance(days=1)
+            event = self.act().event(EventType.APPLICATION_ACTIVITY, "A_DAY_PASSED", subject="")
+            self.world.services.trail.append(event)
 
     def plan(self, by: str = "clerk") -> Plan:
         return propose(self.world.services.database, self.act(by), self.records)[0]
@@ -155,15 +171,20 @@ class Office:
         plan = self.plan()
         self.decide(plan)
         self.approve(plan)
-        self.world.clock.advance(days=31)
+        self.pass_days(31)
         self.tell()
         return plan
 
     def execution(self, by: str = "clerk") -> Execution:
         services = self.world.services
-        shredder = Shredder(archive=self.archive, storage=StorageArea(self.archive.storage), spool=services.spool)
+        storage = StorageArea(self.archive.storage)
+        shredder = Shredder(archive=self.archive, name=self.archive.name, storage=storage, spool=services.spool)
         return Execution(
-            database=services.database, shredder=shredder, records=self.records, acting=lambda: self.act(by)
+            database=services.database,
+            shredder=shredder,
+            records=self.records,
+            memory=Memory(folder=self.certificates, key=services.heads.key),
+            acting=lambda: self.act(by),
         )
 
     def execute(self, plan: Plan, by: str = "clerk") -> tuple[list[Outcome], Certificate]:
@@ -172,7 +193,10 @@ class Office:
         order, due = execution.begin(plan.plan_id)
         outcomes = list(execution.run(order, due))
         with self.world.services.database.writing() as connection:
-            return outcomes, certifying.certify(connection, self.act(by), order, self.world.services.heads.key)
+            certificate = certifying.certify(connection, self.act(by), order, self.world.services.heads.key)
+        certifying.write_files(self.certificates, order.batch.batch_id, certificate.text)
+        clear(self.certificates, order.batch.batch_id)
+        return outcomes, certificate
 
 
 def office(world: World) -> Office:

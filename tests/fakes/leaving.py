@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orthanc_plugin.enforcement.packing import original
-from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.gate import AccessRequest
+from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.packing import original
 from tests.fakes.world import World
 
 

@@ -15,6 +15,7 @@ class ChangeType(IntEnum):
     """Changes the plugin is told of; values of orthanc-python 4.0."""
 
     DELETED = 1
+    STABLE_SERIES = 8
     ORTHANC_STARTED = 10
     ORTHANC_STOPPED = 11
 
@@ -119,11 +120,12 @@ answers: dict[str, bytes | OrthancException] = {}
 hooks: dict[str, Callable[..., Any]] = {}
 log: list[str] = []
 arguments: list[str] = []
+properties: dict[int, str] = {}
 
 
 def reset() -> None:
     """Forget what a test has set."""
-    for each in (configuration, answers, hooks):
+    for each in (configuration, answers, hooks, properties):
         each.clear()
     log.clear()
     arguments.clear()
@@ -164,6 +166,14 @@ def RestApiGet(uri: str) -> bytes:  # noqa: N802
 def RestApiPost(uri: str, body: bytes) -> bytes:  # noqa: N802
     log.append(f"POST {uri} {len(body)}")
     return _answered(uri, b"")
+
+
+def GetGlobalProperty(number: int, default: str) -> str:  # noqa: N802
+    return properties.get(number, default)
+
+
+def SetGlobalProperty(number: int, value: str) -> None:  # noqa: N802
+    properties[number] = value
 
 
 def GetDicomForInstance(instance: str) -> bytes:  # noqa: N802

@@ -17,16 +17,16 @@ from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.terms import Purpose
 from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.deid.keys import make_key
-from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.coming import Verdict
 from orthanc_plugin.enforcement.intake import Intake
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.gate import AccessRequest, Requester
 from orthanc_plugin.policy.model import Anonymisable
 from orthanc_plugin.policy.reviewing import CHECKLIST, Review, Shown
 from orthanc_plugin.registry import consents, images, ledger, patients, quarantine, reviews, schema, tasks
 from orthanc_plugin.registry.engine import open_database
 from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services, build
 from tests.fakes import postgres
 from tests.fakes.archive import ArchiveSimulator
@@ -70,6 +70,7 @@ audience = "CARE_TEAM"
 [[dicom_nodes]]
 name = "workstation"
 aet = "DERMWS"
+owner = "dermatology"
 host = "127.0.0.1"
 may = ["move", "receive"]
 purpose = "DIRECT_CARE"
@@ -77,6 +78,7 @@ audience = "CARE_TEAM"
 [[dicom_nodes]]
 name = "teaching-archive"
 aet = "TEACHING"
+owner = "medical school"
 host = "127.0.0.1"
 may = ["move", "receive"]
 purpose = "TEACHING"
@@ -287,11 +289,11 @@ class World:
     def binding(self, name: str) -> Binding:
         """Return a node or user of policy.toml."""
         policy = self.services.policy
-        return next(each for each in (*policy.dicom_nodes, *policy.users) if each.name == name)
+        return next(each for each in (*policy.dicom_nodes, *policy.recipients, *policy.users) if each.name == name)
 
     def requester(self, name: str = "derm") -> Requester:
         """Return the requester behind a node or user of policy.toml."""
-        return requesters.bound(name, self.binding(name))
+        return bound(name, self.binding(name))
 
     def request(self, name: str = "derm", uid: str = UID) -> AccessRequest:
         """Return somebody's request for one picture."""

@@ -27,14 +27,26 @@ def busy(parts: Parts) -> None:
         threading.Thread(target=parts.decisions.within, args=(None, threading.Event().wait), daemon=True).start()
 
 
-def changed(parts: Parts) -> None:
-    """Once the doors are open, do what another plugin or a script could: name a new destination."""
+def opened(parts: Parts) -> None:
     while parts.services.gate.closed is not None:
         time.sleep(0.05)
+
+
+def deletes(parts: Parts) -> None:
+    """Once the doors are open, delete everything past every door, as another plugin could."""
+    opened(parts)
+    for instance in json.loads(orthanc.RestApiGet("/instances")):
+        orthanc.RestApiDelete(f"/instances/{instance}")
+
+
+def changed(parts: Parts) -> None:
+    """Once the doors are open, do what another plugin or a script could: name a new destination."""
+    opened(parts)
     late = {"AET": "DERMWS", "Host": "127.0.0.1", "Port": 1, "AllowGet": True}
     orthanc.RestApiPut("/modalities/late", json.dumps(late).encode())
     parts.heartbeat.beat()
 
 
-chosen = {"shut": shut, "dead": dead, "busy": busy, "changed": changed}[os.environ["CONSENTGATE_TEST_GUARD"]]
+all_of_them = (shut, dead, busy, changed, deletes)
+chosen = {each.__name__: each for each in all_of_them}[os.environ["CONSENTGATE_TEST_GUARD"]]
 threading.Thread(target=chosen, args=(install(orthanc),), daemon=True).start()

@@ -28,6 +28,16 @@ name = "atlas"
 roles = ["view", "send"]
 purpose = "TEACHING"
 audience = "TRUST_STUDENTS"
+[[users]]
+name = "records"
+roles = ["tasks"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
+[[users]]
+name = "dr-look"
+roles = ["tasks"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
 """
 PATIENT = PEOPLE[0]
 

@@ -18,7 +18,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from demo.peers import wait_until
-from demo.server import Server
+from demo.server import ROOT, Server
 from orthanc_plugin.archive.remote import RemoteDisposal, read_credentials
 from orthanc_plugin.errors import ArchiveError
 from tests.integration.archive import Archive, started
@@ -37,6 +37,7 @@ may = ["approve"]
 """
 FACTS = "patient_id,issuer,last_contact,open_episode,categories\n{patient},HOSPITAL,2010-03-04,no,none\n"
 SECONDS = 60
+SCRIPT = Path(__file__).with_name("guard.py")
 
 
 def told(server: Server, *arguments: str, status: int = 0) -> dict[str, object]:
@@ -113,11 +114,14 @@ def test_what_is_approved_is_destroyed_whatever_happens_and_stays_destroyed(
     certificate = executed_though_killed(archive, plan)
     no_door_shows_it(archive)
     verified_offline(archive.server, certificate, tmp_path)
+    consent = withdrawn_since_the_backup(archive, tmp_path)
     archive.server.stop()
     nothing_left_on_disk(archive)
-    restored(archive.server, tmp_path / "backup")
+    restored(archive.server, tmp_path)
     destroyed_again_before_the_doors_open(archive)
+    assert "TEACHING" in withdrawn(archive.server, consent)
     held_when_it_comes_again(archive)
+    what_is_deleted_behind_the_doors_is_noticed_at_once(archive)
     what_vanishes_is_noticed(archive)
 
 
@@ -184,10 +188,37 @@ def nothing_left_on_disk(archive: Archive) -> None:
     assert found_on_disk(archive.server.folder / "storage", needles) == set()
 
 
+def withdrawn_since_the_backup(archive: Archive, folder: Path) -> str:
+    """Make a backup of the registry, then withdraw B's consent to teaching; return that consent."""
+    server = archive.server
+    shutil.copy(server.folder / "trail.checkpoints", folder / "heads")
+    with (
+        closing(sqlite3.connect(server.folder / "registry.db")) as live,
+        closing(sqlite3.connect(folder / "r")) as copy,
+    ):
+        live.backup(copy)
+        query = "SELECT consent_id FROM images WHERE sop_instance_uid = ?"
+        ((consent,),) = live.execute(query, (archive.wrapped("B").sop_instance_uid,))
+    told(server, "consent", "withdraw", consent, "--purpose", "TEACHING", "--by", "clinic")
+    assert "TEACHING" in withdrawn(server, consent)
+    return str(consent)
+
+
+def withdrawn(server: Server, consent: str) -> str:
+    with closing(sqlite3.connect(server.folder / "registry.db")) as registry:
+        query = "SELECT record FROM consents WHERE consent_id = ? ORDER BY version DESC LIMIT 1"
+        ((record,),) = registry.execute(query, (consent,))
+    return str(json.loads(record).get("withdrawn_purposes"))
+
+
 def restored(server: Server, backup: Path) -> None:
-    """Bring back last month's files and index of the archive."""
+    """Bring back last month's files and index of the archive, and a registry from before the withdrawal."""
     shutil.rmtree(server.folder / "storage")
-    shutil.copytree(backup, server.folder / "storage")
+    shutil.copytree(backup / "backup", server.folder / "storage")
+    for path in server.folder.glob("registry.db*"):
+        path.unlink()
+    shutil.copy(backup / "r", server.folder / "registry.db")
+    shutil.copy(backup / "heads", server.folder / "trail.checkpoints")
 
 
 def destroyed_again_before_the_doors_open(archive: Archive) -> None:
@@ -197,8 +228,29 @@ def destroyed_again_before_the_doors_open(archive: Archive) -> None:
     assert server.ask("GET", other, "derm").status_code == 403
     found = told(server, "retention", "reconcile", "--by", "clerk")
     assert (found["destroyed"], found["remaining"], found["missing"]) == (COPIES + 1, 0, [])
+    assert found["withdrawn"] == 1
     assert wait_until(lambda: server.ask("GET", other, "derm").status_code == 200, SECONDS)
     assert itself(server).instances() == {archive.wrapped("B").orthanc_instance}
+
+
+def what_is_deleted_behind_the_doors_is_noticed_at_once(archive: Archive) -> None:
+    server, configuration = archive.server, archive.server.folder / "orthanc.json"
+    server.stop()
+    before = configuration.read_text()
+    configuration.write_text(before.replace(str(ROOT / "docker" / "consent_gate.py"), str(SCRIPT)))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CONSENTGATE_TEST_GUARD", "deletes")
+        server.start()
+    assert wait_until(lambda: itself(server).instances() == frozenset(), SECONDS)
+    lost = (archive.wrapped("B").sop_instance_uid, "UNPLANNED_DESTRUCTION")
+
+    def told_of() -> bool:
+        found = json.loads(server.consentgate("task", "list", "--json").stdout)
+        return lost in {(each["subject"], each["kind"]) for each in found}
+
+    assert wait_until(told_of, SECONDS)
+    assert "The trail is whole" in server.consentgate("audit", "verify").stdout
+    configuration.write_text(before)
 
 
 def what_vanishes_is_noticed(archive: Archive) -> None:

@@ -28,6 +28,18 @@ STUDY = """
 extends = "teaching"
 pseudonym_domain = "study"
 custodians = ["records"]
+[[users]]
+name = "dr-a"
+person = "Dr A"
+roles = ["tasks"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
+[[users]]
+name = "guardian"
+person = "Caldicott Guardian"
+roles = ["tasks"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
 """
 REASON = ("--reason", "The study found something that the patient must be told.")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orthanc_plugin.archive.embedded import EmbeddedControl
+from orthanc_plugin.archive.peers import network
 from orthanc_plugin.archive.port import ArchiveControl
 from orthanc_plugin.archive.process import this_process
 from orthanc_plugin.archive.sighting import HEALTH
@@ -88,7 +89,13 @@ def test_at_the_stop_the_boot_file_is_gone_and_the_head_is_signed(plugin: Plugin
     assert boot.stat().st_mode & 0o777 == 0o600
     process = this_process()
     assert process is not None
-    told = {"password": PASSWORD, "secret": parts.internal.secret, "storage": ""}
+    told = {
+        "password": PASSWORD,
+        "secret": parts.internal.secret,
+        "storage": "",
+        "network": network(orthanc.configuration),
+    }
+    assert network(orthanc.configuration)["DicomModalities"]
     assert json.loads(boot.read_text()) == {**told, **process.fields()}
     orthanc.hooks["change"](ChangeType.ORTHANC_STOPPED, 0, "")
     assert not boot.exists()

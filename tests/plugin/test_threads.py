@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import event
 
 from orthanc_plugin.enforcement.sdk import Sdk
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.install import HOOKS
+from orthanc_plugin.sending.worker import Worker
 from tests.fakes import newer, orthanc
 from tests.fakes.instances import instance
 from tests.fakes.orthanc import ChangeType, InstanceOrigin

@@ -91,6 +91,9 @@ def fail_closed(case: Facts) -> Answer | None:
         return answer("DENY", "NOTIFY_IG")
     if case["image"]["status"] == "QUARANTINED":
         return answer("DENY", "RECONCILE_IDENTITY")
+    not_a_picture = case["image"]["type"] == "KEY_OBJECT" and request["purpose"] != "DIRECT_CARE"
+    if case["image"]["status"] == "REJECTED" or not_a_picture:
+        return answer("DENY")
     return None
 
 

@@ -130,8 +130,8 @@ def test_nothing_goes_by_an_unapproved_channel(case: Case) -> None:
     assert decide(replace(case, request=replace(case.request, recipient=recipient))).effect is Effect.DENY
 
 
-@given(any_case, st.sampled_from([ImageStatus.QUARANTINED, ImageStatus.DISPOSED]))
-def test_nothing_in_quarantine_or_destroyed_is_given(case: Case, status: ImageStatus) -> None:
+@given(any_case, st.sampled_from([ImageStatus.QUARANTINED, ImageStatus.REJECTED, ImageStatus.DISPOSED]))
+def test_nothing_in_quarantine_rejected_or_destroyed_is_given(case: Case, status: ImageStatus) -> None:
     assert decide(replace(case, image=replace(case.image, status=status))).effect is Effect.DENY
 
 

@@ -74,7 +74,7 @@ PATIENTS: Final = st.fixed_dictionaries(
 IMAGES: Final = st.fixed_dictionaries(
     {
         "id": st.just("IMG1"),
-        "type": one("CLINICAL_PHOTO", "CLINICAL_PHOTO", "XRAY"),
+        "type": one(*["CLINICAL_PHOTO"] * 4, "XRAY", "XRAY", "KEY_OBJECT"),
         "made_on": one("1994-06-01", "2019-01-10", "2025-03-01"),
         "made_for": one("CARE", "CARE", "SECONDARY"),
         "source": one("DEPARTMENT", "DEPARTMENT", "PATIENT_SUPPLIED"),
@@ -84,7 +84,7 @@ IMAGES: Final = st.fixed_dictionaries(
         "covert": SELDOM,
         "familial": SELDOM,
         "legacy": SELDOM,
-        "status": one(*["ACTIVE"] * 6, "RESTRICTED", "QUARANTINED", "DISPOSED"),
+        "status": one(*["ACTIVE"] * 6, "RESTRICTED", "REJECTED", "QUARANTINED", "DISPOSED"),
     }
 )
 

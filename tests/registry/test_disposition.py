@@ -122,7 +122,7 @@ def test_a_plan_is_executed_after_the_cooling_off_and_before_the_approval_lapses
     plan = bureau.plan()
     bureau.decide(plan)
     bureau.approve(plan)
-    bureau.world.clock.advance(days=days)
+    bureau.pass_days(days)
     with pytest.raises(IllegalTransitionError, match=words):
         bureau.execute(plan)
     assert len(bureau.world.archive.objects) == 2
@@ -233,7 +233,7 @@ def test_a_transfer_is_recorded_and_nothing_is_done_about_it_yet(bureau: Office)
     plan = bureau.plan()
     bureau.decide(plan, action=Action.TRANSFER)
     bureau.approve(plan)
-    bureau.world.clock.advance(days=31)
+    bureau.pass_days(31)
     (outcome,), _ = bureau.execute(plan)
     assert (outcome.state, "not available yet" in outcome.reason) == (State.DROPPED, True)
     assert len(bureau.world.archive.objects) == 2
@@ -246,6 +246,6 @@ def test_what_two_persons_agreed_to_keep_is_not_proposed_before_that_day_is_over
         deciding.decide(connection, act, plan.plan_id, (1,), Action.RETAIN_UNTIL, "a rare case", bureau.known, until)
     bureau.approve(plan)
     for days, proposed in ((5, 0), (5, 1)):
-        bureau.world.clock.advance(days=days)
+        bureau.pass_days(days)
         bureau.tell()
         assert bureau.plan().lines == proposed

@@ -9,8 +9,10 @@ from dataclasses import fields, replace
 import pytest
 
 from dicomwrap.subject import Patient
+from orthanc_plugin.archive.storagearea import StorageArea
 from orthanc_plugin.config.policyfile import load_policy
 from orthanc_plugin.enforcement.intake import Intake
+from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry.disposals import Outcome, State
 from orthanc_plugin.registry.images import orthanc_id
@@ -76,13 +78,22 @@ def file_twice(bureau: Office) -> None:
     bureau.tell()
 
 
+def link_files(bureau: Office) -> None:
+    """Have the picture's bytes lie elsewhere, and a link stand in their place; another picture is as it should be."""
+    file = bureau.archive.file_of(bureau.world.row(UID).orthanc_instance)
+    bureau.world.archive.objects["0000-other"] = encoded(photograph(uid=f"{UID}.8"))
+    bureau.archive.fill()
+    file.rename(bureau.world.folder / "moved")
+    file.symlink_to(bureau.world.folder / "moved")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lose, "1 of 1 pictures are not in this archive"),
         (wait, "waits in quarantine"),
         (move_spool, "isn't in this node's spool"),
-        (lose_folder, "isn't found where Orthanc's files should be"),
+        (link_files, "isn't found where Orthanc's files should be"),
         (file_twice, "another object under the SOP Instance UID"),
     ],
 )
@@ -97,6 +108,14 @@ def test_what_can_t_be_reached_from_here_is_left_as_it_is(
     assert bureau.world.row(UID).status is not ImageStatus.DISPOSED
 
 
+def test_nothing_begins_where_no_file_of_the_archive_s_is_found(bureau: Office) -> None:
+    plan = bureau.approved()
+    lose_folder(bureau)
+    with pytest.raises(ArchiveError, match="None of the files"):
+        bureau.execute(plan)
+    assert bureau.world.row(UID).status is ImageStatus.ACTIVE
+
+
 def test_a_file_that_stays_on_disk_is_never_certified_gone_until_it_is(bureau: Office) -> None:
     """Another picture, which stays, shows that the folder is Orthanc's."""
     bureau.archive.keeps_files = True
@@ -108,6 +127,20 @@ def test_a_file_that_stays_on_disk_is_never_certified_gone_until_it_is(bureau: O
     assert (outcome.state, "still on disk" in outcome.reason) == (State.PARTLY, True)
     bureau.archive.file_of(name).unlink()
     assert executed(bureau, again(bureau)).state is State.DESTROYED
+
+
+def test_a_link_to_nowhere_and_what_can_t_be_looked_at_are_never_taken_for_gone(bureau: Office) -> None:
+    storage, name = StorageArea(bureau.archive.storage), bureau.world.row().orthanc_instance
+    file = bureau.archive.file_of(name)
+    file.unlink()
+    assert not storage.holds(name)
+    file.symlink_to(bureau.world.folder / "nowhere")
+    assert (storage.holds(name), storage.sighted(name)) == (True, False)
+    file.unlink()
+    file.parent.rmdir()
+    file.parent.write_text("")
+    with pytest.raises(ArchiveError, match="can't be looked at"):
+        storage.holds(name)
 
 
 def test_what_could_not_be_destroyed_stays_shut_when_it_is_sent_again(bureau: Office) -> None:

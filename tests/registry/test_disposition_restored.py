@@ -14,9 +14,12 @@ from orthanc_plugin.config.policyfile import load_policy
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.restored import Restored
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
+from orthanc_plugin.lifecycle import holding
+from orthanc_plugin.policy.expirymodel import HoldKind
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import disposals
 from orthanc_plugin.registry.disposals import Marked, State
+from orthanc_plugin.registry.holds import Order
 from orthanc_plugin.registry.images import ImageRow, orthanc_id
 from orthanc_plugin.registry.tables import images
 from orthanc_plugin.retention import certifying, interim, reconciling
@@ -167,10 +170,10 @@ def test_a_picture_that_is_back_under_another_name_of_orthanc_s_is_destroyed_aga
 
 
 def test_an_execution_that_was_killed_before_its_certificate_is_remembered(bureau: Office) -> None:
-    before, backup, services = bureau.world.row(), dict(bureau.world.archive.objects), bureau.world.services
+    before, backup = bureau.world.row(), dict(bureau.world.archive.objects)
     execution = bureau.execution()
     order, due = execution.begin(bureau.approved().plan_id)
-    list(interim.kept(services.database, order, execution.run(order, due), folder(bureau), services.heads.key))
+    list(execution.run(order, due))
     assert not is_shut(bureau)
     forget(bureau)
     revive(bureau, before)
@@ -196,6 +199,42 @@ def test_what_came_again_of_a_destroyed_picture_leaves_the_spool(bureau: Office)
         assert bureau.world.sql("SELECT patient_id, status FROM quarantine") == [("", "DELETED")]
         for name, kept in backup.items():  # the spool is restored too
             spool.put(name, kept)
+
+
+def claim(bureau: Office) -> str:
+    """Place a hold on the patient, whose record is destroyed already."""
+    order = Order(
+        kind=HoldKind.STATUTORY_INQUIRY,
+        authority="the inquiry",
+        reason="its notice",
+        review_on=bureau.world.clock().date(),
+        patients=((PATIENT.id, "HOSP"),),
+    )
+    with bureau.world.services.database.writing() as connection:
+        return holding.place(connection, bureau.act("legal"), order).hold_id
+
+
+@pytest.mark.parametrize("registry_too", [False, True], ids=["the archive alone", "the registry too"])
+def test_what_comes_back_under_a_hold_is_kept_shut_until_it_is_lifted(registry_too: bool, bureau: Office) -> None:
+    before, backup = bureau.world.row(), dict(bureau.world.archive.objects)
+    destroyed(bureau)
+    if registry_too:
+        forget(bureau)
+        bureau.world.sql("DELETE FROM disposition_links")
+        revive(bureau, before)
+    bureau.world.archive.objects.update(backup)
+    bureau.archive.fill()
+    hold = claim(bureau)
+    assert is_shut(bureau) is registry_too  # for it has forgotten its stubs
+    assert reconcile(bureau) == Reconciled(remembered=int(registry_too), destroyed=0, remaining=0, missing=(), held=1)
+    assert not is_shut(bureau)
+    assert bureau.world.archive.objects == backup
+    assert "destroyed" in bureau.world.services.gate.authorize(bureau.world.request()).decision.reasons[0]
+    with bureau.world.services.database.writing() as connection:
+        holding.lift(connection, bureau.act("guardian"), hold, "the inquiry", "closed")
+    assert is_shut(bureau)
+    assert reconcile(bureau).destroyed == 1
+    assert bureau.world.archive.objects == {}
 
 
 def test_another_node_s_archive_is_not_called_lost(bureau: Office) -> None:

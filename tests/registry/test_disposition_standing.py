@@ -52,7 +52,7 @@ def undo(bureau: Office, plan: Plan) -> None:
 
 
 def cool_off(bureau: Office) -> None:
-    bureau.world.clock.advance(days=31)
+    bureau.pass_days(31)
     bureau.tell()
 
 
@@ -90,7 +90,7 @@ def test_a_later_decision_on_the_record_in_another_plan_keeps_it(action: Action,
     bureau.world.clock.advance(days=1)
     bureau.tell()
     decide(bureau, bureau.plan(), 1, action)
-    bureau.world.clock.advance(days=30)
+    bureau.pass_days(30)
     bureau.tell()
     nothing_destroyed(bureau, first, f"a later decision on the record is {action}")
 
@@ -138,7 +138,7 @@ def test_a_copy_that_was_filed_after_the_decision_drops_the_line(bureau: Office)
 def test_an_approval_that_was_taken_back_lets_no_older_one_stand_again(bureau: Office) -> None:
     plan = bureau.approved()
     bureau.execution().begin(plan.plan_id)
-    bureau.world.clock.advance(days=20)
+    bureau.pass_days(20)
     bureau.approve(plan)
     undo(bureau, plan)
     bureau.tell()
@@ -149,7 +149,7 @@ def test_an_approval_that_was_taken_back_lets_no_older_one_stand_again(bureau: O
 def test_an_execution_that_did_nothing_yet_outlasts_no_approval(bureau: Office) -> None:
     plan = bureau.approved()
     bureau.execution().begin(plan.plan_id)
-    bureau.world.clock.advance(days=20)
+    bureau.pass_days(20)
     bureau.tell()
     with pytest.raises(IllegalTransitionError, match="lapsed"):
         bureau.execute(plan)
@@ -207,7 +207,7 @@ def test_what_was_changed_behind_consentgate_s_back_is_not_executed(
     bureau.world.clock.advance(days=1)
     bureau.tell()
     decide(bureau, bureau.plan(), 1, Action.HOLD)
-    bureau.world.clock.advance(days=30)
+    bureau.pass_days(30)
     bureau.tell()
     change(bureau, plan)
     with pytest.raises(IllegalTransitionError, match="doesn't tell the same"):

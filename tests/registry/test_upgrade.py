@@ -96,6 +96,6 @@ def test_the_columns_that_an_upgrade_adds_have_a_value_where_one_is_needed(versi
     for table in tables(database):
         if table.name in old:
             row, *added = contents(database, table)
-            assert len(added) == (table.name == "trail")  # the seal of what had none
+            assert len(added) == (2 if table.name == "trail" else 0)  # the seals of what had none
             assert [name for name, value in row.items() if value is None and not table.c[name].nullable] == []
     database.close()

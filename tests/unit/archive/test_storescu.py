@@ -181,10 +181,12 @@ def answering(*answers: bytes, seconds: float = 2) -> Iterator[Peer]:
         def serve() -> None:
             with suppress(OSError), server.accept()[0] as near:
                 for answer in answers:
+                    if not answer:
+                        near.shutdown(socket.SHUT_WR)
+                        break
                     near.recv(1 << 16)
                     near.sendall(answer)
-                if answers[-1:] != (b"",):
-                    done.wait(30)
+                done.wait(30)
             server.close()
 
         thread = threading.Thread(target=serve, daemon=True)
@@ -293,11 +295,12 @@ def test_over_tls_both_ends_show_certificates_and_a_stranger_gets_nothing(tmp_pa
         scu = StoreScu(peers(node | by_tls(theirs, ours))["ward"])
         assert scu.store(content) == ""
         scu.close()
-        assert held == ["2.25.1"]
+        assert (held, scu.secured) == (["2.25.1"], True)
         for files in (by_tls(stranger, ours), by_tls(theirs, stranger)):
             with pytest.raises(PeerSilentError):
                 StoreScu(replace(peers(node | files)["ward"], seconds=5)).store(content)
         plain = peers(configuration(port))["ward"]
+        assert not StoreScu(plain).secured
         with pytest.raises(PeerSilentError):
             StoreScu(replace(plain, seconds=1)).store(content)
     assert held == ["2.25.1"]

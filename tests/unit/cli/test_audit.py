@@ -16,7 +16,7 @@ from tests.unit.cli.conftest import Shell
 
 @pytest.fixture
 def written(shell: Shell) -> Shell:
-    """Give a trail with an import, two decisions, the consent's seal and a signed head."""
+    """Give a trail with an import, two decisions, the second after who asked, the consent's seal and a signed head."""
     shell.world.file(CARE)
     for name in ("derm", "teacher"):
         shell.world.services.gate.authorize(shell.world.request(name))
@@ -51,7 +51,7 @@ def copied(shell: Shell, old: bytes = b"", new: bytes = b"") -> str:
 
 def test_the_newest_entries_are_shown_oldest_first(written: Shell) -> None:
     entries = written.json("audit", "tail")
-    assert [entry["seq"] for entry in entries] == [1, 2, 3, 4]
+    assert [entry["seq"] for entry in entries] == [1, 2, 3, 4, 5]
     assert [entry["actor"] for entry in written.json("audit", "tail", "-n", "1")] == ["nurse"]
     assert len(written("audit", "tail", "-n", "2").stdout.splitlines()) == 3
 
@@ -63,9 +63,9 @@ def test_an_empty_trail_is_said_to_be_empty_and_is_whole(shell: Shell) -> None:
 
 def test_a_whole_trail_is_proven_whole(written: Shell) -> None:
     result = written("audit", "verify")
-    assert (result.exit_code, result.stdout) == (0, "The trail is whole: 4 entries hold, 1 signed heads are met.\n")
+    assert (result.exit_code, result.stdout) == (0, "The trail is whole: 5 entries hold, 1 signed heads are met.\n")
     answer = written.json("audit", "verify")
-    assert (answer["whole"], answer["entries"], answer["signed_heads"], answer["broken_at"]) == (True, 4, 1, None)
+    assert (answer["whole"], answer["entries"], answer["signed_heads"], answer["broken_at"]) == (True, 5, 1, None)
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_a_copy_of_the_heads_kept_elsewhere_finds_a_forged_trail(written: Shell)
 
 
 def test_nothing_more_is_signed_once_the_past_was_changed(written: Shell) -> None:
-    written.world.sql("UPDATE trail SET digest = 'forged' WHERE seq = 4")
+    written.world.sql("UPDATE trail SET digest = 'forged' WHERE seq = 5")
     with pytest.raises(CheckpointError):
         written.world.services.sign_head()
 
 
 def test_one_byte_changed_in_a_copy_of_the_file_is_named(written: Shell) -> None:
     assert written("audit", "verify", "--database", copied(written)).exit_code == 0
-    address = copied(written, b'"actor":"teacher"', b'"actor":"teachez"')
+    address = copied(written, b"COPY_ASKED_FOR", b"COPY_ASKED_FOX")
     result = written("audit", "verify", "--database", address)
     assert result.exit_code == 1
     assert "entry 3 was changed after it was written. 2 entries before it hold." in result.stdout
@@ -130,7 +130,7 @@ def test_a_copy_that_is_no_database_is_told(written: Shell) -> None:
     assert "registry can't be read" in written.fails("audit", "verify", "--database", f"sqlite:///{path}")
 
 
-@pytest.mark.parametrize(("old", "new"), [('"seq": 4', '"seq": 2'), ('"signature": "', '"signature": "00'), ("{", "")])
+@pytest.mark.parametrize(("old", "new"), [('"seq": 5', '"seq": 2'), ('"signature": "', '"signature": "00'), ("{", "")])
 def test_a_forged_head_is_told_as_tampering(old: str, new: str, written: Shell) -> None:
     heads = written.world.services.heads.path
     heads.write_text(heads.read_text().replace(old, new, 1))
@@ -138,7 +138,7 @@ def test_a_forged_head_is_told_as_tampering(old: str, new: str, written: Shell) 
 
 
 def test_a_decision_is_explained_in_words(written: Shell) -> None:
-    permitted, refused = written.world.trail()[1:3]
+    _, permitted, _, refused, _ = written.world.trail()
     said = written("explain", str(permitted["id"])).stdout
     assert f"derm asked by test for image {UID}, for DIRECT_CARE." in said
     assert "Answer: PERMIT_IDENTIFIABLE." in said

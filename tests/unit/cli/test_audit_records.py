@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.registry import ledger
+from orthanc_plugin.registry.ledger import Delivery
+from orthanc_plugin.registry.trail import append
 from orthanc_plugin.release import Released
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.unit.cli.conftest import Shell
+from tests.unit.lifecycle.steps import acting
 
 FORGED = (
     "INSERT INTO reviews (review_id, sop_instance_uid, sha256, outcome, checklist, reviewer, reviewed_at, note, step)"
@@ -54,6 +59,19 @@ def test_a_record_that_was_changed_or_removed_is_noticed(kind: str, statement: s
     assert answer["problem"] == f"1 {kind} record(s) are not as the trail has them"
 
 
-def test_how_a_release_ended_is_no_change_to_its_record(told: Shell) -> None:
-    told.world.sql("UPDATE disclosures SET outcome = 'DELIVERED'")
+def test_how_a_release_ended_is_no_change_to_its_record_and_is_not_changed_unnoticed_either(told: Shell) -> None:
+    world = told.world
+    (disclosure,) = world.disclosures()
+    with acting(world) as (connection, act):
+        seal = ledger.deliver(connection, str(disclosure["disclosure_id"]), Delivery.DELIVERED)
+        append(connection, [act.event(EventType.INSTANCES_TRANSFERRED, "", subject=UID, detail=f"{seal}\nand more")])
     assert told("audit", "verify").exit_code == 0
+    for outcome in ("FAILED", "BEGUN"):
+        world.sql(f"UPDATE disclosures SET outcome = '{outcome}'")  # noqa: S608 - this test's own
+        answer = told.json("audit", "verify", code=1)
+        assert answer["problem"] == "1 disclosure's end record(s) are not as the trail has them"
+
+
+def test_a_release_that_never_ended_is_not_called_ended_unnoticed(told: Shell) -> None:
+    told.world.sql("UPDATE disclosures SET outcome = 'FAILED'")
+    assert "1 disclosure's end" in told.json("audit", "verify", code=1)["problem"]

@@ -165,6 +165,17 @@ def test_a_region_outside_the_picture_refuses_it(region: list[int], desk: Desk) 
     assert desk.copies == []
 
 
+TWICE = '"in/Doe_Jane.dcm": [[0, 0, 16, 16]], "{}": [[16, 16, 9, 9]]'
+
+
+@pytest.mark.parametrize("again", ["in/Doe_Jane.dcm", "Doe_Jane.dcm"])
+def test_an_input_that_is_named_twice_loses_no_region(again: str, desk: Desk) -> None:
+    regions = desk.put("regions.json", ("{" + TWICE.format(again) + "}").encode())
+    result = desk("in", *REVIEWED, "--key", desk.key, "--regions", regions)
+    assert (result.exit_code, result.stdout, desk.copies) == (1, "", [])
+    assert "names an input twice" in result.stderr
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"in/Doe_Jane.dcm": [[1, 2]]}', '{"in/Doe_Jane.dcm": 7}', '{"in/Dow_Jane.dcm": [[0, 0, 9, 9]]}']
 )

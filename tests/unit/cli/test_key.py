@@ -91,6 +91,42 @@ def test_another_key_under_the_same_name_releases_nothing(shell: Shell) -> None:
     assert left(rebuilt(world)) == before
 
 
+def test_a_key_that_is_known_by_another_name_releases_nothing(shell: Shell) -> None:
+    world = shell.world
+    left(world)
+    path = world.folder / "keys" / "2027.key"
+    path.write_text((world.folder / "keys" / "pseudonym.key").read_text())
+    assert shell.json("key", "check", code=1)[1] == {"key": "2027", "state": "the key that is known as pseudonym"}
+    rebuilt(world, policy=POLICY + MOVED)
+    with pytest.raises(ReleaseRefusedError, match="is the one that is known as pseudonym"):
+        left(world)
+    assert len(world.disclosures()) == 1
+
+
+def test_a_domain_is_given_a_new_key_by_what_rotate_says(shell: Shell) -> None:
+    world = shell.world
+    before = left(world)
+    made = shell.json("key", "rotate", "teaching", "--name", "2028")
+    assert Path(made["file"]).stat().st_mode & 0o777 == 0o600
+    lines = made["lines"]
+    (name, place) = lines["settings.toml"].splitlines()
+    settings = (SETTINGS + MORE).replace(name, f"{name}\n{place}")
+    after = left(rebuilt(world, policy=f"{POLICY}{lines['policy.toml']}\n", settings=settings))
+    assert after != before
+    states = {row["key"]: row["state"] for row in shell.json("key", "check")}
+    assert (states["2028"], states["pseudonym"]) == ("as before", "as before")
+    key = Path(made["file"]).read_text()
+    for arguments, words in (
+        (("teaching", "--name", "2028"), "a key of this name"),
+        (("teaching", "--name", "pseudonym"), "a key of this name"),
+        (("teeching", "--name", "2029"), "Domains are: "),
+    ):
+        assert words in shell.fails("key", "rotate", *arguments)
+    assert "letters, digits" in shell.fails("key", "rotate", "teaching", "--name", "../2029", code=2)
+    assert Path(made["file"]).read_text() == key
+    assert key.strip() not in str(made)
+
+
 def test_a_domain_moves_to_a_new_key_on_the_day_the_policy_says_so_and_no_other_does(world: World) -> None:
     before = left(world)
     after = left(rebuilt(world, policy=POLICY + MOVED))

@@ -9,13 +9,13 @@ import pytest
 
 from dicomwrap.subject import Patient
 from orthanc_plugin.config.bindings import DicomNode
-from orthanc_plugin.enforcement.delivery import Courier
-from orthanc_plugin.enforcement.requester import bound
 from orthanc_plugin.errors import IllegalTransitionError, ReleaseRefusedError
 from orthanc_plugin.lifecycle import linkage
 from orthanc_plugin.lifecycle.linkage import LinkageError
 from orthanc_plugin.policy.linkage import TASK
 from orthanc_plugin.registry.ledger import Delivery
+from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.delivery import Courier
 from tests.fakes.leaving import leave
 from tests.fakes.pictures import CARE, TEACHING, consent, encoded, photograph
 from tests.fakes.world import MODALITIES, POLICY, World, make_world
@@ -31,6 +31,11 @@ purpose = "TEACHING"
 audience = "TRUST_STUDENTS"
 form = "ANONYMISED"
 profile = "publication"
+[[users]]
+name = "caldicott"
+roles = ["tasks"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
 """
 PICTURES = tuple(f"2.25.{number}" for number in range(300, 306))
 OTHER = "2.25.400"
@@ -144,6 +149,7 @@ def test_another_patient_s_studies_do_not_count_together_until_the_two_are_merge
     [
         (("--note", "Looked at both.", "--by", "Teacher "), "somebody else"),
         (("--note", " ", "--by", "caldicott"), "note"),
+        (("--note", "Looked at both.", "--by", "Somebody Else"), "not in policy.toml"),
     ],
 )
 def test_whoever_asked_may_not_settle_it_nor_anybody_without_a_word(

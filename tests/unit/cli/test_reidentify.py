@@ -30,6 +30,11 @@ person = "A. Person"
 roles = ["view"]
 purpose = "DIRECT_CARE"
 audience = "CARE_TEAM"
+[[users]]
+name = "caldicott"
+roles = ["tasks"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
 """
 CUSTODIANS = '[custodians]\nrecords = "records.pem"\n'
 REASON = ("--reason", "A study found melanoma: the patient must be told.")
@@ -109,6 +114,13 @@ def test_the_restored_file_is_for_its_owner_alone_and_never_over_another(
     before = out.read_bytes()
     assert "there already" in shell.fails("reidentify", "open", approved(shell, copy), *arguments)
     assert out.read_bytes() == before
+
+
+def test_a_name_that_anybody_may_make_up_neither_asks_nor_approves(shell: Shell, copy: Path) -> None:
+    assert "not in policy.toml" in shell.fails("reidentify", "request", copy, *REASON, "--by", "Somebody Else")
+    opening = str(shell.json("reidentify", "request", copy, *REASON, "--by", "dr-a")["opening_id"])
+    assert "not in policy.toml" in shell.fails("reidentify", "approve", opening, "--by", "Somebody Else")
+    assert effects(shell.world) == ["REIDENTIFICATION_REQUESTED"]
 
 
 @pytest.mark.parametrize("name", ["dr-a", "Dr-A", "dr-a ", "\uff44\uff52-a", "dr\u200b-a", "A. Person", "a.  person"])

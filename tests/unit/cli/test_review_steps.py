@@ -113,6 +113,18 @@ def test_a_picture_that_can_t_be_written_stays_open(desk: Shell, tmp_path: Path)
     assert desk("review", "open", *UNDER, "--out", tmp_path / "x").exit_code == 0
 
 
+def test_a_picture_is_never_written_through_a_link_of_somebody_else(desk: Shell, tmp_path: Path) -> None:
+    theirs, link = tmp_path / "theirs", tmp_path / "link"
+    theirs.write_bytes(b"")
+    link.symlink_to(theirs)
+    assert "no plain file" in desk.fails("review", "open", *UNDER, "--out", link)
+    assert theirs.read_bytes() == b""
+    watched = theirs.open("rb")  # by whoever made the file, and waits
+    assert desk("review", "open", *UNDER, "--out", theirs).exit_code == 0
+    with watched:
+        assert watched.read() == b""
+
+
 def test_a_region_outside_the_picture_is_not_set(desk: Shell, tmp_path: Path) -> None:
     desk("review", "open", *UNDER, "--out", tmp_path / "x")
     said = desk.fails("review", "redact", *UNDER, "--region", "60,0,16,16", "--out", str(tmp_path / "y"))

@@ -16,7 +16,7 @@ from orthanc_plugin.lifecycle.ownfolder import FolderError, OwnFolder, own_folde
 from orthanc_plugin.policy.access import CheckKind, LeftOut
 from orthanc_plugin.registry import access, stubs
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph
-from tests.fakes.world import World
+from tests.fakes.world import POLICY, World, make_world
 from tests.unit.cli.conftest import Shell
 from tests.unit.dicomwrap.objects import PATIENT
 from tests.unit.lifecycle.steps import leave
@@ -24,6 +24,17 @@ from tests.unit.lifecycle.steps import leave
 OTHER = "2.25.31"
 PICTURES = (UID, OTHER)
 WHO = (PATIENT.id, PATIENT.issuer)
+STAFF = "".join(
+    f'[[users]]\nname = "{name}"\nroles = ["tasks"]\npurpose = "RECORDS_MANAGEMENT"\naudience = "RECORDS_OFFICER"\n'
+    for name in ("records", "dr-look", "porter")
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = make_world(tmp_path, policy=POLICY + STAFF)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -184,6 +195,17 @@ def test_a_picture_that_came_since_must_be_looked_at_too(asked: Shell, tmp_path:
     assert asked.world.receive(encoded(photograph(uid="2.25.32"))).reasons == ()
     said = asked.fails("subject-access", "copy", request_of(asked), "--out", tmp_path / "own", "--by", "records")
     assert "1 picture(s) have not been looked at" in said
+
+
+def test_a_name_that_anybody_may_make_up_neither_finds_it_harmless_nor_makes_the_copy(
+    asked: Shell, tmp_path: Path
+) -> None:
+    harmless = ("check", request_of(asked), "serious-harm", "--clear", "--all", "--reason", "x")
+    assert "not in policy.toml" in asked.fails("subject-access", *harmless, "--by", "Somebody Else")
+    checked(asked)
+    made = ("copy", request_of(asked), "--out", tmp_path / "own")
+    assert "not in policy.toml" in asked.fails("subject-access", *made, "--by", "Somebody Else")
+    assert not (tmp_path / "own").exists()
 
 
 def test_whoever_makes_the_copy_has_not_made_the_harm_check(asked: Shell, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -12,13 +13,20 @@ from orthanc_plugin.lifecycle import people
 from orthanc_plugin.lifecycle.ownfolder import own_folder
 from orthanc_plugin.lifecycle.subjectaccess import AccessRefusedError
 from tests.fakes.pictures import CARE, UID, consent
-from tests.fakes.world import World
+from tests.fakes.world import POLICY, World, make_world
 from tests.unit.cli.conftest import Shell
-from tests.unit.cli.test_subjectaccess import checked, copied
+from tests.unit.cli.test_subjectaccess import STAFF, checked, copied
 from tests.unit.dicomwrap.objects import PATIENT
 from tests.unit.lifecycle.steps import acting
 
 WHO = (PATIENT.id, PATIENT.issuer)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = make_world(tmp_path, policy=POLICY + STAFF)
+    yield made
+    made.close()
 
 
 def someone(shell: Shell, audience: str) -> None:

@@ -54,6 +54,7 @@ def test_an_account_has_its_own_use_first_and_each_other_with_its_own_terms(tmp_
         ('"LOCAL_AUDIT"', '"TEACHING"', "lecturer: purpose 'TEACHING' is there 2 times"),
         ('name = "lecturer"', 'name = "lecturer"\nsigns_in = "both"', "signs_in"),
         ('name = "lecturer"', 'name = "lecturer"\npatient_supplied = true', "patient_supplied needs the role store"),
+        ('roles = ["list"]', 'roles = ["reject"]', "lecturer: reject needs store beside it"),
         ('"LOCAL_AUDIT"', '"DIRECT_CARE"', "lecturer: purpose 'DIRECT_CARE' is there 2 times"),
         ('"LOCAL_AUDIT"', '"CURIOSITY"', "also.1.purpose"),
         ('profile = "teaching"\n', "", "lecturer: form ANONYMISED needs a profile"),

@@ -252,6 +252,12 @@ def test_no_region_is_no_redaction() -> None:
         redacted(baseline(), [])
 
 
+def test_more_corners_together_than_can_be_gone_along_in_time_are_refused() -> None:
+    outline = region([[0, 0], *([8, each % 9] for each in range(900)), [0, 8]])
+    with pytest.raises(DeidentificationError, match="more than 2000 corners"):
+        redacted(baseline(), [outline] * 3)
+
+
 def test_what_was_hidden_in_the_stream_is_gone_with_the_region() -> None:
     stream = photos.jpeg(photos.picture(*SIZE), exif=photos.exif(), comment=b"secret comment")
     dataset = several(stream + b"\0" * (len(stream) % 2))

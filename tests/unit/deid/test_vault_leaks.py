@@ -54,6 +54,22 @@ def test_a_hospital_is_found_in_whatever_writing_a_certificate_has_it(tag: int, 
     assert leaks_in(original, encoded(copy)) == ("InstitutionName",)
 
 
+@pytest.mark.parametrize(
+    ("issuer", "told"),
+    [
+        ("Muehlbach CA", False), ("MÜHLBACH root", True), ("Muhlbach", True), ("Infirmary Records Officer", False),
+        ("Mühlbacher", False), ("Sankt Anna", False),
+    ],
+)  # fmt: skip
+def test_a_part_of_the_hospital_s_name_tells_where_too(issuer: str, told: bool, tmp_path: Path) -> None:
+    original = photograph()
+    original.InstitutionName = HOSPITAL
+    copy = copied(original, tmp_path)
+    content = of(0x30, ENVELOPED + of(0x31, of(0x0C, issuer.encode())) + of(0x04, bytes(200)))
+    copy.EncryptedAttributesSequence[0].EncryptedContent = content
+    assert leaks_in(original, encoded(copy)) == (("InstitutionName",) if told else ())
+
+
 @pytest.mark.parametrize("name", ["Li^A", "Wolfeschlegelsteinhausenbergerdorff^Hubert Blaine"])
 def test_the_length_of_what_is_locked_says_nothing_of_the_name(name: str, tmp_path: Path) -> None:
     original = photograph()

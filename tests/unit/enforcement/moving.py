@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.enforcement.cmove import MoveScp
-from orthanc_plugin.enforcement.delivery import Courier
 from orthanc_plugin.enforcement.pace import Pace
+from orthanc_plugin.sending.delivery import Courier
 from tests.fakes.waiting import Waiting
 from tests.fakes.world import MODALITIES, World
 

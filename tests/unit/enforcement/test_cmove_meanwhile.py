@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from orthanc_plugin.enforcement import delivery
 from orthanc_plugin.enforcement.cmove import MoveRefusedError
+from orthanc_plugin.sending import delivery
 from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.fakes.world import World

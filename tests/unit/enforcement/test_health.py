@@ -16,7 +16,7 @@ from orthanc_plugin.clock import Pulse, elapsed
 from orthanc_plugin.enforcement.health import DECISIONS, LEAST_FREE, PARTS, PATIENCE, Ask, Examiner, Part, free, spool
 from orthanc_plugin.enforcement.heartbeat import BEATS_MISSED, SECONDS_BETWEEN_BEATS, Heartbeat
 from orthanc_plugin.enforcement.http import HttpFilter
-from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 from tests.fakes.caller import Caller, Said, world_with_accounts
 from tests.fakes.world import HandTicks, World

@@ -10,8 +10,8 @@ import pytest
 
 from orthanc_plugin.archive.remote import SECRET_HEADER, Credentials
 from orthanc_plugin.enforcement.http import HttpFilter
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.policy.model import SecondaryUseRule
+from orthanc_plugin.sending.worker import Worker
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.fakes.world import POLICY, World, make_world
 

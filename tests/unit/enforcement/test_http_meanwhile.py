@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.enforcement.http import Asked, HttpFilter, Patience
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.sending.worker import Worker
 from tests.fakes.pictures import CARE, consent
 from tests.fakes.world import POLICY, World, make_world
 

@@ -57,7 +57,11 @@ def pushed(world: World, content: bytes, aet: str = "DERMCAM", header: Dataset |
 
 
 def on_stored(world: World, stored: object, orthanc_instance: str = "an-id") -> None:
-    OnStored(world.services, Intake(world.services), world.worker()).hook(stored, orthanc_instance)  # type: ignore[arg-type]
+    stored_hook(world, Acceptances()).hook(stored, orthanc_instance)  # type: ignore[arg-type]
+
+
+def stored_hook(world: World, acceptances: Acceptances) -> OnStored:
+    return OnStored(world.services, Intake(world.services), world.worker(), acceptances)
 
 
 def test_an_accepted_object_is_kept_as_it_is(world: World) -> None:
@@ -286,7 +290,7 @@ class RefusingWorker:
 
 def test_what_could_not_be_checked_is_checked_later_and_the_doors_open_again(world: World) -> None:
     row = world.file(CARE)
-    hook = OnStored(world.services, Intake(world.services), RefusingWorker())  # type: ignore[arg-type]
+    hook = OnStored(world.services, Intake(world.services), RefusingWorker(), Acceptances())  # type: ignore[arg-type]
     hook.hook(instance(photograph()), row.orthanc_instance)  # type: ignore[arg-type]
     assert world.services.gate.closed is not None
     hook.settle()
@@ -295,7 +299,7 @@ def test_what_could_not_be_checked_is_checked_later_and_the_doors_open_again(wor
 
 
 def test_doors_that_are_shut_for_another_reason_stay_shut(world: World) -> None:
-    hook = OnStored(world.services, Intake(world.services), world.worker())
+    hook = stored_hook(world, Acceptances())
     world.services.gate.close("something else")
     hook.settle()
     assert world.services.gate.closed == "something else"

@@ -15,10 +15,10 @@ from pydicom import dcmread
 from dicomwrap.consenttags import read_stamp
 from dicomwrap.terms import Purpose
 from orthanc_plugin.enforcement.exits import ROUTES
-from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal
 from orthanc_plugin.enforcement.route import Kind, Route
 from orthanc_plugin.policy.model import Decision
 from orthanc_plugin.release import Context, Released
+from orthanc_plugin.sending.packing import Packed, Packer, Refusal
 from tests.fakes.core import CoreSimulator
 from tests.fakes.exits import Asking
 from tests.fakes.pictures import CARE, CONSENT_ID, UID

@@ -9,20 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from orthanc_plugin.archive.remote import Credentials, read_credentials
+from orthanc_plugin.archive.remote import Credentials, Place, read_credentials, read_place
 from orthanc_plugin.enforcement.effective import Standing
-from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, STARTED, STOPPED, Lifecycle, write_boot_file
+from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, STABLE, STARTED, STOPPED, Lifecycle, write_boot_file
 from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.policy.model import ImageStatus
 from tests.fakes.configuration import modalities
 from tests.fakes.pictures import CARE, encoded, photograph, photograph_bytes
-from tests.fakes.world import World
+from tests.fakes.routed import ROUTED, sends
+from tests.fakes.world import World, make_world
+
+
+def boot_file(world: World) -> Path:
+    settings = world.services.settings
+    return settings.path(settings.orthanc.boot_secret)
 
 
 def lifecycle(world: World, *at_stop: Callable[[], None]) -> Lifecycle:
     world.archive.known_modalities = world.archive.known_modalities or modalities()
     world.services.gate.close(CATCHING_UP)
     standing = Standing(world.services, world.archive)
+    write_boot_file(boot_file(world), Credentials(user="consentgate", password="p", secret="s"), "/var/lib/orthanc")
     return Lifecycle(world.services, world.archive, standing, world.worker(), str, at_stop)
 
 
@@ -30,6 +37,18 @@ def test_after_every_check_the_gate_opens(world: World) -> None:
     lifecycle(world).hook(STARTED, 0, "")
     assert (world.services.gate.closed, world.archive.stopped) == (None, 0)
     assert world.trail()[-1]["detail"] == "started; every check passed"
+
+
+def test_the_archive_has_one_name_for_good_and_says_it_once_it_has_started(world: World) -> None:
+    made = lifecycle(world)
+    with pytest.raises(ArchiveError, match="No running Orthanc"):
+        read_place(boot_file(world))
+    made.hook(STARTED, 0, "")
+    first = read_place(boot_file(world))
+    assert first == Place(archive=world.archive.name, storage=Path("/var/lib/orthanc"))
+    assert first.archive
+    lifecycle(world).hook(STARTED, 0, "")
+    assert read_place(boot_file(world)) == first
 
 
 def test_what_was_stored_while_nobody_asked_is_quarantined(world: World) -> None:
@@ -102,6 +121,39 @@ def test_a_failing_check_stops_orthanc_and_the_gate_stays_shut(fault: Callable[[
 def test_other_changes_are_nothing_to_it(world: World) -> None:
     lifecycle(world).hook("NEW_INSTANCE", 0, "id")
     assert (world.services.gate.closed, world.trail()) == (CATCHING_UP, [])
+
+
+@pytest.fixture
+def routed(tmp_path: Path) -> World:
+    """Give a world with a route for everything that becomes stable."""
+    return make_world(tmp_path, policy=ROUTED)
+
+
+def test_a_series_that_became_stable_is_queued_while_nobody_waits(routed: World) -> None:
+    row = routed.file(CARE)
+    cycle = lifecycle(routed)
+    cycle.hook(STABLE, 0, row.orthanc_series)
+    cycle.worker.pool.shutdown(wait=True)
+    assert sends(routed) == {(row.sop_instance_uid, "to-teaching"): "WAITING"}
+
+
+def test_what_became_stable_while_the_archive_was_down_is_queued_at_its_start(routed: World) -> None:
+    lifecycle(routed).hook(STARTED, 0, "")
+    row = routed.file(CARE)
+    routed.archive.objects[row.orthanc_instance] = b""
+    lifecycle(routed).hook(STARTED, 0, "")
+    assert sends(routed) == {(row.sop_instance_uid, "to-teaching"): "WAITING"}
+
+
+def test_a_registry_that_can_t_be_written_doesn_t_stop_the_archive(
+    routed: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = routed.file(CARE)
+    cycle = lifecycle(routed)
+    routed.lose_the_database()
+    cycle.stable(row.orthanc_series)
+    assert "could not be queued for its routes" in caplog.text
+    assert routed.archive.stopped == 0
 
 
 def test_at_the_stop_everything_is_cleared_up(world: World) -> None:

@@ -14,7 +14,7 @@ from orthanc_plugin.enforcement.reply import Reply
 from orthanc_plugin.enforcement.rest import Endpoint, RestDoor
 from orthanc_plugin.enforcement.sdk import can_stream
 from orthanc_plugin.enforcement.streaming import Pieces, Stream
-from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.sending.worker import Worker
 from tests.fakes import orthanc
 from tests.fakes.orthanc import RestOutput, StreamOutput
 from tests.fakes.unwilling import Unwilling

@@ -14,6 +14,7 @@ from orthanc_plugin.enforcement.endpoints import ENDPOINTS
 from orthanc_plugin.enforcement.rest import RestDoor
 from orthanc_plugin.policy.model import Effect, Obligation
 from orthanc_plugin.policy.reviewing import CHECKLIST
+from orthanc_plugin.release import Hidden
 from tests.fakes.caller import Caller
 from tests.fakes.custodians import custodian
 from tests.fakes.looking import LOOKING, confirmed, looking
@@ -133,8 +134,10 @@ def test_what_is_looked_at_has_no_pseudonym_that_leaves_and_nothing_for_custodia
     release, original = world.services.release, world.archive.read(world.row().orthanc_instance)
     profile = release.named("teaching")
     assert profile is not None
-    leaves = pydicom.dcmread(BytesIO(release.derived(original, profile, (), confirmed=True).content))
-    first, second = (pydicom.dcmread(BytesIO(release.shown(original, profile, (), each))) for each in ("one", "two"))
+    leaves = pydicom.dcmread(BytesIO(release.derived(original, profile, Hidden(), confirmed=True).content))
+    first, second = (
+        pydicom.dcmread(BytesIO(release.shown(original, profile, Hidden(), each))) for each in ("one", "two")
+    )
     assert first.PixelData == second.PixelData == leaves.PixelData
     assert "EncryptedAttributesSequence" in leaves
     assert "EncryptedAttributesSequence" not in first

@@ -22,8 +22,8 @@ from dicomwrap.terms import Audience, Form
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.sopclasses import IMPLICIT, image_type
-from orthanc_plugin.enforcement.worker import Worker
 from orthanc_plugin.policy.model import ImageType
+from orthanc_plugin.sending.worker import Worker
 from tests.fakes.world import World
 
 

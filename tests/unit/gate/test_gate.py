@@ -7,7 +7,9 @@ from datetime import date
 
 import pytest
 
+from dicomwrap.terms import Form
 from orthanc_plugin.policy.model import Effect, Obligation
+from orthanc_plugin.registry import reviews
 from orthanc_plugin.registry.tasks import DEMANDED
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph
 from tests.fakes.world import World
@@ -151,3 +153,14 @@ def test_a_note_that_can_t_be_written_says_so_and_a_refusal_then_does_not_raise(
 @pytest.mark.parametrize("obligation", sorted(DEMANDED))
 def test_tasks_are_for_people_and_never_for_what_the_release_does_itself(obligation: Obligation) -> None:
     assert obligation not in {Obligation.ANONYMISE, Obligation.RECORD_DISCLOSURE, Obligation.SECURE_CHANNEL}
+
+
+def test_whoever_is_given_a_copy_in_place_of_the_original_has_asked_for_it(world: World) -> None:
+    world.file(CARE, TEACHING)
+    world.review()
+    request = replace(world.request("teacher"), requester=replace(world.requester("teacher"), form=Form.IDENTIFIABLE))
+    answer = world.services.gate.authorize(request)
+    assert answer.decision.effect is Effect.PERMIT_ANONYMISED
+    with world.services.database.reading() as connection:
+        (asked,) = reviews.requests(connection, UID)
+    assert (asked.requester, asked.purpose) == ("teacher", "TEACHING")

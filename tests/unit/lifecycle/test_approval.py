@@ -238,7 +238,7 @@ def _again(world: World, held: Held, step: str) -> None:
 
 def test_what_was_deleted_is_not_filed(world: World) -> None:
     held = withdrawn(world, waiting(world))
-    with pytest.raises(IllegalTransitionError, match="deleted before"):
+    with pytest.raises(IllegalTransitionError, match="took the picture back"):
         way_in(world).file(held, world.services.act("nurse", "test"))
 
 

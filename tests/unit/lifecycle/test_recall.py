@@ -35,7 +35,7 @@ def test_a_confirmed_recall_is_done(recalled: World) -> None:
     with recalled.services.database.reading() as connection:
         closed = next(task for task in tasks.listed(connection, everything=True) if task["subject"] == "D1")
     assert (closed["closed_by"], closed["note"]) == ("ig", "letter of the college")
-    assert recalled.trail()[-1]["effect"] == "RECALL_CONFIRMED"
+    assert effects(recalled)[-2:] == ["RECALL_CONFIRMED", "RECALL_ACKNOWLEDGED"]
 
 
 @pytest.mark.parametrize(("name", "how"), [("D1", " "), ("D3", "seen")])

@@ -20,7 +20,7 @@ from orthanc_plugin.lifecycle.reviewing import ReviewRefusedError, SecondPersonE
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
 from orthanc_plugin.policy.reviewing import CHECKLIST, Shown, State
 from orthanc_plugin.registry import reviews
-from orthanc_plugin.release import unmet
+from orthanc_plugin.release import Hidden, unmet
 from tests.fakes.looking import LOOKING, NOTHING, confirmed, matter, opened, redacted, rejected
 from tests.fakes.pictures import CARE, TEACHING, UID, photograph_bytes
 from tests.fakes.world import World, make_world, with_policy
@@ -77,8 +77,8 @@ def test_what_is_confirmed_is_what_is_blanked_and_no_detector_s_word(world: Worl
     answer = world.services.gate.authorize(request)
     context = world.services.context(answer, world.binding("teacher"))
     released = world.services.release.prepare(answer.decision, context, photograph_of(world), UID)
-    bare = world.services.release.derived(photograph_of(world), profile(world), (), confirmed=True)
-    blank = world.services.release.derived(photograph_of(world), profile(world), (REGION,), confirmed=True)
+    bare = world.services.release.derived(photograph_of(world), profile(world), Hidden(), confirmed=True)
+    blank = world.services.release.derived(photograph_of(world), profile(world), Hidden((REGION,)), confirmed=True)
     assert released.content == blank.content != bare.content
 
 

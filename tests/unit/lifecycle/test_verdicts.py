@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal
 from orthanc_plugin.errors import ReleaseRefusedError
 from orthanc_plugin.gate import DecisionChangedError
 from orthanc_plugin.lifecycle import reviewing
@@ -16,6 +15,7 @@ from orthanc_plugin.lifecycle.reviewing import ReviewRefusedError, SecondPersonE
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
 from orthanc_plugin.policy.reviewing import Shown, State
 from orthanc_plugin.release import Released, unmet
+from orthanc_plugin.sending.packing import Packed, Packer, Refusal
 from orthanc_plugin.services import build
 from tests.fakes.looking import LOOKING, confirmed, opened, redacted, rejected
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph

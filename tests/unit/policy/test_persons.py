@@ -30,6 +30,13 @@ from orthanc_plugin.policy.persons import folded, same_person
         ("anna", "\u0391\u039d\u039d\u0391"),  # Greek throughout
         ("no\u00eb", "no\u0451"),
         ("jos\u00e9", "jos\u0435\u0301"),
+        ("vera", "\u03bdera"),  # a small Greek nu
+        ("vera", "\u0475era"),  # Cyrillic izhitsa
+        ("uno", "\u03c5\u03b7\u03c3"),  # Greek throughout, in small letters
+        ("carl", "\u03f2arl"),  # a lunate sigma
+        ("noah", "\u0578\u0585\u0251\u0570"),  # Armenian
+        ("anna", "\u1d00\u0274\u0274\u1d00"),  # small capitals
+        ("\u03bd\u03af\u03ba\u03bf\u03c2", "\u039d\u038a\u039a\u039f\u03a3"),  # one Greek name in either case
     ],
 )
 def test_one_person_is_known_however_the_name_is_written(one: str, other: str) -> None:

@@ -12,22 +12,23 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from dicomwrap.terms import Form
 from orthanc_plugin.archive.port import ImageArchive, NothingSentError, NotTakenError, Sending
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
-from orthanc_plugin.config.bindings import DicomNode
-from orthanc_plugin.enforcement.packing import Packed, Packer, Refusal, Wanted
-from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.config.bindings import Binding, Destination, DicomNode
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.gate import AccessRequest, Answer, Requester
 from orthanc_plugin.registry import ledger
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.trail import append
+from orthanc_plugin.sending.destinations import require
+from orthanc_plugin.sending.packing import LOST, Claim, Packed, Packer, Refusal, Wanted
+from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Handover:
         row: the picture.
         decision_id: finds the decision in the trail; '' when none could be taken.
         delivery: how the sending went; None when the picture was refused and nothing was sent.
+        disclosure: the release's record; '' when there is none.
+        released_uid: the SOP Instance UID under which the recipient got it.
+        undone: whether nobody said no to what was not sent: it could not be decided or done now.
         reasons: why it was refused or not delivered; empty when it was delivered.
         last: whether nothing more is tried, because the recipient or the registry is away.
     """
@@ -56,6 +60,9 @@ class Handover:
     delivery: Delivery | None = None
     reasons: tuple[str, ...] = ()
     last: bool = False
+    disclosure: str = ""
+    released_uid: str = ""
+    undone: bool = False
 
     @property
     def delivered(self) -> bool:
@@ -81,43 +88,82 @@ class Ended:
     def handover(self, row: ImageRow) -> Handover:
         """Return it as the doors are told."""
         reasons = () if self.outcome is Delivery.DELIVERED else (self.told,)
-        decision_id = self.packed.answer.decision_id
-        return Handover(row=row, decision_id=decision_id, delivery=self.outcome, reasons=reasons)
+        return Handover(
+            row=row,
+            decision_id=self.packed.answer.decision_id,
+            delivery=self.outcome,
+            reasons=reasons,
+            disclosure=self.packed.disclosure,
+            released_uid=self.packed.released.sop_instance_uid,
+        )
+
+
+class Errand(Claim, Protocol):
+    """A claim that is told what became of the pictures, too."""
+
+    def ended(self, connection: Connection, handovers: Sequence[Handover]) -> None:
+        """Note it, in the transaction that writes the outcomes down."""
 
 
 class Courier:
-    """Sends pictures to nodes, each only after the gate has said so.
+    """Sends pictures to recipients, each only after the gate has said so.
 
     Args:
         services: gate, registry, release and policy.
         archive: reads and sends.
         modalities: name of the Orthanc modality by AE title.
         readers: read the next pictures while some are sent.
+        errand: what the pictures are sent on; None when they were just asked for.
     """
 
     def __init__(
-        self, services: Services, archive: ImageArchive, modalities: Mapping[str, str], readers: Worker
+        self,
+        services: Services,
+        archive: ImageArchive,
+        modalities: Mapping[str, str],
+        readers: Worker,
+        errand: Errand | None = None,
     ) -> None:
         self.services = services
         self.archive = archive
-        self.packer = Packer(services, archive)
+        self.errand = errand
+        self.packer = Packer(services, archive, errand)
         self.modalities = modalities
         self.readers = readers
 
     def deliver(self, requester: Requester, rows: Iterable[ImageRow], node: DicomNode, door: str) -> Handovers:
+        """Deliver to a node, as ``hand`` does."""
+        return self.hand(requester, rows, node, door, self.archive.sending(self.modalities[node.aet]))
+
+    def require(self, requester: Requester, node: DicomNode, door: str) -> None:
+        """Let pass only a node that something may leave to, before anything is looked up.
+
+        Raises:
+            DestinationRefusedError: nothing may leave to it at all.
+        """
+        with closing(self.archive.sending(self.modalities[node.aet])) as way:
+            require(self.services, requester, node, door, secured=way.secured)
+
+    def hand(
+        self, requester: Requester, rows: Iterable[ImageRow], binding: Destination, door: str, way: Sending
+    ) -> Handovers:
         """Deliver few at a time, each few decided on when their turn comes: a withdrawal stops what is still to go.
 
         A recipient that can't be reached ends it, so that a dead one does not hold up the archive, and so does a
         registry in which nothing can be decided. One that refuses a picture may take the next.
+
+        Raises:
+            DestinationRefusedError: nothing may leave to it at all.
         """
-        waiting = deque((asked_for(requester, row, door), row) for row in rows)
-        most, together = (MOST_TOGETHER if node.form is Form.IDENTIFIABLE else 1), 1
-        upcoming = self.readers.ahead(self._read, waiting, together)
-        with closing(self.archive.sending(self.modalities[node.aet])) as sending:
+        most, together = (MOST_TOGETHER if binding.form is Form.IDENTIFIABLE else 1), 1
+        with closing(way) as sending:
+            require(self.services, requester, binding, door, secured=way.secured)
+            waiting = deque((asked_for(requester, row, door), row) for row in rows)
+            upcoming = self.readers.ahead(self._read, waiting, together)
             while wanted := upcoming():
                 together = min(2 * together, most)
                 upcoming = self.readers.ahead(self._read, waiting, together)
-                for handover in self._together(wanted, node, sending):
+                for handover in self._together(wanted, binding, sending):
                     yield handover
                     if handover.last:
                         return
@@ -137,45 +183,48 @@ class Courier:
                 break
         return found
 
-    def _together(self, wanted: Sequence[Wanted], node: DicomNode, sending: Sending) -> list[Handover]:
+    def _together(self, wanted: Sequence[Wanted], binding: Binding, sending: Sending) -> list[Handover]:
         """Decide on all of these, send each that still may go, then write down how each release ended."""
         found: list[Handover] = []
         ended: list[Ended] = []
         away = False
-        for each, begun in zip(wanted, self.packer.begin(wanted, node), strict=False):
-            packed = self.packer.make(begun, each.row, node) if isinstance(begun, Answer) else begun
+        for each, begun in zip(wanted, self.packer.begin(wanted, binding), strict=False):
+            packed = self.packer.make(begun, each.row, binding) if isinstance(begun, Answer) else begun
             if isinstance(packed, Refusal):
-                found.append(Handover(row=each.row, decision_id=packed.decision_id, reasons=packed.reasons))
+                found.append(_refused(each.row, packed))
                 away |= not packed.decision_id
                 continue
-            objection = NOT_TRIED if away else self._objection(packed) if ended else ""
+            objection = NOT_TRIED if away else self._objection(packed, each.row) if found else ""
             ended.append(
                 Ended(packed=packed, outcome=Delivery.FAILED, said=objection) if objection else _sent(packed, sending)
             )
             away |= ended[-1].away
             found.append(ended[-1].handover(each.row))
-        self._note(ended)
+        self._note(ended, found)
         return [*found[:-1], replace(found[-1], last=away)]
 
-    def _objection(self, packed: Packed) -> str:
+    def _objection(self, packed: Packed, row: ImageRow) -> str:
         """Return why what has begun must not go any more, such as a withdrawal while those before it went; or ''."""
         try:
             with self.services.database.reading() as connection:
                 self.services.gate.confirm(connection, packed.answer)
+                if not self.packer.holds(connection, row):
+                    return f"not sent: {LOST.reasons[0]}"
         except ConsentgateError as error:
             return f"not sent: {error.args[0]}"
         return ""
 
-    def _note(self, ended: Sequence[Ended]) -> None:
-        """Write down how releases ended."""
+    def _note(self, ended: Sequence[Ended], found: Sequence[Handover]) -> None:
+        """Write down how releases ended, and have the errand know it."""
         events = [self._event(each) for each in ended]
 
         def note(connection: Connection) -> None:
-            for each in ended:
-                ledger.deliver(connection, each.packed.disclosure, each.outcome)
-            append(connection, events)
+            seals = [ledger.deliver(connection, each.packed.disclosure, each.outcome) for each in ended]
+            append(connection, [replace(event, detail=seal) for event, seal in zip(events, seals, strict=True)])
+            if self.errand is not None:
+                self.errand.ended(connection, found)
 
-        if ended:
+        if ended or self.errand is not None:
             self.services.database.write(note)
 
     def _event(self, ended: Ended) -> AuditEvent:
@@ -194,7 +243,6 @@ class Courier:
             effect=answer.decision.effect,
             reasons=(ended.told,),
             policy=self.services.policy.sha256,
-            detail=f"disclosure {ended.packed.disclosure} under decision {answer.decision_id}",
         )
 
 
@@ -203,6 +251,10 @@ def pairs(items: Iterable[T]) -> Iterator[list[T]]:
     left = iter(items)
     while both := list(islice(left, 2)):
         yield both
+
+
+def _refused(row: ImageRow, refusal: Refusal) -> Handover:
+    return Handover(row=row, decision_id=refusal.decision_id, reasons=refusal.reasons, undone=refusal.undone)
 
 
 def _nothing() -> None:

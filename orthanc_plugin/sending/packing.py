@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
@@ -18,6 +19,7 @@ from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.errors import ConsentgateError, ReleaseRefusedError
 from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
+from orthanc_plugin.lifecycle.policies import OldPolicyError
 from orthanc_plugin.policy.model import Decision, Effect, Obligation
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
@@ -38,10 +40,14 @@ class Packed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A picture that stays: why, and the decision in the trail, '' when none could be taken."""
+    """A picture that stays: why, and the decision in the trail, '' when none could be taken.
+
+    ``undone``: nobody said no; it could not be decided or done now, and may be another time.
+    """
 
     decision_id: str
     reasons: tuple[str, ...]
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +59,38 @@ class Wanted:
     stored: bytes | None
 
 
+LOST: Final = Refusal(decision_id="", reasons=("It is no longer ours to send.",), undone=True)
+
+
+class ClaimLostError(DecisionChangedError):
+    """What is to be sent is somebody else's by now, or nobody's."""
+
+    remedy = "Nothing is to be done: whoever has it now sends it."
+
+
+class Claim(Protocol):
+    """A hold on pictures that are to be sent, which can be lost at any time: until a release is on record."""
+
+    def held(self, connection: Connection, sop_instance_uid: str) -> bool:
+        """Tell whether it still holds this picture."""
+
+    def begun(self, connection: Connection, answer: Answer, disclosure_id: str) -> None:
+        """Note, in the transaction that records it, that the release has begun."""
+
+
 class Packer:
     """Makes pictures ready to leave, each only after the gate has said so.
 
     Args:
         services: gate, registry, release and policy.
         archive: reads.
+        claim: what must still be held when a release begins; None where nobody else would send the same.
     """
 
-    def __init__(self, services: Services, archive: ImageArchive) -> None:
+    def __init__(self, services: Services, archive: ImageArchive, claim: Claim | None = None) -> None:
         self.services = services
         self.archive = archive
+        self.claim = claim
 
     def pack(self, requester: Requester, row: ImageRow, binding: Binding, door: str) -> Packed | Refusal:
         """Ask about one picture, and record its release to ``binding``; a refusal's reason is in the trail, too."""
@@ -119,7 +146,7 @@ class Packer:
         self.services.gate.refuse(
             request.requester, request.door, reason, rule="FAIL_CLOSED", subject=request.sop_instance_uid
         )
-        return (Refusal(decision_id="", reasons=(reason,)),)
+        return (Refusal(decision_id="", reasons=(reason,), undone=True),)
 
     def _one_by_one(self, wanted: Sequence[Wanted], binding: Binding) -> tuple[Packed | Refusal | Answer, ...]:
         found: list[Packed | Refusal | Answer] = []
@@ -133,10 +160,13 @@ class Packer:
         self, connection: Connection, wanted: Sequence[Wanted], binding: Binding
     ) -> tuple[Packed | Refusal | Answer, ...]:
         """Do so in a write transaction: no withdrawal comes between a decision and its release."""
-        answers = self.services.gate.decide(connection, [each.request for each in wanted])
-        return tuple(
-            self._begun(connection, answer, each, binding) for answer, each in zip(answers, wanted, strict=True)
-        )
+        ours = [each for each in wanted if self.holds(connection, each.row)]
+        answers = iter(self.services.gate.decide(connection, [each.request for each in ours]))
+        return tuple(self._begun(connection, next(answers), each, binding) if each in ours else LOST for each in wanted)
+
+    def holds(self, connection: Connection, row: ImageRow) -> bool:
+        """Tell whether nobody else has the picture in hand by now."""
+        return self.claim is None or self.claim.held(connection, row.sop_instance_uid)
 
     def _begun(
         self, connection: Connection, answer: Answer, wanted: Wanted, binding: Binding
@@ -155,20 +185,34 @@ class Packer:
         row = wanted.row
         released = Released(content=wanted.stored, sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
         disclosure = self.services.begin(connection, answer, released)
+        self._note(connection, answer, disclosure)
         return Packed(answer=answer, released=released, disclosure=disclosure)
+
+    def _note(self, connection: Connection, answer: Answer, disclosure: str) -> None:
+        """Have the claim know of the release.
+
+        Raises:
+            ClaimLostError: it holds the picture no more, so the release is none.
+        """
+        if self.claim is None:
+            return
+        if not self.claim.held(connection, answer.request.sop_instance_uid):
+            raise ClaimLostError(*LOST.reasons)
+        self.claim.begun(connection, answer, disclosure)
 
     def make(self, answer: Answer, row: ImageRow, binding: Binding) -> Packed | Refusal:
         """Make the copy that was permitted, and record its release if it still is."""
         try:
             return self._packed(answer, row, binding)
         except ReleaseRefusedError as error:
-            rule = "DECISION_CHANGED" if isinstance(error, DecisionChangedError) else "OBLIGATION_UNMET"
-            return self._refused(answer, str(error.args[0]), rule)
+            undone = isinstance(error, (DecisionChangedError, OldPolicyError))
+            rule = "DECISION_CHANGED" if undone else "OBLIGATION_UNMET"
+            return self._refused(answer, str(error.args[0]), rule, undone=undone)
         except ConsentgateError as error:
-            return self._refused(answer, str(error.args[0]), "FAIL_CLOSED")
+            return self._refused(answer, str(error.args[0]), "FAIL_CLOSED", undone=True)
         except Exception:  # the boundary: a permit that ends in nothing needs its reason in the trail
             logger.exception("a release failed")
-            return self._refused(answer, "the copy could not be made", "FAIL_CLOSED")
+            return self._refused(answer, "the copy could not be made", "FAIL_CLOSED", undone=True)
 
     def _against(self, answer: Answer, reason: str, rule: str) -> AuditEvent:
         request = answer.request
@@ -188,11 +232,14 @@ class Packer:
         stored = original(self.archive, row)
         context = self.services.context(answer, binding)
         released = self.services.release.prepare(answer.decision, context, stored, row.sop_instance_uid)
-        return Packed(answer=answer, released=released, disclosure=self.services.disclose(answer, released))
+        (disclosure,) = self.services.disclose_all(
+            ((answer, released),), lambda connection, begun: self._note(connection, answer, begun)
+        )
+        return Packed(answer=answer, released=released, disclosure=disclosure)
 
-    def _refused(self, answer: Answer, reason: str, rule: str) -> Refusal:
+    def _refused(self, answer: Answer, reason: str, rule: str, *, undone: bool) -> Refusal:
         self.services.gate.note(self._against(answer, reason, rule))
-        return Refusal(decision_id=answer.decision_id, reasons=(reason,))
+        return Refusal(decision_id=answer.decision_id, reasons=(reason,), undone=undone)
 
 
 def _as_it_is(decision: Decision) -> bool:

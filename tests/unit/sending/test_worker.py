@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from demo.peers import wait_until
-from orthanc_plugin.enforcement.worker import Worker
+from orthanc_plugin.sending.worker import Worker
 
 SHORT = 0.05
 

@@ -1,0 +1,205 @@
+"""How fast routes send, against Orthanc's own autorouting of the same photographs without any consent.
+
+Run as ``python -m benchmarks.routing [--rounds N] [--photographs N] [--folder DIR]``; prints the table of
+docs/performance.md. The arms take turns at the same storescp. "autorouting" is what ``SendToModality`` of Orthanc's Lua
+does for a series (one job, one association), from its call to its end. "route" is ``consentgate courier``, from the
+insert into the outbox to the last row that is delivered: claim, decide, disclose, send; "anonymised" makes a copy of
+each picture besides. A ratio is of photographs in the same time: 1 is as fast as autorouting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from benchmarks.doors import STORESCU, Photograph, at_once, photographs, receiving, unguarded
+from benchmarks.wrapping import KINDS, photograph
+from demo.journey import Journey
+from demo.peers import CALLED_AET, HOST, free_ports, wait_until
+from demo.server import Ports, Server
+from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.policy.model import Anonymisable
+from orthanc_plugin.policy.reviewing import CHECKLIST, Review, Shown
+from orthanc_plugin.registry import images, outbox, reviews
+from orthanc_plugin.registry.engine import Database, open_database
+
+GOALS: Final = {"autorouting": "1", "route": ">= 0.7", "route, anonymised": ">= 0.4"}
+SECONDS: Final = 1800
+LETTER: Final = "B"  # who agreed to care and to teaching
+ROUTES: Final = """
+[[routes]]
+name = "care"
+recipient = "dermatology-workstation"
+purpose = "DIRECT_CARE"
+owner = "benchmark"
+triggers = ["KEY_OBJECT"]
+[[routes]]
+name = "teaching"
+recipient = "teaching-archive"
+purpose = "TEACHING"
+owner = "benchmark"
+triggers = ["KEY_OBJECT"]
+"""
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--photographs", type=int, default=1000)
+    parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder when left out")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        for line in table(Path(folder), chosen.rounds, chosen.photographs):
+            sys.stdout.write(line + "\n")
+
+
+def table(folder: Path, rounds: int, count: int) -> Iterator[str]:
+    """Yield the lines of the table."""
+    times: dict[str, list[float]] = {name: [] for name in GOALS}
+    with both(folder, count) as arms:
+        for number in range(rounds):
+            for name in GOALS if number % 2 else reversed(GOALS):
+                begun = time.perf_counter()
+                arms[name]()
+                times[name].append(time.perf_counter() - begun)
+    yield "| arm | ms each | ratio | goal |"
+    yield "|---|---|---|---|"
+    for name, goal in GOALS.items():
+        ratio = statistics.median(a / b for a, b in zip(times["autorouting"], times[name], strict=True))
+        yield f"| {name} | {statistics.median(times[name]) / count * 1000:.1f} | {ratio:.2f} | {goal} |"
+
+
+@contextmanager
+def both(folder: Path, count: int) -> Iterator[dict[str, Callable[[], None]]]:
+    """Start both Orthancs with the same photographs, a courier and the receivers; give what each arm does."""
+    http, dicom, camera, workstation, teaching, plain_http, plain_dicom = free_ports(7)
+    ports = Ports(http=http, dicom=dicom, camera=camera, workstation=workstation, teaching=teaching)
+    server = Server(folder=folder / "orthanc", ports=ports)
+    server.start()
+    try:
+        sent = photographs(folder / "photographs", wrapped(server, folder), count)
+        server.stop()
+        with (server.folder / "policy.toml").open("a") as policy:
+            policy.write(ROUTES)
+        server.start()
+        plain = f"http://{HOST}:{plain_http}"
+        with unguarded(folder, server.folder, plain_http, plain_dicom), receiving(workstation), receiving(teaching):
+            for port in (dicom, plain_dicom):
+                store(sent, port)
+            database = open_database(f"sqlite:///{server.folder / 'registry.db'}")
+            confirm(database, sent)
+            with courier(server):
+                yield {
+                    "autorouting": lambda: autoroute(plain, server.passwords, sent),
+                    "route": lambda: route(database, sent, "care", "dermatology-workstation", "DIRECT_CARE"),
+                    "route, anonymised": lambda: route(database, sent, "teaching", "teaching-archive", "TEACHING"),
+                }
+            database.close()
+    finally:
+        server.stop()
+
+
+def wrapped(server: Server, folder: Path) -> Path:
+    """Return a photograph of 0.6 MB under a consent to care and to teaching that the registry has."""
+    work = folder / "work"
+    work.mkdir()
+    photo = work / "photograph.jpg"
+    photo.write_bytes(photograph(*KINDS["0.6 MB"][:3]))
+    today = date.today()  # noqa: DTZ011 - a day
+    journey = Journey(server=server, work=work, today=today, photos=(photo,), show=lambda _line: None)
+    journey.at_workstation.stop()
+    journey.at_teaching.stop()
+    journey.wrap()
+    return journey.wrapped[LETTER].file
+
+
+def store(sent: Sequence[Photograph], port: int) -> None:
+    """Send all in associations of a hundred."""
+    for start in range(0, len(sent), 100):
+        files = [str(each.file) for each in sent[start : start + 100]]
+        command = [STORESCU, "-aet", "DERMCAM", "-aec", CALLED_AET, "-xy", HOST, str(port), *files]
+        subprocess.run(command, check=True, capture_output=True, env=at_once())  # noqa: S603 - a fixed command
+
+
+def confirm(database: Database, sent: Sequence[Photograph]) -> None:
+    """Have somebody have looked at each picture."""
+    with database.writing() as connection:
+        for each in sent:
+            stored = images.stored_as(connection, each.instance)
+            found = Review(
+                review_id=new_id(),
+                sop_instance_uid=each.instance,
+                sha256=stored[1] if stored else "",
+                outcome=Anonymisable.YES,
+                checklist=dict.fromkeys(CHECKLIST, Shown.NOT_SHOWN),
+                reviewer="benchmark",
+                reviewed_at=now(),
+            )
+            reviews.record(connection, found)
+
+
+@contextmanager
+def courier(server: Server) -> Iterator[None]:
+    """Run a courier."""
+    program = Path(sys.executable).parent / "consentgate"
+    command = [str(program), "--settings", str(server.folder / "settings.toml"), "courier"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def autoroute(url: str, passwords: dict[str, str], sent: Sequence[Photograph]) -> None:
+    """Do what SendToModality does."""
+    with httpx.Client(base_url=url, auth=("admin", passwords["admin"]), trust_env=False, timeout=SECONDS) as client:
+        found = client.post("/tools/lookup", content=sent[0].series).json()
+        body = json.dumps({"Resources": [each["ID"] for each in found], "Synchronous": True})
+        done = client.post("/modalities/dermatology/store", content=body).raise_for_status().json()
+    if (done["InstancesCount"], done["FailedInstancesCount"]) != (len(sent), 0):
+        raise SystemExit(f"autorouting sent {done['InstancesCount']} of {len(sent)}")
+
+
+def route(database: Database, sent: Sequence[Photograph], name: str, recipient: str, purpose: str) -> None:
+    """Queue all, and wait until the last one is delivered."""
+    rows = [
+        outbox.Queued(
+            route=name,
+            recipient=recipient,
+            purpose=purpose,
+            sop_instance_uid=each.instance,
+            study_instance_uid=each.study,
+            priority=0,
+            cause="KEY_OBJECT",
+        )
+        for each in sent
+    ]
+    with database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM outbox")
+        outbox.queue(connection, rows, now())
+    if not wait_until(lambda: delivered(database) == len(rows), SECONDS, pause=0.05):
+        raise SystemExit(f"only {delivered(database)} of {len(rows)} were delivered")
+
+
+def delivered(database: Database) -> int:
+    """Return how many rows are."""
+    with database.reading() as connection:
+        return outbox.counts(connection)[outbox.State.DELIVERED]
+
+
+if __name__ == "__main__":
+    main()

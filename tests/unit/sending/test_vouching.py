@@ -1,0 +1,86 @@
+"""A recipient that says it stored a picture, and is asked whether it vouches for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from orthanc_plugin.archive.storescu import StoreScu
+from orthanc_plugin.archive.upperlayer import Peer
+from orthanc_plugin.config.bindings import Destination
+from orthanc_plugin.sending.courier import Rounds
+from orthanc_plugin.sending.ways import Ways
+from tests.fakes.pictures import CARE
+from tests.fakes.rounds import Ward, routed
+from tests.fakes.world import World
+from tests.unit.dicomwrap.sendable import HOST, Archive
+
+UIDS = ("2.25.801", "2.25.802", "2.25.803")
+
+
+class RealWays(Ways):
+    """Ways to nodes that listen."""
+
+    def to(self, destination: Destination) -> StoreScu:
+        """Return what sends to the one node there is."""
+        del destination
+        (peer,) = self.peers.values()
+        return StoreScu(peer)
+
+
+@contextmanager
+def vouching(world: World, archive: Archive, seconds: float = 30.0) -> Iterator[tuple[Ward, Rounds]]:
+    """Have the workstation listen, and be asked for commitment."""
+    for uid in UIDS:
+        world.file(CARE, uid=uid)
+    ward = routed(world)
+    policy = ward.world.services.policy
+    nodes = tuple(replace(node, commitment=node.aet == "DERMWS") for node in policy.dicom_nodes)
+    services = replace(ward.world.services, policy=replace(policy, dicom_nodes=nodes))
+    ward.world = replace(world, services=services)
+    ward.queue(*UIDS)
+    with archive.listening():
+        peer = Peer(aet="ARCHIVE", host=HOST, port=archive.node.port, calling="CONSENTGATE", seconds=seconds)
+        ways = RealWays(policy=services.policy, folder=world.folder, peers={"DERMWS": peer})
+        yield ward, replace(ward.rounds(), ways=ways)
+
+
+def test_what_is_vouched_for_is_delivered(world: World) -> None:
+    with vouching(world, Archive()) as (ward, rounds):
+        rounds.turn()
+    assert ward.states() == dict.fromkeys(UIDS, "DELIVERED")
+    assert {str(row["reason"]) for row in ward.rows().values()} == {""}
+
+
+def test_a_peer_that_lies_about_success_is_caught_and_sent_to_again(world: World) -> None:
+    archive = Archive()
+    archive.missing[UIDS[1]] = 0x0112
+    with vouching(world, archive) as (ward, rounds):
+        turn = rounds.turn()
+        assert turn is not None
+        assert (turn.delivered, turn.waiting) == (2, 1)
+        assert ward.states() == {UIDS[0]: "DELIVERED", UIDS[1]: "WAITING", UIDS[2]: "DELIVERED"}
+        assert "does not vouch" in str(ward.rows()[UIDS[1]]["reason"])
+        outcomes = {each["sop_instance_uid"]: each["outcome"] for each in world.disclosures()}
+        assert outcomes == {UIDS[0]: "DELIVERED", UIDS[1]: "SENT", UIDS[2]: "DELIVERED"}
+        archive.missing.clear()
+        world.clock.advance(minutes=1)
+        rounds.turn()
+    assert ward.states() == dict.fromkeys(UIDS, "DELIVERED")
+
+
+@pytest.mark.parametrize("how", ["silent", "refusing"])
+def test_a_peer_that_does_not_report_leaves_the_row_unconfirmed(
+    world: World,
+    how: str,
+) -> None:
+    archive = Archive()
+    archive.silent = how == "silent"
+    archive.action_status = 0x0112 if how == "refusing" else 0x0000
+    with vouching(world, archive, seconds=1.0) as (ward, rounds):
+        rounds.turn()
+    assert ward.states() == dict.fromkeys(UIDS, "DELIVERED")
+    assert all(str(row["reason"]).startswith("UNCONFIRMED") for row in ward.rows().values())
