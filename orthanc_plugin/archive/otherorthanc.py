@@ -22,6 +22,14 @@ class OtherOrthanc:
     def __init__(self, server: Server) -> None:
         self.line = WebLine(server)
 
+    def reach(self, content: bytes) -> bool:
+        """Have a connection; tell whether it had to be made.
+
+        Raises:
+            NothingSentError: there is none.
+        """
+        return self.line.reach()
+
     def store(self, content: bytes) -> str:
         """Send an object; return what the other Orthanc says beside that it has it.
 

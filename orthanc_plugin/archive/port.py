@@ -28,6 +28,13 @@ class Sending(Protocol):
     def secured(self) -> bool:
         """Tell whether they go by TLS, to a recipient whose certificate is checked."""
 
+    def reach(self, content: bytes) -> bool:
+        """Have a connection that this object can go by; tell whether it had to be made, which takes time.
+
+        Raises:
+            NothingSentError: there is none.
+        """
+
     def store(self, content: bytes) -> str:
         """Send an object; return what the recipient says beside that it has it, '' mostly.
 

@@ -73,6 +73,16 @@ class StoreScu:
         """Tell whether the association is TLS, and the node's certificate is checked."""
         return self.peer.tls is not None and self.peer.tls.verify_mode is ssl.CERT_REQUIRED
 
+    def reach(self, content: bytes) -> bool:
+        """Have an association in which such an object was proposed; tell whether it had to be opened.
+
+        Raises:
+            NotOfferedError: the object can't be sent.
+            NotReachedError: there is no association.
+        """
+        before = self._open
+        return self._association(Parcel.of(content).kind) is not before
+
     def store(self, content: bytes) -> str:
         """Send an object; return what the node says beside that it has it, '' mostly.
 

@@ -23,6 +23,14 @@ class StowScu:
         self.line = WebLine(server)
         self.path = "" if self.line.address.path.rstrip("/").endswith(STUDIES) else STUDIES
 
+    def reach(self, content: bytes) -> bool:
+        """Have a connection; tell whether it had to be made.
+
+        Raises:
+            NothingSentError: there is none.
+        """
+        return self.line.reach()
+
     def store(self, content: bytes) -> str:
         """Send an object; return what the service says beside that it has it.
 

@@ -116,6 +116,15 @@ class WebLine:
             raise BrokenLineError("The server's answer is longer than any.")
         return answer.status, body
 
+    def reach(self) -> bool:
+        """Have an open connection; tell whether it had to be made.
+
+        Raises:
+            NoLineError: there is none.
+        """
+        before = self._open
+        return self._connected() is not before
+
     @property
     def secured(self) -> bool:
         """Tell whether it goes by TLS: the certificate is then that of ``pin``, or one that is trusted."""

@@ -86,8 +86,10 @@ def propose(database: Database, act: Act, text: str) -> Proposal:
 
     Raises:
         ConfigurationError: it can't be used; all faults are named.
+        UnnamedPersonError: policy.toml doesn't know whoever acts, so nobody could tell them from the second.
         IllegalTransitionError: it is in force already, or another was put in force meanwhile.
     """
+    act.require_named()
     new = read_schedule(text, FILE)
     with database.reading() as connection:
         known = retentionschedules.active(connection)

@@ -22,6 +22,7 @@ from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.recalls import COLUMNS, Recalled, recalled
 from orthanc_plugin.registry.recalltables import recall_copies, recalls
+from orthanc_plugin.registry.stored import UnreadableRowError
 from orthanc_plugin.registry.tables import disclosures, images
 
 
@@ -59,11 +60,15 @@ class Noticed:
     orthanc_instance: str
 
 
+UNREADABLE: Final = "the row holds something that this version can't read"
 FILED: Final = ("patient_id", "issuer", "study_instance_uid", "series_instance_uid")
 
 
 def claim(connection: Connection, courier: str, at: datetime, until: datetime, most: int) -> tuple[Turn, ...]:
-    """Give a courier up to ``most`` notices that are due, the longest due first; its lease runs out at ``until``."""
+    """Give a courier up to ``most`` notices that are due, the longest due first; its lease runs out at ``until``.
+
+    One that can't be read holds up no other; its row says so.
+    """
     ids = tuple(connection.execute(_due(at).limit(most)).scalars())
     taken = {
         "next_try": moment(until),
@@ -72,8 +77,14 @@ def claim(connection: Connection, courier: str, at: datetime, until: datetime, m
         "attempts": recalls.c.attempts + 1,
     }
     these = update(recalls).where(recalls.c.recall_id.in_(ids)).values(taken)
-    rows = connection.execute(these.returning(recalls.c.fence, *COLUMNS))
-    return tuple(Turn(fence=row.fence, recall=recalled(row, without=("fence",))) for row in rows)
+    turns: list[Turn] = []
+    for row in connection.execute(these.returning(recalls.c.fence, *COLUMNS)).all():
+        try:
+            turns.append(Turn(fence=row.fence, recall=recalled(row, without=("fence",))))
+        except UnreadableRowError:
+            this = recalls.c.recall_id == row.recall_id
+            connection.execute(update(recalls).where(this).values(problem=UNREADABLE))
+    return tuple(turns)
 
 
 def holds(connection: Connection, turn: Turn) -> bool:

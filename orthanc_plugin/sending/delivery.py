@@ -194,14 +194,24 @@ class Courier:
                 found.append(_refused(each.row, packed))
                 away |= not packed.decision_id
                 continue
-            objection = NOT_TRIED if away else self._objection(packed, each.row) if found else ""
-            ended.append(
-                Ended(packed=packed, outcome=Delivery.FAILED, said=objection) if objection else _sent(packed, sending)
-            )
+            tried = _stayed(packed, NOT_TRIED) if away else self._went(packed, each.row, sending, first=not found)
+            ended.append(tried)
             away |= ended[-1].away
             found.append(ended[-1].handover(each.row))
         self._note(ended, found)
         return [*found[:-1], replace(found[-1], last=away)]
+
+    def _went(self, packed: Packed, row: ImageRow, sending: Sending, *, first: bool) -> Ended:
+        """Send what has begun, unless something has happened since: while others went, or the recipient was called."""
+        try:
+            called = sending.reach(packed.released.content)
+        except ArchiveError as error:
+            return _failed(packed, error)
+        except Exception:  # the boundary: what has begun must be told how it ended
+            logger.exception("a recipient could not be called")
+            return _stayed(packed, "calling it broke off", away=True)
+        objection = self._objection(packed, row) if called or not first else ""
+        return _stayed(packed, objection) if objection else _sent(packed, sending)
 
     def _objection(self, packed: Packed, row: ImageRow) -> str:
         """Return why what has begun must not go any more, such as a withdrawal while those before it went; or ''."""
@@ -271,10 +281,20 @@ def _sent(packed: Packed, sending: Sending) -> Ended:
     try:
         said = sending.store(packed.released.content)
     except ArchiveError as error:
-        outcome = Delivery.FAILED if isinstance(error, NothingSentError) else Delivery.SENT
-        away = not isinstance(error, NotTakenError)
-        return Ended(packed=packed, outcome=outcome, said=str(error.args[0]), away=away)
+        return _failed(packed, error)
     except Exception:  # the boundary: what has begun must be told how it ended
         logger.exception("a picture could not be sent")
         return Ended(packed=packed, outcome=Delivery.SENT, said="sending it broke off", away=True)
     return Ended(packed=packed, outcome=Delivery.DELIVERED, said=said)
+
+
+def _failed(packed: Packed, error: ArchiveError) -> Ended:
+    """Return the end of what was not confirmed."""
+    outcome = Delivery.FAILED if isinstance(error, NothingSentError) else Delivery.SENT
+    away = not isinstance(error, NotTakenError)
+    return Ended(packed=packed, outcome=outcome, said=str(error.args[0]), away=away)
+
+
+def _stayed(packed: Packed, why: str, *, away: bool = False) -> Ended:
+    """Return the end of what was not sent."""
+    return Ended(packed=packed, outcome=Delivery.FAILED, said=why, away=away)

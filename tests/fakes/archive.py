@@ -18,6 +18,7 @@ class ArchiveSimulator:
         objects: stored bytes by Orthanc identifier.
         sent: modality and bytes of everything that left.
         watcher: called with modality and bytes while an object is being sent, before it counts as sent.
+        caller: called with the modality while its node is called.
         silent: modalities that don't confirm what they are sent.
         unreachable: modalities with which there is no association.
         known_modalities: what Orthanc says of its DICOM modalities.
@@ -34,6 +35,7 @@ class ArchiveSimulator:
     objects: dict[str, bytes] = field(default_factory=dict)
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     watcher: Callable[[str, bytes], None] = lambda _modality, _content: None
+    caller: Callable[[str], None] = lambda _modality: None
     silent: set[str] = field(default_factory=set)
     unreachable: set[str] = field(default_factory=set)
     known_modalities: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -93,17 +95,28 @@ class ArchiveSimulator:
         self.stopped += 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class SendingSimulator:
     """An association with a recipient."""
 
     archive: ArchiveSimulator
     modality: str
+    called: bool = False
 
     @property
     def secured(self) -> bool:
         """Tell whether it goes by TLS."""
         return self.modality in self.archive.by_tls
+
+    def reach(self, content: bytes) -> bool:
+        """Call the node once; what happens meanwhile is the caller's."""
+        del content
+        if self.modality in self.archive.unreachable:
+            raise NothingSentError("The node can't be reached.")
+        called, self.called = not self.called, True
+        if called:
+            self.archive.caller(self.modality)
+        return called
 
     def store(self, content: bytes) -> str:
         """Let the watcher look, then send."""

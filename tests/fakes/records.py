@@ -35,7 +35,7 @@ ORDER = Order(
 def activate(world: World, text: str | None = None) -> None:
     """Have one person propose a schedule, the shipped one unless another is given, and another activate it."""
     shared = world.services
-    proposed = scheduling.propose(shared.database, shared.act("owner", "test"), text or shipped_text())
+    proposed = scheduling.propose(shared.database, shared.act("governance", "test"), text or shipped_text())
     with shared.database.writing() as connection:
         scheduling.activate(connection, shared.act("derm", "test"), proposed.version.digest)
 

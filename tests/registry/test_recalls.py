@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.policy.eventmodel import Recall
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.policy.recalling import Cause, Method, Standing
-from orthanc_plugin.registry import ledger, recalls, recallturns, remnants
+from orthanc_plugin.registry import ledger, recalls, recalltables, recallturns, remnants
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.recalls import Opening
 from orthanc_plugin.registry.recallturns import Turn
@@ -167,6 +168,16 @@ def test_a_notice_is_in_one_courier_s_hands_until_its_lease_runs_out(left: World
             recallturns.later(connection, turn, left.clock(), "too late to say")
         assert not recallturns.due(connection, left.clock())
     assert {turn.recall.attempts for turn in second} == {2}
+
+
+def test_a_row_that_can_t_be_read_holds_up_no_other_notice(left: World) -> None:
+    opened(left, "D1", "D2")
+    left.sql("UPDATE recalls SET cause = 'A NEWER WORD' WHERE recipient = 'ward'")
+    assert [turn.recall.recipient for turn in claim(left)] == ["teaching-archive"]
+    assert claim(left) == ()
+    with left.services.database.reading() as connection:
+        told = select(recalltables.recalls.c.problem).where(recalltables.recalls.c.recipient == "ward")
+        assert "can't read" in str(connection.execute(told).scalar())
 
 
 def test_what_failed_is_due_again_when_it_was_said_to_be(left: World) -> None:

@@ -76,7 +76,7 @@ def test_a_picture_has_its_date_from_what_the_feed_told_and_never_from_its_own_d
 def test_a_dry_run_looks_at_every_record_and_moves_none(office: World) -> None:
     fed(office)
     text = shipped_text().replace('period = "P8Y"', 'period = "P10Y"', 2)
-    found = scheduling.propose(office.services.database, office.services.act("owner", "test"), text)
+    found = scheduling.propose(office.services.database, office.services.act("governance", "test"), text)
     assert [str(each.after.due_date) for each in found.moves] == ["2025-03-10"]
     assert standing(office).due_date == date(2023, 3, 10)
 

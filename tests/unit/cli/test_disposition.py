@@ -25,7 +25,7 @@ def bureau(shell: Shell) -> Office:
     (shell.world.folder / "policy.toml").write_text(DISPOSING)
     shell.world.services = replace(services, policy=load_policy(shell.world.folder / "policy.toml"))
     shell.world.file(CARE)
-    proposed = scheduling.propose(services.database, services.act("owner", "test"), shipped_text())
+    proposed = scheduling.propose(services.database, services.act("governance", "test"), shipped_text())
     with services.database.writing() as connection:
         scheduling.activate(connection, services.act("derm", "test"), proposed.version.digest)
     return office(shell.world)

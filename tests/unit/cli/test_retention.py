@@ -116,11 +116,11 @@ def test_another_schedule_gives_another_date(shell: Shell) -> None:
 def test_a_schedule_is_proposed_by_one_and_activated_by_another(shell: Shell) -> None:
     file = shell.put("retention.toml", shipped_text())
     assert "No retention schedule is in force." in shell.fails("retention", "schedule", "show")
-    proposed = shell.json("retention", "schedule", "propose", "--by", "owner")
+    proposed = shell.json("retention", "schedule", "propose", "--by", "governance")
     assert (proposed["moves"], proposed["activated_by"]) == ([], None)
     digest = proposed["sha256"]
     assert shell.json("retention", "schedule", "check", file)["sha256"] == digest
-    assert "can't activate it" in shell.fails("retention", "schedule", "activate", digest, "--by", "OWNER")
+    assert "can't activate it" in shell.fails("retention", "schedule", "activate", digest, "--by", "GOVERNANCE")
     assert shell("retention", "schedule", "activate", digest, "--by", "derm").exit_code == 0
     shown = shell("retention", "schedule", "show")
     assert "retention.toml says the same." in shown.stderr
@@ -139,7 +139,7 @@ def test_the_dry_run_lists_the_records_that_move_and_changes_nothing(office: She
     (row,) = office.json("retention", "schedule", "diff", old, new)
     assert (row["was_due"], row["becomes_due"]) == ("2023-03-10", "2025-03-10")
     assert office("retention", "schedule", "diff", old, old).stderr == "No record's date moves.\n"
-    (moved,) = office.json("retention", "schedule", "propose", new, "--by", "owner")["moves"]
+    (moved,) = office.json("retention", "schedule", "propose", new, "--by", "governance")["moves"]
     assert moved["study"] == row["study"]
 
 

@@ -28,7 +28,7 @@ def office(world: World) -> World:
     return world
 
 
-def propose(world: World, text: str, by: str = "owner") -> Proposal:
+def propose(world: World, text: str, by: str = "governance") -> Proposal:
     return scheduling.propose(world.services.database, world.services.act(by, "test"), text)
 
 
@@ -75,7 +75,7 @@ def test_a_change_of_words_alone_moves_nothing(office: World) -> None:
     assert propose(office, f"# another remark\n{shipped_text()}").moves == ()
 
 
-@pytest.mark.parametrize("name", ["owner", "Owner", "OWNER "])
+@pytest.mark.parametrize("name", ["governance", "Governance", "GOVERNANCE "])
 def test_whoever_proposed_it_can_t_activate_it(name: str, office: World) -> None:
     digest = propose(office, TEN_YEARS).version.digest
     with pytest.raises(IllegalTransitionError, match="can't activate"):
@@ -122,7 +122,7 @@ def test_a_schedule_put_in_force_during_the_dry_run_stays_in_force(
 
     monkeypatch.setattr(scheduling, "moves", slowly)
     with pytest.raises(IllegalTransitionError, match="during the dry run"):
-        propose(office, TEN_YEARS, by="colleague")
+        propose(office, TEN_YEARS, by="teacher")
     assert str(standing(office).due_date) == "2025-03-10"
 
 
@@ -137,8 +137,8 @@ def test_a_clock_that_is_behind_puts_no_schedule_in_force(office: World) -> None
 
 
 def test_a_schedule_of_before_is_put_in_force_again_and_the_list_keeps_who_did_before(office: World) -> None:
-    for minute, text in enumerate((TEN_YEARS, shipped_text())):
-        found = propose(office, text, by=f"owner {minute}").version
+    for minute, (by, text) in enumerate((("governance", TEN_YEARS), ("teacher", shipped_text()))):
+        found = propose(office, text, by=by).version
         office.clock.advance(minutes=1)
         if minute:
             assert found.activated_by == "derm"
@@ -171,4 +171,9 @@ def test_each_step_is_in_the_trail(office: World) -> None:
     office.clock.advance(minutes=1)
     activated(office, proposed, "derm")
     steps = [(entry["effect"], entry["actor"]) for entry in office.trail() if "SCHEDULE" in str(entry["effect"])]
-    assert steps[-2:] == [("RETENTION_SCHEDULE_PROPOSED", "owner"), ("RETENTION_SCHEDULE_ACTIVATED", "derm")]
+    assert steps[-2:] == [("RETENTION_SCHEDULE_PROPOSED", "governance"), ("RETENTION_SCHEDULE_ACTIVATED", "derm")]
+
+
+def test_a_name_that_policy_toml_does_not_have_proposes_nothing(world: World) -> None:
+    with pytest.raises(UnnamedPersonError, match="not in policy"):
+        propose(world, shipped_text(), by="somebody made up")

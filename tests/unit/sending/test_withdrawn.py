@@ -43,3 +43,14 @@ def test_a_withdrawal_while_a_copy_is_made_that_fails_lets_its_neighbour_not_go(
     ward.rounds(archive=archive).turn()
     assert len(archive.missed) > 1
     assert [content for _, content in archive.sent] == [kept[world.row(UIDS[0]).orthanc_instance]]
+
+
+def test_a_withdrawal_while_the_recipient_is_called_lets_not_even_the_first_go(world: World) -> None:
+    for uid in UIDS:
+        world.file(CARE, uid=uid)
+    ward = routed(world)
+    ward.queue(*UIDS)
+    world.archive.caller = lambda _modality: world.withdraw()
+    ward.turn()
+    assert world.archive.sent == []
+    assert {row["outcome"] for row in world.disclosures()} == {"FAILED"}
