@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orthanc_plugin.clock import new_id, now
+from orthanc_plugin.clock import Clock, new_id, now
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.policy.words import one_line
 from orthanc_plugin.services import Services, build
@@ -47,11 +47,14 @@ by_option = click.option("--by", required=True, callback=_named, help="Name or a
 def services() -> Services:
     """Return the services of the settings that ``--settings`` or CONSENTGATE_SETTINGS names.
 
+    They go by the clock that whoever calls the command line gives it as click's ``obj``, else by the machine's.
+
     Raises:
         ConsentgateError: they can't be used.
     """
-    path = click.get_current_context().find_root().params.get("settings")
-    return build(Path(path or "settings.toml"), os.environ, now, new_id)
+    root = click.get_current_context().find_root()
+    clock: Clock = root.obj or now
+    return build(Path(root.params.get("settings") or "settings.toml"), os.environ, clock, new_id)
 
 
 def told(command: Callable[P, T]) -> Callable[P, T]:

@@ -31,7 +31,7 @@ def bureau(world: World) -> Office:
     world.services = replace(world.services, policy=load_policy(policy))
     world.file(CARE, TEACHING)
     leave(world, "CARE", recipient="workstation", purpose="DIRECT_CARE")
-    leave(world, "BARE", recipient="teaching-archive", effect=Effect.PERMIT_ANONYMISED)
+    leave(world, "BARE", recipient="teaching-archive", effect=Effect.PERMIT_ANONYMISED, released="2.25.4711")
     leave(world, "OWN", recipient="subject-access:R1", purpose="SUBJECT_ACCESS")
     leave(world, "COURT", recipient="court", purpose="LEGAL_DISCLOSURE")
     return office(world)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orthanc_plugin.cli.main import main
+from orthanc_plugin.clock import elapsed
 from tests.fakes.world import World
 
 
@@ -19,13 +21,17 @@ class Shell:
     """``consentgate --settings ...`` in a world."""
 
     world: World
+    begun: float = field(default_factory=elapsed)
+
+    def clock(self) -> datetime:
+        """Return the world's time, which goes on while commands run."""
+        return self.world.clock() + timedelta(seconds=elapsed() - self.begun)
 
     def __call__(self, *arguments: str | Path, typed: str | None = None, settings: Path | None = None) -> Result:
         """Run a command; anything but an orderly end is a failure of the test."""
         path = settings or self.world.folder / "settings.toml"
-        result = CliRunner().invoke(
-            main, ["--settings", str(path), *map(str, arguments)], input=typed, catch_exceptions=False
-        )
+        given = ["--settings", str(path), *map(str, arguments)]
+        result = CliRunner().invoke(main, given, input=typed, catch_exceptions=False, obj=self.clock)
         assert "Traceback" not in result.output
         return result
 

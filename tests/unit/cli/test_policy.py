@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dicomwrap.terms import Purpose
-from orthanc_plugin.clock import now
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.gate import AccessRequest
 from orthanc_plugin.policy.model import Gillick
@@ -120,7 +119,7 @@ def test_an_emergency_stays_one_under_the_new_policy(tmp_path: Path) -> None:
     shell = Shell(world=world)
     world.file(CARE)
     assert shell(*GRANTED).exit_code == 0
-    world.clock.at = now()  # the command line's own clock
+    world.clock.at = shell.clock()
     requester = requesters.of_user("registrar", world.services.policy.user("registrar"), "127.0.0.1")
     request = AccessRequest(requester=requester, sop_instance_uid=UID, door="test")
     assert world.services.gate.authorize(request).decision.permits

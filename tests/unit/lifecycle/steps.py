@@ -33,8 +33,9 @@ def leave(
     under: tuple[str, ...] = (CONSENT_ID,),
     outcome: Delivery = Delivery.DELIVERED,
     recipient: str = "teaching-archive",
+    released: str = "",
 ) -> None:
-    """Record a copy that left."""
+    """Record a copy that left, under the picture's own UID unless another is given."""
     with world.services.database.writing() as connection:
         ledger.disclose(
             connection,
@@ -42,7 +43,7 @@ def leave(
                 disclosure_id=name,
                 decision_id="decision",
                 sop_instance_uid=uid,
-                released_uid=uid,
+                released_uid=released or uid,
                 recipient=recipient,
                 requester="lecturer",
                 door="test",
