@@ -87,6 +87,11 @@ def open_(
     append(connection, [_event(act, "RECALL_OPENED", *each, cause) for each in told])
 
 
+def begun(connection: Connection, act: Act, recall_id: str) -> None:
+    """Record that a notice is about to go out: it names copies, so it leaves on record like they did."""
+    append(connection, [_event(act, "RECALL_NOTICE_BEGUN", recall_id, recalls.seal(connection, recall_id))])
+
+
 def notified(connection: Connection, act: Act, recall_id: str) -> Recalled:
     """Record that the recipient has been told, once or again.
 

@@ -134,6 +134,8 @@ class Notices:
         notes = makes.notes(turn.recall, copies, at)
         with closing(self.ways.to(destination)) as way:
             _require_secure(destination, secured=way.secured)
+            if not self._begun(turn):
+                return
             for note in notes:
                 way.store(note)
         self._write(turn, recalling.notified)
@@ -144,10 +146,27 @@ class Notices:
             return self._letter(turn, NO_PEER)
         with closing(Eraser(self.ways.server(destination))) as eraser:
             _require_secure(destination, secured=eraser.secured)
+            if not self._begun(turn):
+                return None
             gone = [eraser.erase(uid) for uid in sorted({copy.released_uid for copy in copies})]
         if not all(gone):
             return self._later(turn, STILL_THERE)
         return self._write(turn, lambda connection, act, name: recalling.acknowledge(connection, act, name, ERASED))
+
+    def _begun(self, turn: Turn) -> bool:
+        """Record that the notice goes out now; tell whether it still is to.
+
+        Raises:
+            RegistryError: it could not be recorded, so nothing may leave.
+        """
+        act = self.services.act(self.name, DOOR)
+
+        def begin(connection: Connection) -> bool:
+            if still := recallturns.holds(connection, turn):
+                recalling.begun(connection, act, turn.recall.recall_id)
+            return still
+
+        return self.services.database.write(begin)
 
     def _letter(self, turn: Turn, why: str) -> None:
         self._write(turn, lambda connection, act, name: recalling.by_letter(connection, act, name, why))

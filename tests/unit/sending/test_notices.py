@@ -96,6 +96,19 @@ def test_a_note_about_an_anonymised_copy_says_what_the_copy_said_and_nothing_els
     )
 
 
+def test_a_notice_is_on_record_before_it_leaves(care: World) -> None:
+    seen: list[str] = []
+    care.archive.watcher = lambda *_: seen.append(effects(care)[-1])
+    notices(care).perform()
+    assert (seen, len(care.archive.sent)) == (["RECALL_NOTICE_BEGUN"], 1)
+
+
+def test_no_notice_leaves_while_nothing_can_be_recorded(care: World) -> None:
+    care.stop_the_trail()
+    notices(care).perform()
+    assert care.archive.sent == []
+
+
 def test_a_notice_that_is_sent_again_is_the_same_object(care: World) -> None:
     for _ in range(2):
         notices(care).perform()
