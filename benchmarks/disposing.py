@@ -18,11 +18,12 @@ from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.config.schedulefile import shipped
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import schema
+from orthanc_plugin.registry import retentionlines, schema
+from orthanc_plugin.registry.disposaltables import lines, plans
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.retentiontables import retention_facts, retention_feeds
 from orthanc_plugin.registry.tables import images, patients
-from orthanc_plugin.retention import candidates
+from orthanc_plugin.retention import lining
 from orthanc_plugin.retention.proposing import propose
 from orthanc_plugin.retention.records import Records
 
@@ -60,14 +61,23 @@ def table(folder: Path, studies: int) -> Iterator[str]:
     _filled(database, studies)
     (folder / "policy.toml").write_text(POLICY)
     policy, schedule = load_policy(folder / "policy.toml"), shipped()
+    records = Records(schedule=lambda _connection: schedule)
     yield f"| {studies} studies | s | s of the processor | found |"
     yield "|---|---|---|---|"
+    taken, done = _timed(lambda: lining.refresh(database, _act(policy), records))
+    yield f"| what isn't reckoned yet | {taken} | {done} |"
     with database.reading() as connection:
-        taken, found = _timed(lambda: sum(1 for _ in candidates.studies(connection, schedule, NOW.date())))
-    yield f"| which may be past their date | {taken} | {found} |"
-    records = Records(schedule=lambda _connection: schedule)
-    taken, plan = _timed(lambda: propose(database, _act(policy), records)[0])
-    yield f"| the whole plan, written | {taken} | {plan.lines} |"
+        taken, found = _timed(lambda: retentionlines.ids(connection, schedule.digest, NOW.date().isoformat()))
+        yield f"| which are past their date | {taken} | {len(found)} |"
+        taken, page = _timed(lambda: retentionlines.page(connection, sorted(found)[-1000:]))
+        yield f"| a page of them | {taken} | {len(page)} |"
+    with database.writing() as connection:
+        connection.execute(plans.delete())
+        connection.execute(lines.delete())
+    taken, made = _timed(lambda: propose(database, _act(policy), records))
+    yield f"| the whole plan, written | {taken} | {made.plan.lines} |"
+    taken, made = _timed(lambda: propose(database, _act(policy), records))
+    yield f"| the same once more, which is there | {taken} | {made.plan.lines} |"
     database.close()
 
 
@@ -80,7 +90,7 @@ def _timed(work: Callable[[], Found]) -> tuple[str, Found]:
     """Return how long it took, by the clock and on the processor, as cells of the table; and what was found."""
     began, computed = time.perf_counter(), time.process_time()
     found = work()
-    return f"{time.perf_counter() - began:.2f} | {time.process_time() - computed:.2f}", found
+    return f"{time.perf_counter() - began:.3f} | {time.process_time() - computed:.3f}", found
 
 
 def _filled(database: Database, studies: int) -> None:

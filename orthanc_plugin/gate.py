@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection
 
-from dicomwrap.terms import Audience, Form, Purpose
-from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from dicomwrap.terms import Form, Purpose
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome, Stencil, Stencilled
 from orthanc_plugin.clock import Clock, Ids, Pulse, Ticks, hospital_day
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import ReleaseRefusedError, UnknownImageError, UnknownRecordError
+from orthanc_plugin.policy.asking import AccessRequest as AccessRequest
+from orthanc_plugin.policy.asking import Requester as Requester
 from orthanc_plugin.policy.casefile import question_as_mapping
 from orthanc_plugin.policy.decide import decide
-from orthanc_plugin.policy.model import Case, Content, Decision, Effect, Obligation, Recipient, Request
+from orthanc_plugin.policy.model import Case, Content, Decision, Effect, Obligation, Request
 from orthanc_plugin.policy.reviewing import Review, Under
 from orthanc_plugin.registry import breakglass, facts, images, reviews, snapshots, tasks
 from orthanc_plugin.registry.breakglass import Grant
 from orthanc_plugin.registry.emergencies import Emergency, nameless, overriding, said
 from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.registry.factversions import Remembered
 from orthanc_plugin.registry.stored import UnreadableRowError
 from orthanc_plugin.registry.trail import append
 
@@ -36,38 +39,15 @@ logger = logging.getLogger(__name__)
 UNTAKEN: Final = "the decision could not be taken or recorded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requester:
-    """Who asks and who would receive, as policy.toml binds them; nothing here was said by the request itself.
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """A permit that stands for as long as no fact changes; what an entry of the trail says of it is written once."""
 
-    Attributes:
-        actor: account or AE title that asks.
-        recipient: binding that would receive.
-        address: network address, when known.
-        signed_in: whether a person's account asks, whose password was verified; only such may have emergency access.
-        profile: the anonymisation profile under which it would receive copies, '' for none.
-    """
-
-    actor: str
-    recipient: str
-    purpose: str
-    audience: Audience
-    form: Form
-    verified: bool = True
-    approved_channel: bool = True
-    address: str = ""
-    signed_in: bool = False
-    profile: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessRequest:
-    """One picture, asked for once, at one door."""
-
-    requester: Requester
-    sop_instance_uid: str
-    door: str
-    content: Content = Content.PIXELS
+    decision: Decision
+    case: Case
+    sop_class_uid: str
+    snapshot: snapshots.Snapshot | None = None
+    stencils: dict[str, Stencil] = field(default_factory=dict)  # by door
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +55,7 @@ class Answer:
     """The recorded decision on one request; ``decision_id`` finds it again in the trail.
 
     ``emergency`` is there when the account has a grant for this patient and the ordinary decision keeps the picture in.
-    ``case`` is what was decided on; None where nothing could be.
+    ``case`` is what was decided on; None where nothing could be. ``standing``: the permit, where it may be kept.
     """
 
     request: AccessRequest
@@ -83,6 +63,7 @@ class Answer:
     decision_id: str
     emergency: Emergency | None = None
     case: Case | None = None
+    standing: Standing | None = None
 
     @property
     def grant(self) -> Grant | None:
@@ -108,19 +89,7 @@ def undecided(reason: str, rule: str = "FAIL_CLOSED") -> Decision:
 
 def asked(request: AccessRequest, at: datetime) -> Request:
     """Return the request as the policy reads it; the day is the hospital's, not UTC's."""
-    requester = request.requester
-    return Request(
-        as_of=hospital_day(at),
-        purpose=requester.purpose,
-        recipient=Recipient(
-            type=requester.audience,
-            id=requester.recipient,
-            verified=requester.verified,
-            approved_channel=requester.approved_channel,
-        ),
-        identifiable=requester.form is Form.IDENTIFIABLE,
-        content=request.content,
-    )
+    return request.on(hospital_day(at))
 
 
 class Gate:
@@ -144,6 +113,7 @@ class Gate:
         self.ids = ids
         self.profiles = profiles
         self.pulse = Pulse(ticks)  # of the thread that watches over the trail and the configuration
+        self.permits: Remembered[tuple[Requester, str, Content, date], Standing] = Remembered(database.undone)
         self._reasons: dict[str, None] = {}
 
     @property
@@ -182,7 +152,7 @@ class Gate:
         answers = tuple(self.answer(connection, request, at) for request in requests)
         waits = [self._waits(connection, answer) for answer in answers]
         askers = [self._note_asker(connection, *each, at) for each in zip(answers, waits, strict=True)]
-        events = [self._event(connection, answer, at) for answer in answers]
+        events = [self._entry(connection, answer, at) for answer in answers]
         append(connection, [*chain.from_iterable(askers), *events])
         for each in zip(answers, waits, strict=True):
             self._open_tasks(connection, *each, at)
@@ -238,10 +208,29 @@ class Gate:
         return True
 
     def answer(self, connection: Connection, request: AccessRequest, at: datetime) -> Answer:
-        """Return what holds now; nothing is recorded, which is the caller's to do before anything is told."""
+        """Return what holds now; nothing is recorded, which is the caller's to do before anything is told.
+
+        The same question about the same facts on the same day has the same answer, so a permit is not worked out again.
+        """
+        permits = self.permits.shelf(connection)
+        key = (request.requester, request.sop_instance_uid, request.content, hospital_day(at))  # whatever the door
+        standing = permits.get(key)
+        if standing is None or self.closed is not None:
+            found = self._answer(connection, request, at)
+            if found.standing is not None:
+                permits.keep(key, found.standing)
+            return found
+        decision, case = standing.decision, standing.case
+        return Answer(request=request, decision=decision, decision_id=self.ids(), case=case, standing=standing)
+
+    def _answer(self, connection: Connection, request: AccessRequest, at: datetime) -> Answer:
         decision_id, wish = self.ids(), asked(request, at)
         ordinary, case = self._decided(connection, request, wish, decision_id)
-        grant = None if ordinary.effect is Effect.PERMIT_IDENTIFIABLE else self._grant(connection, request, at)
+        if case is not None and ordinary.effect is Effect.PERMIT_IDENTIFIABLE:
+            sop_class_uid, _ = images.stored_as(connection, request.sop_instance_uid) or ("", "")
+            standing = Standing(decision=ordinary, case=case, sop_class_uid=sop_class_uid)
+            return Answer(request=request, decision=ordinary, decision_id=decision_id, case=case, standing=standing)
+        grant = self._grant(connection, request, at)
         if grant is None:
             return Answer(request=request, decision=ordinary, decision_id=decision_id, case=case)
         under_it, emergency_case = self._decided(connection, request, overriding(wish, grant), decision_id)
@@ -273,8 +262,19 @@ class Gate:
             return undecided("a fact on record can't be read", rule="UNREADABLE"), None
         return decide(case), case
 
-    def _event(self, connection: Connection, answer: Answer, at: datetime) -> AuditEvent:
+    def _entry(self, connection: Connection, answer: Answer, at: datetime) -> AuditEvent | Stencilled:
         """Return the decision's entry, and keep the facts that it rests on, so that it can be taken again."""
+        standing = answer.standing
+        if standing is None:
+            return self._event(answer, at, snapshots.keep(connection, answer.case) if answer.case else "")
+        if standing.snapshot is None:
+            standing.snapshot = snapshots.of(standing.case)
+        kept, stencil = standing.snapshot.keep(connection), standing.stencils.get(answer.request.door)
+        if stencil is None:
+            stencil = standing.stencils[answer.request.door] = self._event(answer, at, kept).stencil()
+        return stencil.entry(answer.decision_id, at)
+
+    def _event(self, answer: Answer, at: datetime, kept: str) -> AuditEvent:
         request, decision = answer.request, answer.decision
         return AuditEvent(
             id=answer.decision_id,
@@ -294,7 +294,7 @@ class Gate:
             consents=decision.consents,
             policy=self.policy.sha256,
             detail=f"recipient {request.requester.recipient} ({request.requester.audience}){said(answer.emergency)}",
-            facts=snapshots.keep(connection, answer.case) if answer.case else "",
+            facts=kept,
             request=question_as_mapping(nameless(answer.case, answer.grant)) if answer.case else {},
         )
 

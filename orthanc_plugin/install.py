@@ -54,6 +54,8 @@ from orthanc_plugin.enforcement.rest import Lane, RestDoor
 from orthanc_plugin.enforcement.reviewcalls import CALLS, PROPOSALS, REVIEWS
 from orthanc_plugin.enforcement.sdk import RestHook, Sdk, can_stream
 from orthanc_plugin.enforcement.senders import Senders
+from orthanc_plugin.enforcement.storage import StorageHooks, keep_files, open_storage
+from orthanc_plugin.enforcement.threadstates import keeping
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.sending.delivery import Courier
 from orthanc_plugin.sending.worker import Worker
@@ -94,6 +96,7 @@ class Parts:
     streams: bool
     sdk: Sdk
     heartbeat: Heartbeat
+    storage: StorageHooks | None
     at_stop: tuple[Callable[[], None], ...] = ()
     senders: Senders = field(default_factory=Senders)
     acceptances: Acceptances = field(default_factory=Acceptances)
@@ -105,7 +108,7 @@ Register = Callable[[Sdk, Parts], None]
 
 def _http(sdk: Sdk, parts: Parts) -> None:
     allow = HttpFilter(parts.services, parts.internal, parts.decisions).hook
-    sdk.RegisterIncomingHttpRequestFilter(parts.senders.noted(parts.services, allow))
+    sdk.RegisterIncomingHttpRequestFilter(keeping(parts.senders.noted(parts.services, allow)))
 
 
 def _cmove(sdk: Sdk, parts: Parts) -> None:
@@ -127,9 +130,8 @@ def _worklist(sdk: Sdk, parts: Parts) -> None:
 
 def _received(sdk: Sdk, parts: Parts) -> None:
     parts.heartbeat.also.append(Approved(parts.services, parts.archive, parts.heartbeat.stopping).file)
-    sdk.RegisterReceivedInstanceCallback(
-        Received(Intake(parts.services), parts.decisions, sdk, parts.senders, parts.acceptances).hook
-    )
+    received = Received(Intake(parts.services), parts.decisions, sdk, parts.senders, parts.acceptances)
+    sdk.RegisterReceivedInstanceCallback(keeping(received.hook))
 
 
 def _cstore(sdk: Sdk, parts: Parts) -> None:
@@ -185,11 +187,11 @@ def _change(sdk: Sdk, parts: Parts) -> None:
     lifecycle = Lifecycle(
         parts.services, parts.control, standing, parts.moves, lambda change: kinds.get(change, ""), parts.at_stop
     )
-    parts.heartbeat.also.append(lifecycle.restored.look_again)
+    parts.heartbeat.also += [lifecycle.restored.look_again, lifecycle.queue_missed]
     sdk.RegisterOnChangeCallback(lifecycle.hook)
 
 
-# Every hook Orthanc has for a way in or out; a test counts them, none is ever left out by an `if`.
+# Every hook Orthanc has for a way in or out; a test counts them, none is ever left out by an `if`. Files are no door.
 HOOKS: Final[tuple[Register, ...]] = (
     _http,
     _rest,
@@ -202,6 +204,7 @@ HOOKS: Final[tuple[Register, ...]] = (
     _cstore,
     _stored,
     _change,
+    keep_files,
 )
 
 
@@ -268,6 +271,7 @@ def around(sdk: Sdk, services: Services, environment: Mapping[str, str]) -> Arou
     """Return what is known beside the configuration files."""
     return Around(
         proxied=services.proxy is not None,
+        storage=services.settings.storage,
         environment=environment,
         today=hospital_day(services.clock()),
         arguments=tuple(sdk.GetCommandLineArgument(at) for at in range(sdk.GetCommandLineArgumentsCount())),
@@ -290,6 +294,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
         sdk.LogWarning(f"Consentgate: {finding}")
     settings = services.settings
     internal = internal_credentials(configuration, settings.orthanc.user)
+    storage = open_storage(services, environment, storage_folder(configuration))
     boot_file = settings.path(settings.orthanc.boot_secret)
     write_boot_file(boot_file, internal, storage_folder(configuration), network(configuration))
     table_file = write_table(settings)
@@ -323,6 +328,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
         streams=can_stream(sdk, configuration),
         sdk=sdk,
         heartbeat=heartbeat,
+        storage=storage,
         at_stop=tuple(at_stop),
     )
 

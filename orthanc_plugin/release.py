@@ -49,7 +49,7 @@ class Context:
         justified: whether the reason for this release is on record: a grant of emergency access, or the decision that
             a disclosure is in the public interest.
         open_tasks: the work that is on somebody's list because of this very release.
-        document: whether it is a document, such as the signed consent form, and no picture.
+        document: whether it is a document, such as the signed consent form, that wasn't checked for whoever asks.
     """
 
     binding: Binding

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -18,24 +19,16 @@ from orthanc_plugin.clock import Clock, Ids, Ticks, elapsed
 from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.config.proxy import Proxy
-from orthanc_plugin.config.settings import FromCommand, InEnvironment, KeyPlace, Settings, load_settings
-from orthanc_plugin.deid.keys import (
-    FIRST,
-    RENAME,
-    CommandKey,
-    EnvironmentKey,
-    FileKey,
-    KeyRing,
-    KeySource,
-    read_key,
-)
+from orthanc_plugin.config.settings import Settings, load_settings
+from orthanc_plugin.deid.keys import FIRST, RENAME, FileKey, KeyRing, read_key
 from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Gate
 from orthanc_plugin.lifecycle import linkage, policies
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.lifecycle.keysources import key_source
 from orthanc_plugin.lifecycle.linkage import Leaving, LinkageError
-from orthanc_plugin.policy.access import nobody_else
+from orthanc_plugin.policy.access import EVERY_CHECK, nobody_else
 from orthanc_plugin.policy.model import Anonymisable, Effect, Obligation
 from orthanc_plugin.policy.reviewing import OTHERS
 from orthanc_plugin.registry import access, consentrows, images, ledger, pseudonymkeys, reviews, tasks
@@ -47,6 +40,11 @@ from orthanc_plugin.registry.spool import Spool
 from orthanc_plugin.registry.trail import Trail, append
 from orthanc_plugin.release import DOCUMENTS, Context, Release, Released
 from orthanc_plugin.retention import withdrawals
+
+# Met by the binding and the door alone, whatever was found or done about the picture.
+SETTLED: Final = frozenset(
+    {Obligation.RECORD_DISCLOSURE, Obligation.SECURE_CHANNEL, Obligation.RESTRICT_VIEW, Obligation.MINIMUM_NECESSARY}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +92,13 @@ class Services:
         with self.database.reading() as connection:
             return self.context_in(connection, answer, binding)
 
-    def context_in(self, connection: Connection, answer: Answer, binding: Binding) -> Context:
-        """Return the same as the caller's own transaction sees it."""
+    def context_in(
+        self, connection: Connection, answer: Answer, binding: Binding, *, as_stored: bool = False
+    ) -> Context:
+        """Return the same as the caller's own transaction sees it; ``as_stored`` where the door can give no copy."""
+        if answer.standing is not None and SETTLED.issuperset(answer.decision.obligations):
+            document = answer.standing.sop_class_uid.startswith(DOCUMENTS)  # met by the binding, or by nothing at all
+            return Context(binding=binding, as_stored=as_stored, recordable=True, document=document)
         uid, grant = answer.request.sop_instance_uid, answer.grant
         sop_class_uid, sha256 = images.stored_as(connection, uid) or ("", "")
         found, on_lists, alone = None, frozenset[str](), False
@@ -116,10 +119,11 @@ class Services:
             own=found is not None and self.gate.is_own(found, answer.request.requester),
             alone=alone,
             harmless=Obligation.SERIOUS_HARM_CHECK in (checked or ()),
+            as_stored=as_stored,
             recordable=True,
             justified=grant is not None or answer.purpose == Purpose.PUBLIC_INTEREST,
             open_tasks=on_lists,
-            document=sop_class_uid.startswith(DOCUMENTS),
+            document=sop_class_uid.startswith(DOCUMENTS) and not EVERY_CHECK.issubset(checked or ()),
         )
 
     def disclose(self, answer: Answer, released: Released) -> str:
@@ -301,7 +305,7 @@ def _keys(settings: Settings, policy: Policy, environment: Mapping[str, str]) ->
         ConfigurationError: a file can't be used, or a domain that somebody is bound to has no key.
     """
     places = {FIRST: settings.keys.pseudonym, **settings.keys.more}
-    sources = {name: _source(place, settings, environment) for name, place in places.items()}
+    sources = {name: key_source(place, settings, environment) for name, place in places.items()}
     ring = KeyRing(sources, policy.pseudonym_keys, settings.keys.retired)
     profiles = (policy.profile(binding.profile or "") for binding in policy.bindings)
     domains = {*policy.pseudonym_keys, *(profile.pseudonym_domain for profile in profiles if profile)}
@@ -311,12 +315,6 @@ def _keys(settings: Settings, policy: Policy, environment: Mapping[str, str]) ->
         if isinstance(source, FileKey) and name not in settings.keys.retired:
             ring.key(name)
     return ring
-
-
-def _source(place: KeyPlace, settings: Settings, environment: Mapping[str, str]) -> KeySource:
-    if isinstance(place, InEnvironment):
-        return EnvironmentKey(place.environment, environment)
-    return CommandKey(place.command, place.seconds) if isinstance(place, FromCommand) else FileKey(settings.path(place))
 
 
 def _require_custodians(policy: Policy, vault: Vault) -> None:

@@ -16,7 +16,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +24,16 @@ from urllib.parse import quote, unquote
 
 from demo.peers import HOST
 from orthanc_plugin.enforcement.exits import ROUTES
-from tests.integration.doorways import Doors, filled_doors
+from orthanc_plugin.enforcement.openapi import SCHEMAS
+from tests.integration.doorways import ACCOUNTS as ADDED
+from tests.integration.doorways import CARE_TEAM, Doors, filled_doors
 from tests.integration.needles import found, pictures
 from tests.versions.openapi import stored
 
-ACCOUNTS = ("", "derm", "porter", "teacher", "admin", "epr", "governance", "sender", "registrar", "consentgate")
-SHOWN_NOTHING = ("", "teacher", "admin", "epr", "governance", "sender", "registrar", "consentgate")
+OF_DEMO = ("derm", "teacher", "uploader", "admin", "epr", "governance")
+# Nobody, whom nobody bound, and whoever policy.toml binds.
+ACCOUNTS = ("", "consentgate", *OF_DEMO, *ADDED)
+SHOWN_NOTHING = tuple(each for each in ACCOUNTS if each not in CARE_TEAM or each == "sender")
 # What would change what is permitted: a door that opens after that has not leaked.
 LEFT_ALONE = ("/consentgate/break-glass", "/tools/shutdown", "/tools/reset")
 FAILED = 500
@@ -95,6 +99,7 @@ class Maker:
         described = {route for each in stored().values() for route in each}
         self.routes = sorted(described | {f"{row.method} {row.path}" for row in ROUTES})
         self.fields = sorted({name for each in stored().values() for body in each.values() for name in body or ()})
+        self.our_fields = sorted({name for each in SCHEMAS.values() for name in _properties(each)})
 
     def request(self) -> Request:
         """Return the next request."""
@@ -179,13 +184,22 @@ class Maker:
             return self.random.choice((b"", b"[]", b"{", b"null", self.random.randbytes(64), self._value().encode()))
         if shape < 0.25:
             return json.dumps(named).encode()
-        body = {name: self.random.choice(VALUES) for name in self.random.sample(self.fields, self.random.randrange(5))}
+        fields = self.random.choice((self.fields, self.our_fields))
+        values = (*VALUES, *named, *self.texts)
+        body = {name: self.random.choice(values) for name in self.random.sample(fields, self.random.randrange(5))}
+        if fields is self.our_fields and self.random.random() < 0.8:
+            return json.dumps(body).encode()
         body |= {"Resources": named, "Level": self.random.choice(("Patient", "Study", "Series", "Instance"))}
         query = {
             self.random.choice(("PatientID", "PatientName", "StudyInstanceUID")): self.random.choice(("*", "D*", ""))
         }
         body |= {"Query": query} if self.random.random() < 0.6 else {}
         return json.dumps(body).encode()
+
+
+def _properties(schema: Mapping[str, object]) -> Iterable[str]:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else ()
 
 
 def send(doors: Doors, account: str, request: Request) -> tuple[int, bytes]:

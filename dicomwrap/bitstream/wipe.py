@@ -65,10 +65,12 @@ def wiped(stream: bytes, rectangles: Sequence[Rectangle]) -> bytes:
     """
     frame = parse(stream).frame
     _, height = unit(frame)
-    strips = _strips(rewritten(stream, *_BY_ROWS))
+    tallest = max(rectangles, key=lambda each: each.height, default=None)  # most rows: blanked while all are written
+    wipe = () if tallest is None else ("-wipe", _place(tallest, tallest.top))
+    strips = _strips(rewritten(stream, *_BY_ROWS, *wipe))
     if len(strips.rows) != -(-frame.rows // height):
         raise DamagedPhotographError("The stream written anew hasn't the rows that its header tells")
-    for rectangle in rectangles:
+    for rectangle in (each for each in rectangles if each is not tallest):
         strips = _without(strips, rectangle, height)
     return strips.stream()
 
@@ -108,12 +110,15 @@ def _strips(stream: bytes) -> _Strips:
     return _Strips(head=stream[: scans[0].start], tall=header.body + 1, rows=rows)
 
 
+def _place(rectangle: Rectangle, top: int) -> str:
+    return f"{rectangle.width}x{rectangle.height}+{rectangle.left}+{top}"
+
+
 def _without(strips: _Strips, rectangle: Rectangle, height: int) -> _Strips:
     first, after = rectangle.top // height, -(-rectangle.bottom // height)
     whole = int.from_bytes(strips.head[strips.tall : strips.tall + 2], "big")
     part = strips.part(first, after, min(after * height, whole) - first * height)
-    place = f"{rectangle.width}x{rectangle.height}+{rectangle.left}+0"
-    blank = _strips(rewritten(part.stream(), *_BY_ROWS, "-wipe", place))
+    blank = _strips(rewritten(part.stream(), *_BY_ROWS, "-wipe", _place(rectangle, 0)))
     if blank.head != part.head or len(blank.rows) != after - first:
         raise DamagedPhotographError("A part of the stream could not be blanked")
     return replace(strips, rows=strips.rows[:first] + blank.rows + strips.rows[after:])

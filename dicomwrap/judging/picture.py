@@ -50,13 +50,18 @@ def picture_findings(dataset: Dataset) -> Iterator[Finding]:
     if syntax.retired:
         yield error("RETIRED_TRANSFER_SYNTAX", f"TransferSyntaxUID: {syntax.words}; readers needn't know it")
     yield from _colour_model(dataset, syntax)
+    yield from encapsulation_findings(dataset, syntax)
+    if syntax.encapsulated == dataset["PixelData"].is_undefined_length:
+        yield from _READERS[syntax.coding](dataset, syntax)
+
+
+def encapsulation_findings(dataset: Dataset, syntax: TransferSyntax) -> Iterator[Finding]:
+    """Say where the picture isn't stored in fragments as its transfer syntax has it, or is and shouldn't be."""
     if syntax.encapsulated != dataset["PixelData"].is_undefined_length:
         said = "fragments" if syntax.encapsulated else "no fragments"
         yield error("ENCAPSULATION", f"PixelData: the transfer syntax ({syntax.words}) has {said}")
-        return
-    if syntax.encapsulated:
+    elif syntax.encapsulated:
         yield from _encapsulation(dataset)
-    yield from _READERS[syntax.coding](dataset, syntax)
 
 
 def transfer_syntax_uid(dataset: Dataset) -> str:

@@ -6,8 +6,10 @@ Knows pynetdicom and A-ASSOCIATE (PS3.8 section 9.3). Must not know what is done
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
@@ -17,6 +19,8 @@ from pynetdicom.presentation import PresentationContext
 from dicomwrap.errors import PeerError
 from dicomwrap.sending.node import Caller, Node
 from dicomwrap.sending.words import rejection_words
+
+MOMENT: Final = 0.5  # seconds
 
 
 def entity(caller: Caller) -> AE:
@@ -71,7 +75,20 @@ def association(
         yield made
     finally:
         if made.is_established:
-            made.release()
+            release(made)
+
+
+def release(made: Association) -> None:
+    """Release an association, and wait no longer than it lives.
+
+    pynetdicom waits until its reactor pauses; one that has ended just then, because the peer did, never does. What
+    waits for it is left behind.
+    """
+    releasing = threading.Thread(target=made.release, daemon=True)
+    releasing.start()
+    while releasing.is_alive() and made.is_alive():
+        releasing.join(MOMENT)
+    releasing.join(MOMENT)
 
 
 def prepare(made: Association, seconds: float) -> None:

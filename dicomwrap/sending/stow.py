@@ -114,6 +114,12 @@ def outcome(uid: str, status: int, body: bytes) -> tuple[bool, int, str]:
     return True, status, status_words(warning) if warning else ""
 
 
+def is_listed(uid: str, body: bytes) -> bool:
+    """Tell whether an answer can be read to its end, and says that this instance was stored."""
+    referenced, failed = _outcomes(body)
+    return uid in referenced and uid not in failed
+
+
 def _client(service: Service) -> httpx.Client:
     try:
         verify = ssl.create_default_context(cafile=service.ca)

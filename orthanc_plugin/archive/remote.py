@@ -210,6 +210,17 @@ class RemoteControl(_Remote):
         """
         return str(self._told("/consentgate/health").get("policy", ""))
 
+    def commitment(self, transaction_uid: str) -> dict[str, object] | None:
+        """Return what a node has reported to Orthanc's DICOM port in answer to a request of ours, None when nothing.
+
+        Raises:
+            ArchiveError: Orthanc doesn't say.
+        """
+        try:
+            return self._told(f"/storage-commitment/{transaction_uid}")
+        except NotInArchiveError:
+            return None
+
     def _told(self, path: str) -> dict[str, object]:
         found: dict[str, object] = json.loads(self._asked("GET", path))
         return found

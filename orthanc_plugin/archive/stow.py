@@ -8,12 +8,18 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from dicomwrap.sending.stow import outcome
+from dicomwrap.sending.stow import is_listed, outcome
 from orthanc_plugin.archive.port import NotTakenError
 from orthanc_plugin.archive.storescu import Parcel
 from orthanc_plugin.archive.webline import Server, WebLine
 
 STUDIES: Final = "/studies"
+
+
+class NotListedError(NotTakenError):
+    """The service answered, and did not say that it has this one; nobody knows whether it has."""
+
+    remedy = "See that the service answers in DICOM JSON and lists what it stored (PS3.18 section 10.5.3)."
 
 
 class StowScu:
@@ -52,6 +58,8 @@ class StowScu:
         stored, _, said = outcome(uid, status, body)
         if not stored:
             raise NotTakenError(f"The service does not take the object: {said}.")
+        if not is_listed(uid, body):
+            raise NotListedError("The service's answer breaks off, or does not list the object as stored.")
         return said
 
     @property

@@ -163,9 +163,12 @@ class Association:
         return left
 
     def _write(self, content: bytes) -> None:
+        """Send all; over TLS ``sendall`` would give the peer the whole time anew for each record that it takes."""
+        left = memoryview(content)
         try:
-            self._socket.settimeout(self._left())
-            self._socket.sendall(content)
+            while left:
+                self._socket.settimeout(self._left())
+                left = left[self._socket.send(left) :]
         except OSError as error:
             raise PeerSilentError(f"The node breaks off ({type(error).__name__}).") from error
 

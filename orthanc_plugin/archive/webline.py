@@ -114,6 +114,9 @@ class WebLine:
         if len(body) > LARGEST_ANSWER:
             self.close()
             raise BrokenLineError("The server's answer is longer than any.")
+        if answer.length:  # of what was announced; http.client says nothing of it
+            self.close()
+            raise BrokenLineError("The server breaks off in the middle of its answer.")
         return answer.status, body
 
     def reach(self) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum, unique
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 # Made once: an entry is written at every access.
 canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
@@ -97,6 +97,41 @@ class AuditEvent:
         """Return the entry as canonical JSON: sorted keys, no spaces, so that its digest is well defined."""
         return canonical(dict(zip(FIELDS, VALUES(self), strict=True)) | {"at": self.at.isoformat()})
 
+    def stencil(self) -> Stencil:
+        """Return what all entries have in common that differ from this one in nothing but their id and moment."""
+        said = dict(zip(FIELDS, VALUES(self), strict=True))
+        before, between, after = (
+            canonical({name: said[name] for name in names})[1:-1] for names in (BEFORE_AT, UNTIL_ID, AFTER_ID)
+        )
+        return Stencil(f'{{{before},"at":"', f'",{between},"id":', f",{after}}}")
+
 
 FIELDS: Final = tuple(field.name for field in fields(AuditEvent))
 VALUES: Final = attrgetter(*FIELDS)
+BEFORE_AT: Final = tuple(name for name in FIELDS if name < "at")
+UNTIL_ID: Final = tuple(name for name in FIELDS if "at" < name < "id")
+AFTER_ID: Final = tuple(name for name in FIELDS if name > "id")
+
+
+class Stencil(NamedTuple):
+    """The text of an entry around its moment and its id."""
+
+    before: str
+    between: str
+    after: str
+
+    def entry(self, event_id: str, at: datetime) -> Stencilled:
+        """Return the entry of this id and moment."""
+        text = f"{self.before}{at.isoformat()}{self.between}{canonical(event_id)}{self.after}"
+        return Stencilled(event_id, text)
+
+
+class Stencilled(NamedTuple):
+    """An entry that is written already."""
+
+    id: str
+    text: str
+
+    def body(self) -> str:
+        """Return its canonical JSON."""
+        return self.text

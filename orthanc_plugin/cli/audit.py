@@ -36,7 +36,9 @@ from orthanc_plugin.registry import (
     retentionfacts,
     retentionschedules,
     reviews,
+    storagekeys,
     stubs,
+    transfers,
 )
 from orthanc_plugin.registry.consentrows import recorders
 from orthanc_plugin.registry.engine import Database, open_database
@@ -52,6 +54,7 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "disclosure": (ledger.SEAL, ledger.seals),
     "recall": (recalls.SEAL, recalls.seals),
     "disclosure's end": (ledger.END_SEAL, ledger.end_seals),
+    "disclosure's mark": (ledger.MARK_SEAL, ledger.mark_seals),
     "authority": (authorities.SEAL, authorities.seals),
     "emergency access": (breakglass.SEAL, breakglass.seals),
     "capture stop": (captures.SEAL, captures.seals),
@@ -75,7 +78,10 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "disposition approval": (plans.APPROVAL_SEAL, plans.approval_seals),
     "disposition outcome": (disposals.SEAL, disposals.seals),
     "disposition stub": (stubs.SEAL, stubs.seals),
+    "disposition transfer": (transfers.SEAL, transfers.seals),
     "policy version": (policyversions.SEAL, policyversions.seals),
+    "storage site key": (storagekeys.SEAL, storagekeys.seals),
+    "destroyed data key": (storagekeys.DESTROYED_SEAL, storagekeys.destroyed_seals),
     "disposition certificate": (certifying.SEAL, certifying.seals),
 }
 UNSEALED_ONCE: Final = frozenset({"disclosure"})  # by version 0.1
@@ -128,10 +134,10 @@ def _newest(words: Iterable[str], seal: str) -> dict[str, str]:
 def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> None:
     """Prove the trail whole: every entry follows the one before it, every signed head is met, no record was changed.
 
-    The records that the trail seals are consents, reviews with who asked for them, disclosures and how they ended,
-    authorities, emergency access, stopped captures, devices and operators, requests for subject access with their
-    checks, pseudonym keys in use, linkage reviews with who was refused, re-identifications, versions of the policy, and
-    what people or feeds changed of a patient or picture.
+    The records that the trail seals are consents, reviews with who asked for them, disclosures with how they ended and
+    what they were marked as, authorities, emergency access, stopped captures, devices and operators, requests for
+    subject access with their checks, pseudonym keys in use, linkage reviews with who was refused, re-identifications,
+    versions of the policy, and what people or feeds changed of a patient or picture.
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()

@@ -12,12 +12,17 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from threading import Event
+from typing import Final
 
 import click
 
 from orthanc_plugin.cli.common import LONGEST_NAME, json_option, services, told
 from orthanc_plugin.sending.courier import Turn
 from orthanc_plugin.sending.post import Post
+
+# How long one thread may compute while others wait for the interpreter. With Python's own 5 ms the thread that
+# sends, which waits for the network a dozen times a picture, would each time wait for the one that makes ready.
+SWITCH_SECONDS: Final = 0.0005
 
 
 class StderrLog(logging.Handler):
@@ -46,6 +51,7 @@ def courier(*, once: bool, name: str | None, as_json: bool) -> None:
     stop = Event()
     for stopping in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stopping, lambda *_: stop.set())
+    sys.setswitchinterval(SWITCH_SECONDS)
     chosen = (name or f"{socket.gethostname()}-{os.getpid()}")[-LONGEST_NAME:]
     Post(services, chosen, _teller(as_json=as_json), stop).work(once=once)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -15,17 +16,19 @@ from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.fhir.account import to_fhir
 from orthanc_plugin.lifecycle import accounts
 from orthanc_plugin.lifecycle.accountpages import WRITERS
+from orthanc_plugin.lifecycle.accountpdf import as_pdf
 from orthanc_plugin.lifecycle.accounts import Account, Narrowing
 from orthanc_plugin.registry import patients
 from orthanc_plugin.services import Services
 
 DAY: Final = click.DateTime(["%Y-%m-%d"])
-FORMATS: Final = (*WRITERS, "fhir")
+PDF: Final = "pdf"
+FORMATS: Final = (*WRITERS, PDF, "fhir")
 ONE: Final = "Say whose or which disclosures: one of --patient, --recipient and --image."
 
 
 def written(shared: Services, account: Account, form: str) -> str:
-    """Return an account in one of ``FORMATS``."""
+    """Return an account in one of ``FORMATS`` that is text."""
     now, organization = shared.clock(), shared.policy.intake.default_issuer or "The hospital"
     if form == "fhir":
         return json.dumps(to_fhir(account, now, organization), indent=2) + "\n"
@@ -73,12 +76,17 @@ def disclosures(
 ) -> None:
     """Say who has had which photographs, for what, when, and what they hold now.
 
-    As text and as a page (html) it is written for the patient; csv and json have every column, fhir is a Bundle of
-    AuditEvent and Provenance (R4).
+    As text, as a page (html) and as pdf it is written for the patient; csv and json have every column, fhir is a Bundle
+    of AuditEvent and Provenance (R4). A pdf goes to a file: redirect the output.
     """
     shared = services()
+    if form == PDF and not as_json and sys.stdout.isatty():
+        raise click.UsageError("A PDF is no text for a terminal: redirect the output to a file.")
     read = _asked(shared, patient, issuer, recipient, image)
     narrowing = Narrowing(since=since.date() if since else None, until=until.date() if until else None, live=live)
     with shared.database.reading() as connection:
         account = read(connection, narrowing)
-    click.echo(written(shared, account, "json" if as_json else form), nl=False)
+    if form == PDF and not as_json:
+        click.echo(as_pdf(account, hospital_day(shared.clock())), nl=False)
+    else:
+        click.echo(written(shared, account, "json" if as_json else form), nl=False)

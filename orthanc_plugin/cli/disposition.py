@@ -29,7 +29,7 @@ from orthanc_plugin.registry import plans as planned
 from orthanc_plugin.registry import retentionschedules
 from orthanc_plugin.registry.disposals import Outcome, State
 from orthanc_plugin.registry.plans import Action
-from orthanc_plugin.retention import certifying, deciding
+from orthanc_plugin.retention import certifying, deciding, lining
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.execution import Execution
 from orthanc_plugin.retention.interim import Memory, clear
@@ -65,10 +65,28 @@ class InForce:
 def plan(by: str, as_json: bool) -> None:
     """Propose what is past its date; nothing is destroyed. The same day gives the same plan."""
     shared = services()
-    found, new = propose(shared.database, shared.act(by, DOOR), Records(schedule=InForce()))
+    found = propose(shared.database, shared.act(by, DOOR), Records(schedule=InForce()))
     shared.sign_head()
-    made = "Made" if new else "Made before today, and unchanged:"
-    say({**asdict(found), "new": new}, f"{made} plan {found.plan_id}: {found.lines} record(s).", as_json=as_json)
+    made = "Made" if found.new else "Made before today, and unchanged:"
+    sentence = f"{made} plan {found.plan.plan_id}: {found.plan.lines} record(s); {found.reckoned} reckoned anew."
+    say({**asdict(found.plan), "new": found.new, "reckoned": found.reckoned}, sentence, as_json=as_json)
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Every record, also those of which nothing has changed.")
+@by_option
+@json_option
+@told
+def refresh(everything: bool, by: str, as_json: bool) -> None:
+    """Reckon the dates anew of records of which something has changed, so that the next plan is quick.
+
+    A plan does so by itself; nothing depends on it.
+    """
+    shared, records = services(), Records(schedule=InForce())
+    if everything:
+        lining.outdate(shared.database, records)
+    done = lining.refresh(shared.database, shared.act(by, DOOR), records)
+    say({"reckoned": done}, f"{done} record(s) reckoned anew.", as_json=as_json)
 
 
 @click.command()
@@ -102,7 +120,8 @@ def show_(plan_id: str, words: bool, as_json: bool) -> None:
 def _decision(taken: planned.Decision | None) -> str:
     if taken is None:
         return ""
-    return f"{taken.action}{f' {taken.until}' if taken.until else ''} by {taken.decided_by}: {taken.reason}"
+    where = f" {taken.until}" if taken.until else f" to {taken.place}" if taken.place else ""
+    return f"{taken.action}{where} by {taken.decided_by}: {taken.reason}"
 
 
 @click.command()
@@ -110,21 +129,26 @@ def _decision(taken: planned.Decision | None) -> str:
 @click.argument("lines")
 @click.argument("action", type=click.Choice([*Action]))
 @click.argument("until", type=click.DateTime(["%Y-%m-%d"]), required=False)
+@click.option(
+    "--to", "place", default="", help="The place of deposit that a TRANSFER goes to, as policy.toml names it."
+)
 @reason_option
 @by_option
 @json_option
 @told
-def decide(plan_id: str, lines: str, action: str, until: datetime | None, reason: str, by: str, as_json: bool) -> None:
+def decide(
+    plan_id: str, lines: str, action: str, until: datetime | None, place: str, reason: str, by: str, as_json: bool
+) -> None:
     """Decide on LINES of PLAN_ID: numbers such as 3 or 1,4-9, or a rule's id for all of its lines.
 
-    There is no default. RETAIN_UNTIL needs the last day, as YYYY-MM-DD.
+    There is no default. RETAIN_UNTIL needs the last day, as YYYY-MM-DD; TRANSFER needs --to.
     """
     shared = services()
     with shared.database.writing() as connection:
         chosen = _chosen(lines) or tuple(planned.numbers_of(connection, plan_id, lines))
         day = until.date() if until else None
         act, schedule = shared.act(by, DOOR), scheduling.in_force(connection)
-        deciding.decide(connection, act, plan_id, chosen, Action(action), reason, schedule, day)
+        deciding.decide(connection, act, plan_id, chosen, Action(action), reason, schedule, day, place)
     shared.sign_head()
     say({"plan_id": plan_id, "lines": chosen, "action": action}, f"{len(chosen)} line(s): {action}.", as_json=as_json)
 

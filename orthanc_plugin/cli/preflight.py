@@ -51,7 +51,7 @@ def preflight(configuration: Path, as_json: bool) -> None:
 def _findings(configuration: Path, settings: Settings, policy: Policy, clock: Clock) -> tuple[Finding, ...]:
     running = _running(settings)
     has = _has(running.version()) if running else every_version
-    around = Around(proxied=settings.proxy is not None, today=hospital_day(clock()), has=has)
+    around = Around(proxied=settings.proxy is not None, storage=settings.storage, today=hospital_day(clock()), has=has)
     written = findings(read_configuration(configuration, os.environ), policy, around)
     if running is None:
         click.echo("No Orthanc runs on these settings; only the files were checked.", err=True)

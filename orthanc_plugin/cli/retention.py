@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from orthanc_plugin.cli.common import told
-from orthanc_plugin.cli.disposition import apply_, approve, decide, plan, plans, show_, undo
+from orthanc_plugin.cli.disposition import apply_, approve, decide, plan, plans, refresh, show_, undo
 from orthanc_plugin.cli.dispositionreports import destroyed, reconcile, report
+from orthanc_plugin.cli.factpull import pull
 from orthanc_plugin.cli.retentionfacts import facts
 from orthanc_plugin.cli.retentionschedule import schedule as schedules
 from orthanc_plugin.config.schedulefile import load_schedule, shipped
@@ -31,9 +32,10 @@ def retention() -> None:
     """Keep as long as the law says, not longer (docs/retention.md)."""
 
 
+facts.add_command(pull)
 retention.add_command(facts)
 retention.add_command(schedules)
-for each in (plan, plans, show_, decide, approve, undo, apply_, reconcile, report, destroyed):
+for each in (plan, plans, refresh, show_, decide, approve, undo, apply_, reconcile, report, destroyed):
     retention.add_command(each)
 
 

@@ -1,4 +1,4 @@
-"""``consentgate review list | open | propose | redact | confirm | reject``: what people find in pictures."""
+"""``consentgate review list | open | propose | outline | redact | confirm | reject``: what people find in pictures."""
 
 from __future__ import annotations
 
@@ -133,6 +133,25 @@ def propose(image: str, profile: str, by: str, as_json: bool) -> None:
     said = desks.proposals(drafted)
     sentence = "; ".join([*said, *(f"region {','.join(map(str, each))}" for each in drafted.regions)])
     say(_told(drafted, regions=drafted.regions, proposals=said), sentence, as_json=as_json)
+
+
+@review.command()
+@image_argument
+@profile_option(required=True)
+@out_option
+@by_option
+@json_option
+@told
+def outline(image: str, profile: str, out: Path, by: str, as_json: bool) -> None:
+    """Write IMAGE, which you have open, whole: lines about what you set, broken ones about what detectors proposed.
+
+    It is no picture as it would leave, so a confirmation still needs a look at that.
+    """
+    with _desk(image, profile, by) as desk:
+        picture = desk.outlined()
+        _write(picture, out)
+    more = {"image": image, "profile": profile, "reviewer": by, "out": str(out), "media": picture.media}
+    say(more, f"Outlined: {out} ({picture.media}). Delete it when you have looked.", as_json=as_json)
 
 
 def _box(value: str) -> Box:

@@ -1,4 +1,8 @@
-"""``consentgate route list | test``: the routes of policy.toml, and what they would do with a picture or a case."""
+"""``consentgate route list | test``: the routes in force, and what they would do with a picture or a case.
+
+The policy is the one that the courier takes: what was activated, policy.toml as long as nothing was. Where the running
+Orthanc has another, so that the courier waits, it is said.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from pathlib import Path
 from typing import Final
 
 import click
+from sqlalchemy import make_url
 
 from orthanc_plugin.archive.remote import RemoteControl, read_credentials
 from orthanc_plugin.cli import outbox
@@ -19,18 +25,36 @@ from orthanc_plugin.clock import LONDON, hospital_day
 from orthanc_plugin.config.policyfile import Policy, load_policy
 from orthanc_plugin.config.settings import Settings, load_settings
 from orthanc_plugin.enforcement.routetrial import Channels, Trial, chosen, of_case, of_image
-from orthanc_plugin.errors import ArchiveError, ConsentgateError
+from orthanc_plugin.errors import ArchiveError, ConsentgateError, RegistryError
+from orthanc_plugin.lifecycle import policies
 from orthanc_plugin.policy.casefields import CaseError
 from orthanc_plugin.policy.cases import parse_case
 from orthanc_plugin.policy.explain import OBLIGATION_WORDS
 from orthanc_plugin.policy.routing import DAYS, Route, Window
 from orthanc_plugin.policy.routingcases import parse_routed
+from orthanc_plugin.registry.engine import Database, open_database
 
 UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
 COLUMNS: Final = ("route", "recipient", "purpose", "standing", "conditions", "triggers", "window", "priority", "owner")
 DRY_RUN: Final = "A dry run: nothing was recorded and nothing was sent."
 NO_ROUTE: Final = "policy.toml has no route."
+ANOTHER: Final = "Orthanc runs on another policy than this one; the courier sends nothing until it is restarted."
+UNKNOWN: Final = "The registry can't be asked which policy was activated, so these are the routes of policy.toml."
 Trials = tuple[Trial, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """The policy whose routes are shown.
+
+    Attributes:
+        known: whether the registry has said that no other was activated.
+        orthanc_agrees: whether the running Orthanc has the same; None when none runs.
+    """
+
+    policy: Policy
+    known: bool = True
+    orthanc_agrees: bool | None = None
 
 
 class RouteCaseError(ConsentgateError):
@@ -54,6 +78,8 @@ route.add_command(outbox.retry)
 def list_(as_json: bool) -> None:
     """List the routes, with what each asks of a picture and whether it sends anything."""
     shared = services()
+    if not as_json:
+        _tell(_basis(shared.settings, shared.policy))
     routes = sorted(shared.policy.routes, key=lambda each: (-each.priority, each.name))
     rows = [_listed(shared.policy, each, shared.clock()) for each in routes]
     show(rows, COLUMNS, as_json=as_json, empty=NO_ROUTE)
@@ -72,23 +98,24 @@ def test(what: str, name: str | None, as_json: bool) -> None:
     """
     if UID.fullmatch(what):
         shared = services()
-        routes = chosen(shared.policy, name)
+        basis, routes = _basis(shared.settings, shared.policy), chosen(shared.policy, name)
         found, many = [(what, of_image(shared, what, routes, _channels(shared.settings)))], False
     else:
-        value = _read(what)
-        found, many = _cases(value if isinstance(value, list) else [value], name), isinstance(value, list)
+        value, (settings, basis) = _read(what), _configured()
+        listed, many = (value, True) if isinstance(value, list) else ([value], False)
+        found = _cases(settings, basis.policy, listed, name)
     if as_json:
-        answers = [_answer(subject, trials) for subject, trials in found]
+        answers = [_answer(subject, trials, basis) for subject, trials in found]
         click.echo(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
         return
     click.echo(DRY_RUN)
+    _tell(basis)
     for subject, trials in found:
         click.echo("\n".join(_sentences(subject, trials)))
 
 
-def _cases(values: list[object], name: str | None) -> list[tuple[str, Trials]]:
+def _cases(settings: Settings, policy: Policy, values: list[object], name: str | None) -> list[tuple[str, Trials]]:
     """Return what the routes would do with each case."""
-    settings, policy = _configured()
     routes, channels = chosen(policy, name), _channels(settings)
     found: list[tuple[str, Trials]] = []
     for at, each in enumerate(values):
@@ -112,11 +139,45 @@ def _read(source: str) -> object:
     return value
 
 
-def _configured() -> tuple[Settings, Policy]:
-    """Return settings and policy; neither a database nor Orthanc is needed for them."""
+def _configured() -> tuple[Settings, Basis]:
+    """Return settings and the policy in force; neither a database nor Orthanc is needed for them."""
     path = click.get_current_context().find_root().params.get("settings")
     settings = load_settings(Path(path or "settings.toml"), os.environ)
-    return settings, load_policy(settings.path(settings.policy.file))
+    written = load_policy(settings.path(settings.policy.file))
+    try:
+        return settings, _basis(settings, policies.in_force(_registry(settings.database_url()), written))
+    except RegistryError:
+        return settings, replace(_basis(settings, written), known=False)
+
+
+def _registry(url: str) -> Database:
+    """Return the registry if it is there; a dry run makes none.
+
+    Raises:
+        RegistryError: it isn't.
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        raise RegistryError("There is no registry yet.")
+    return open_database(url)
+
+
+def _basis(settings: Settings, policy: Policy) -> Basis:
+    """Hold a policy against that of the running Orthanc."""
+    try:
+        credentials = read_credentials(settings.path(settings.orthanc.boot_secret), settings.orthanc.user)
+        in_orthanc = RemoteControl(settings.orthanc.url, credentials).policy()
+    except ArchiveError:  # none runs here, or its doors are shut
+        return Basis(policy=policy)
+    return Basis(policy=policy, orthanc_agrees=in_orthanc == policy.sha256)
+
+
+def _tell(basis: Basis) -> None:
+    """Say what a reader of the routes can't see."""
+    if not basis.known:
+        click.echo(UNKNOWN)
+    if basis.orthanc_agrees is False:
+        click.echo(ANOTHER)
 
 
 def _channels(settings: Settings) -> Channels:
@@ -176,8 +237,15 @@ def _hours(window: Window | None) -> str:
     return f"{days} {window.since:%H:%M} to {window.until:%H:%M}"
 
 
-def _answer(subject: str, trials: Trials) -> dict[str, object]:
-    return {"id": subject, "dry_run": True, "routes": [_row(each) for each in trials]}
+def _answer(subject: str, trials: Trials, basis: Basis) -> dict[str, object]:
+    return {
+        "id": subject,
+        "dry_run": True,
+        "policy": basis.policy.sha256,
+        "policy_known_to_be_in_force": basis.known,
+        "orthanc_agrees": basis.orthanc_agrees,
+        "routes": [_row(each) for each in trials],
+    }
 
 
 def _row(trial: Trial) -> dict[str, object]:

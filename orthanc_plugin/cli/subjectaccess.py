@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ from orthanc_plugin.enforcement.owncopy import DOOR, OwnCopy
 from orthanc_plugin.enforcement.running import archive
 from orthanc_plugin.lifecycle import subjectaccess as requests
 from orthanc_plugin.lifecycle.accounts import pictures
-from orthanc_plugin.lifecycle.ownfolder import own_folder
+from orthanc_plugin.lifecycle.ownfolder import OwnFolder, own_folder
+from orthanc_plugin.lifecycle.ownzip import OwnZip, PassphraseError, own_zip, require_long
 from orthanc_plugin.lifecycle.people import key
 from orthanc_plugin.lifecycle.subjectaccess import Asking
 from orthanc_plugin.policy.access import ASKERS, EACH_PICTURE, CheckKind, Finding, Handover, due
@@ -152,27 +154,61 @@ def show_(request_id: str, as_json: bool) -> None:
 @subject_access.command()
 @click.argument("request")
 @click.option("--issuer", help="REQUEST is a patient's number, and this is whose it is [default: the hospital's].")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to make; it isn't there yet.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to make; it isn't there yet.")
+@click.option("--zip", "zip_", type=click.Path(path_type=Path), help="Or the encrypted file (AES-256) to make.")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help="Its first line is the passphrase of the encrypted file [default: you are asked for it].",
+)
 @by_option
 @json_option
 @told
-def copy(request: str, issuer: str | None, out: Path, by: str, as_json: bool) -> None:
+def copy(
+    request: str,
+    issuer: str | None,
+    out: Path | None,
+    zip_: Path | None,
+    passphrase_file: Path | None,
+    by: str,
+    as_json: bool,
+) -> None:
     """Make the copy: photographs as they open at home, consents, the account of disclosures, and what is left out.
 
     REQUEST is the request's id, or the number of a patient who has one open request.
     """
+    made_in = _place(out, zip_, passphrase_file)
     shared = services()
     act = shared.act(by, DOOR)
     with shared.database.reading() as connection:
         asked = requests.ready(connection, act, requests.named(connection, act, request, issuer))
-    with archive(shared) as running, own_folder(out) as folder:
+    with archive(shared) as running, made_in as folder:
         made = OwnCopy(shared, running, asked, by).fill(folder)
     shared.sign_head()
     left_out = [asdict(each) for each in made.missing]
-    sentence = (
-        f"Made: {len(made.names)} file(s) of photographs, {len(left_out)} left out. Close the request once given."
-    )
-    say({"folder": str(out), "files": list(made.names), "left_out": left_out}, sentence, as_json=as_json)
+    made_of = f"{len(made.names)} file(s) of photographs and forms"
+    sentence = f"Made: {made_of}, {len(left_out)} left out. Close the request once given."
+    say({"folder": str(out or zip_), "files": list(made.names), "left_out": left_out}, sentence, as_json=as_json)
+
+
+def _place(
+    out: Path | None, zip_: Path | None, passphrase_file: Path | None
+) -> AbstractContextManager[OwnFolder] | AbstractContextManager[OwnZip]:
+    """Return where the copy is made: a folder, or a file that is encrypted."""
+    if (out is None) is (zip_ is None) or (passphrase_file is not None and zip_ is None):
+        raise click.UsageError("Say where the copy goes: --out or --zip; a passphrase is for --zip.")
+    return own_folder(out) if out is not None else own_zip(zip_ or Path(), require_long(_passphrase(passphrase_file)))
+
+
+def _passphrase(file: Path | None) -> str:
+    """Return the passphrase, from a file or from whoever is asked; it is never an argument, which others could see."""
+    if file is None:
+        return str(click.prompt("Passphrase of the encrypted file", hide_input=True, confirmation_prompt=True))
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PassphraseError("The file of the passphrase can't be read.") from error
+    return lines[0].strip() if lines else ""
 
 
 @subject_access.command()

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from orthanc_plugin.config.places import Place
 from orthanc_plugin.policy.persons import folded
 
 STRICT = ConfigDict(extra="forbid")
@@ -51,16 +52,22 @@ class Disposition:
         cooling_off_days: how long an approval can still be withdrawn before anything is destroyed.
         approval_lapses_days: how long after the cooling-off an approval may be executed.
         officers: who may do what.
+        places: where records may be transferred instead of being destroyed.
     """
 
     __pydantic_config__ = STRICT
     cooling_off_days: Days = 30
     approval_lapses_days: Days = 14
     officers: tuple[Officer, ...] = ()
+    places: tuple[Place, ...] = ()
 
     def officer(self, account: str) -> Officer | None:
         """Return the person behind an account, however it is written; None when nobody said whose it is."""
         return next((each for each in self.officers if folded(account) in map(folded, each.accounts)), None)
+
+    def place(self, name: str) -> Place | None:
+        """Return the place of deposit of this name, None when policy.toml names none."""
+        return next((each for each in self.places if each.name == name), None)
 
 
 def disposition_faults(section: Disposition) -> Iterator[str]:
@@ -71,4 +78,10 @@ def disposition_faults(section: Disposition) -> Iterator[str]:
         f"disposition: account {name!r} is {count} times there" for name, count in accounts.items() if count > 1
     )
     yield from (f"disposition: person {name!r} is {count} times there" for name, count in persons.items() if count > 1)
+    yield from (
+        f"disposition.places: {each.person} is an officer here, and signs no receipt for {place.name}"
+        for place in section.places
+        for each in section.officers
+        if any(map(place.signs, (each.person, *each.accounts)))
+    )
     yield from (f"disposition: {each.person} has no account" for each in section.officers if not each.accounts)

@@ -22,6 +22,7 @@ from orthanc_plugin.config.disposition import Disposition, disposition_faults
 from orthanc_plugin.config.forms import ConsentForm, form_faults
 from orthanc_plugin.config.linkage import Linkage
 from orthanc_plugin.config.load import parsed, read_toml, validated
+from orthanc_plugin.config.places import place_faults
 from orthanc_plugin.config.profiles import SHIPPED, ProfileChoice, Resolved, profile_faults, resolved
 from orthanc_plugin.config.recallterms import RecallTerms
 from orthanc_plugin.config.recipients import (
@@ -264,6 +265,7 @@ def faults(policy: Policy) -> tuple[str, ...]:
         *_sending_faults(policy),
         *form_faults(policy.forms),
         *disposition_faults(policy.disposition),
+        *place_faults(policy.disposition.places, exports=policy.exports.allowed),
         *destination_faults(policy.destinations),
         *recipient_faults(policy.recipients, policy.exports),
         *export_faults(policy.exports, policy.one_person),

@@ -9,17 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import ConfigDict, Field, StringConstraints
-
+from orthanc_plugin.config.factsources import FactSource
+from orthanc_plugin.config.keyplaces import STRICT, KeyPlace, Name, Text
 from orthanc_plugin.config.load import read_toml, validated
 from orthanc_plugin.config.proxy import ProxySettings
+from orthanc_plugin.config.storage import StorageSettings
 from orthanc_plugin.errors import ConfigurationError
-
-STRICT = ConfigDict(extra="forbid")
-Text = Annotated[str, StringConstraints(min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +34,6 @@ class SpoolSettings:
     __pydantic_config__ = STRICT
     folder: Text = "quarantine"
     key_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InEnvironment:
-    """A key in a variable of the environment."""
-
-    __pydantic_config__ = STRICT
-    environment: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromCommand:
-    """A key that a command prints within so many seconds."""
-
-    __pydantic_config__ = STRICT
-    command: Annotated[tuple[Text, ...], Field(min_length=1)]
-    seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = 10
-
-
-KeyPlace = Text | InEnvironment | FromCommand  # a text is a file that the archive's user alone can read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +104,7 @@ class Settings:
     """The whole file. ``folder`` is where it lies; relative paths in it start there.
 
     ``custodians``: the file of each one's certificate, by the name that profiles of policy.toml have for them.
+    ``fact_sources``: servers that are asked for facts for retention, by the name of the source.
     """
 
     __pydantic_config__ = STRICT
@@ -138,8 +116,10 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     trail: TrailSettings = field(default_factory=TrailSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
     proxy: ProxySettings | None = None
     custodians: dict[Name, Text] = field(default_factory=dict)
+    fact_sources: dict[Name, FactSource] = field(default_factory=dict)
     folder: Path = Path()
 
     def path(self, name: str) -> Path:

@@ -42,6 +42,9 @@ DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
 # Parts of the outermost data set that must be pictures or nothing.
 OTHER_PIXELS: Final = ("FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL")
 SHORTEST_HIDDEN: Final = 4  # characters
+# What stands about fragments (PS3.5 A.4 and table A.4-1): encapsulated syntaxes are all explicit and little endian.
+_FRAGMENTS: Final = bytes.fromhex("e07f1000") + b"OB\0\0" + bytes.fromhex("ffffffff")
+_END_OF_FRAGMENTS: Final = bytes.fromhex("feffdde000000000")
 DATES: Final = {Option.RETAIN_FULL_DATES: "UNMODIFIED", Option.RETAIN_MODIFIED_DATES: "MODIFIED"}
 
 
@@ -136,9 +139,18 @@ def _with_pixels(copy: Dataset, original: Dataset) -> None:
 
 
 def _encoded(copy: Dataset) -> bytes:
+    """Return the copy's bytes; fragments that come last, as they do, are put behind the rest and not copied about."""
+    pixels = copy["PixelData"]
+    syntax = copy.file_meta.TransferSyntaxUID
+    last = syntax.is_encapsulated and pixels.is_undefined_length and pixels.tag == max(copy.keys())
     buffer = BytesIO()
+    if last:
+        del copy["PixelData"]
     copy.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+    if not last:
+        return buffer.getvalue()
+    copy[pixels.tag] = pixels
+    return b"".join((buffer.getvalue(), _FRAGMENTS, pixels.value, _END_OF_FRAGMENTS))
 
 
 def _kept_days(original: Dataset, engine: Engine) -> str:

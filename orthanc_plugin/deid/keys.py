@@ -56,7 +56,7 @@ class EnvironmentKey:
 
     def read(self) -> bytes:
         """Return the key."""
-        key = _key(self.environment.get(self.name, ""))
+        key = key_of(self.environment.get(self.name, ""))
         if key is None:
             raise ConfigurationError(
                 f"The environment's {self.name} is no key.", remedy=f"Set it to {2 * KEY_BYTES} hexadecimal digits."
@@ -79,7 +79,7 @@ class CommandKey:
             )
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
             raise self._useless(type(error).__name__) from None
-        key = _key(done.stdout.decode("ascii", "replace"))
+        key = key_of(done.stdout.decode("ascii", "replace"))
         if done.returncode or key is None:
             raise self._useless(f"exit status {done.returncode}" if done.returncode else "it printed something else")
         return key
@@ -92,7 +92,8 @@ class CommandKey:
         )
 
 
-def _key(text: str) -> bytes | None:
+def key_of(text: str) -> bytes | None:
+    """Return the key that is written so, None when it is none."""
     try:
         key = bytes.fromhex(text.strip())
     except ValueError:

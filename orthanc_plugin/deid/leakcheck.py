@@ -36,17 +36,18 @@ def leaks_in(original: Dataset, encoded: bytes) -> tuple[str, ...]:
     """
     copy = pydicom.dcmread(BytesIO(encoded))
     kept, where = codes_of(copy), places(copy, encoded)
-    needles, whence = Needles(secrets(original, kept)), places_of(original, kept)
-    found = {*_in_the_header(needles, where, copy), *_in_the_picture(needles, where), *needles.in_bits(where.locked)}
+    elements = tuple(original.iterall())
+    needles, whence = Needles(secrets(elements, kept)), places_of(elements, kept)
+    found = {*_in_the_header(needles, where), *_in_the_picture(needles, where), *needles.in_bits(where.locked)}
     issuers = {whence[word] for text in where.named for word in proper_words(text) & whence.keys()}
-    return tuple(sorted({*found, *issuers, *false_claims(copy)}))
+    return tuple(sorted({*found, *issuers, *false_claims(copy, where.elements)}))
 
 
-def _in_the_header(needles: Needles, where: Places, copy: Dataset) -> frozenset[str]:
+def _in_the_header(needles: Needles, where: Places) -> frozenset[str]:
     found = {name for value, free in where.values for name in needles.in_value(value, free=free)}
     rest = where.rest
     if needles.in_bytes(rest):  # what a code of the standard says isn't the patient's, though a patient be called so
-        for word in coded_words(copy):
+        for word in coded_words(where.elements):
             rest = rest.replace(word, b"\0")
     return frozenset(found) | needles.in_bytes(rest)
 

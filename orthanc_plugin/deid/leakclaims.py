@@ -6,9 +6,10 @@ Knows PS3.3 C.7.1.1 and C.12.1 (Patient Identity Removed and what goes with it),
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 PIXELS: Final = "113101"
@@ -39,8 +40,8 @@ def _locked(copy: Dataset) -> tuple[Dataset, ...]:
     return tuple(copy.get("EncryptedAttributesSequence") or ())
 
 
-def false_claims(copy: Dataset) -> Iterator[str]:
-    """Yield the attributes that claim what the rest of the copy contradicts."""
+def false_claims(copy: Dataset, elements: Iterable[DataElement]) -> Iterator[str]:
+    """Yield the attributes that claim what the rest of the copy, with these elements at any depth, contradicts."""
     removed, codes = copy.get("PatientIdentityRemoved"), codes_of(copy)
     if removed not in ("YES", "NO"):
         yield "PatientIdentityRemoved"
@@ -56,4 +57,4 @@ def false_claims(copy: Dataset) -> Iterator[str]:
     if not all(_ENVELOPED in bytes(item.get("EncryptedContent") or b"")[:_HEAD] for item in _locked(copy)):
         yield "EncryptedAttributesSequence"
     if SAFE_PRIVATE not in codes:
-        yield from (str(element.tag) for element in copy.iterall() if element.tag.is_private)
+        yield from (str(element.tag) for element in elements if element.tag.is_private)

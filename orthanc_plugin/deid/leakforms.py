@@ -12,7 +12,7 @@ import binascii
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -75,12 +75,16 @@ def opened(data: bytes) -> bytes:
     Raises:
         DeidentificationError: more is packed in them than can be looked through.
     """
-    found, length = [], 0
-    for each in _opened(data, DEEPEST):
-        length += len(each)
-        if length > MOST_OPENED + len(data):
-            raise DeidentificationError(_TOO_MUCH)
-        found.append(each)
+    found, layer, left = [data], [data], MOST_OPENED
+    for _ in range(DEEPEST):
+        inner = []
+        for each in _within([each for each in layer if len(each) >= _SHORTEST_PACKED]):
+            left -= len(each)
+            if left < 0:
+                raise DeidentificationError(_TOO_MUCH)
+            inner.append(each)
+        found += inner
+        layer = inner
     return APART.join(found)
 
 
@@ -94,18 +98,14 @@ def readings(data: bytes) -> bytes:
     return APART.join((whole, whole.replace(b"\0", b""), data.translate(_MOVED)))  # UTF-16 without its zeros
 
 
-def _opened(data: bytes, depth: int) -> Iterator[bytes]:
-    yield data
-    if depth and len(data) >= _SHORTEST_PACKED:
-        for packings in (_inflated, _decoded):
-            for inner in packings(data):
-                yield from _opened(inner, depth - 1)
-
-
-def _inflated(data: bytes) -> Iterator[bytes]:
-    yield from packed(data)
-    if len(data) > 8 and len(found := bare(data)) >= _SHORTEST_RUN:
-        yield found
+def _within(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield what is packed in some bytes; all of them are gone through at once."""
+    whole = APART.join(pieces)
+    yield from packed(whole)
+    yield from (found for each in pieces if len(each) > 8 and len(found := bare(each)) >= _SHORTEST_RUN)
+    if _ESCAPED.search(whole):
+        yield from (plain for each in pieces if (plain := _ESCAPED.sub(_unescaped, each)) != each)
+    yield from _decoded(whole)
 
 
 def _unpacked(data: memoryview, form: int) -> tuple[bytes, int]:
@@ -126,9 +126,6 @@ def _unpacked(data: memoryview, form: int) -> tuple[bytes, int]:
 
 
 def _decoded(data: bytes) -> Iterator[bytes]:
-    plain = _ESCAPED.sub(_unescaped, data)
-    if plain != data:
-        yield plain
     for run in dict.fromkeys(_BASE64.findall(data)):
         plain = run.translate(_URL_SAFE, _LINES)
         for start in range(4):

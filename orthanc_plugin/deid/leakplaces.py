@@ -36,6 +36,7 @@ class Places:
     """A copy laid out to be searched.
 
     Attributes:
+        elements: every element of its data set, at any depth, but the picture.
         values: each value of each element as text, and whether it is free text rather than a code or a number.
         rest: the bytes of everything but the picture, what is packed in them, and for whom something is encrypted.
         pixels: the picture's bytes.
@@ -45,6 +46,7 @@ class Places:
         strange_segments: "PixelData" when a JPEG stream in it has segments that a decoder doesn't need.
     """
 
+    elements: tuple[DataElement, ...]
     values: tuple[tuple[str, bool], ...]
     rest: bytes
     pixels: bytes
@@ -57,7 +59,8 @@ class Places:
 def places(copy: Dataset, encoded: bytes) -> Places:
     """Lay a copy out to be searched."""
     start, pixels = _pixels(copy, encoded)
-    every = [*getattr(copy, "file_meta", Dataset()), *_all(copy)]
+    inner = tuple(element for element in copy.iterall() if element.tag != _PIXELS)
+    every = [*getattr(copy, "file_meta", Dataset()), *inner]
     elements = [element for element in every if element.tag != _LOCKED]
     locked = [bytes(element.value or b"") for element in every if element.tag == _LOCKED]
     heads, strange = _heads(pixels)
@@ -69,6 +72,7 @@ def places(copy: Dataset, encoded: bytes) -> Places:
         raw = raw.replace(each, b"\0") if each else raw
     plain = _STANDARD_UIDS.sub(b"\0", APART.join((apart, raw, *heads, *_encoded(named))))
     return Places(
+        elements=inner,
         values=tuple((text, _is_free(element)) for element in elements for text in texts(element)),
         rest=readings(plain),
         pixels=pixels,
@@ -81,10 +85,6 @@ def places(copy: Dataset, encoded: bytes) -> Places:
 
 def _encoded(said: Iterable[str]) -> Iterator[bytes]:
     return (text.encode("utf-8", "replace") for text in said)
-
-
-def _all(copy: Dataset) -> Iterator[DataElement]:
-    yield from (element for element in copy.iterall() if element.tag != _PIXELS)
 
 
 def _pixels(copy: Dataset, encoded: bytes) -> tuple[int, bytes]:
@@ -123,7 +123,7 @@ def _is_free(element: DataElement) -> bool:
     return element.VR not in _NUMBERED and element.keyword not in _CODES and not isinstance(element.value, (int, float))
 
 
-def coded_words(copy: Dataset) -> tuple[bytes, ...]:
+def coded_words(elements: Iterable[DataElement]) -> tuple[bytes, ...]:
     """Return the values and meanings of the copy's codes that are the standard's own words, the longest first."""
     from pydicom.sr._concepts_dict import concepts  # large, and needed only when a find is to be judged
 
@@ -135,7 +135,7 @@ def coded_words(copy: Dataset) -> tuple[bytes, ...]:
         for value, (meaning, _) in codes.items()
     }
     found: set[bytes] = set()
-    for element in copy.iterall():
+    for element in elements:
         for item in _items(element):
             value, said = str(item.get("CodeValue") or ""), str(item.get("CodeMeaning") or "")
             if (str(item.get("CodingSchemeDesignator") or ""), value, said) in known:

@@ -16,7 +16,6 @@ from typing import Final
 from uuid import UUID
 
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
 
 from orthanc_plugin.errors import DeidentificationError
 
@@ -89,8 +88,8 @@ class Secret:
     kind: Kind
 
 
-def secrets(original: Dataset, kept: frozenset[str]) -> frozenset[Secret]:
-    """Return what must not be in a copy that says, in codes of CID 7050, what it kept on purpose.
+def secrets(original: Iterable[DataElement], kept: frozenset[str]) -> frozenset[Secret]:
+    """Return what of an original's elements must not be in a copy that says, in codes of CID 7050, what it kept.
 
     A study's number that is its day, or a station called like its institution, is no secret where the other is kept.
 
@@ -99,10 +98,10 @@ def secrets(original: Dataset, kept: frozenset[str]) -> frozenset[Secret]:
     """
     found: set[Secret] = set()
     told: set[str] = set()
-    for element in original.iterall():
-        name = element.keyword or str(element.tag)
+    for element in original:
+        name, is_kept = element.keyword or str(element.tag), _is_kept(element, kept)
         for text in texts(element):
-            if _is_kept(element, kept):
+            if is_kept:
                 told.add(text.lower())
             else:
                 found.update(Secret(name, said, kind) for said, kind in _said(element, text))
@@ -118,9 +117,9 @@ def _is_told(text: str, told: list[str]) -> bool:
     return at < len(told) and (told[at] == text or (text.isdigit() and told[at].startswith(text)))
 
 
-def places_of(original: Dataset, kept: frozenset[str]) -> dict[str, str]:
+def places_of(original: Iterable[DataElement], kept: frozenset[str]) -> dict[str, str]:
     """Return each word by which an institution of the original is known, and the attribute that has it."""
-    found = (each for each in original.iterall() if _INSTITUTION.search(each.keyword) and not _is_kept(each, kept))
+    found = (each for each in original if _INSTITUTION.search(each.keyword) and not _is_kept(each, kept))
     return {word: each.keyword for each in found for text in texts(each) for word in proper_words(text)}
 
 

@@ -1,6 +1,6 @@
 """The reading child of redaction: decodes what was and what was written, and tells whether only the regions differ.
 
-Run as ``python -I pixelchild.py PILLOW REQUEST FD``: the folder where Pillow is, a request in JSON, and the file that
+Run as ``python -IS pixelchild.py PILLOW REQUEST FD``: the folder where Pillow is, a request in JSON, and the file that
 holds the original; what was written comes on stdin. A stranger's picture is decoded here and never in Orthanc. Must not
 know how anything was blanked, nor use what blanked it.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PROVEN: Final = b"proven"
+STRIP: Final = 64  # rows
 _JPEG: Final = b"\xff\xd8"
 _Box = tuple[int, int, int, int]
 
@@ -59,14 +60,24 @@ def _around(box: _Box, size: tuple[int, int], rim: int) -> _Box:
 
 
 def _differ(before: Image.Image, after: Image.Image, boxes: list[_Box], rim: int) -> bool:
-    """Tell whether anything is different outside the boxes.
+    """Tell whether anything is different outside the boxes; strip by strip, which takes no memory worth mentioning."""
+    from PIL import ImageChops
+
+    for top in range(0, before.height, STRIP):
+        strip = (0, top, before.width, min(top + STRIP, before.height))
+        here = [(left, upper - top, right, lower - top) for left, upper, right, lower in boxes]
+        near = [box for box in here if box[1] - rim < strip[3] - top and box[3] + rim > 0]
+        if _is_left(ImageChops.difference(before.crop(strip), after.crop(strip)), near, rim):
+            return True
+    return False
+
+
+def _is_left(difference: Image.Image, boxes: list[_Box], rim: int) -> bool:
+    """Tell whether there is a difference outside the boxes.
 
     Decoders draw chroma across the edge of a block, so in the rim about a box only luma, which they don't, counts.
     """
-    from PIL import ImageChops
-
-    difference = ImageChops.difference(before, after)
-    around = [_around(box, before.size, rim) for box in boxes]
+    around = [_around(box, difference.size, rim) for box in boxes]
     rims = [(outer, difference.crop(outer).getchannel(0)) for outer in around] if rim else []
     for outer, luma in rims:
         for left, top, right, bottom in boxes:

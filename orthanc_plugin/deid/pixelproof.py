@@ -18,6 +18,7 @@ from typing import Final
 
 import PIL
 
+from dicomwrap.bitstream.rewrite import LARGE_PAGES
 from dicomwrap.bitstream.wipe import Rectangle
 from orthanc_plugin.deid import pixelchild
 from orthanc_plugin.errors import DeidentificationError
@@ -105,11 +106,19 @@ def _child(before: bytes, claim: Claim) -> Iterator[subprocess.Popen[bytes]]:
     with os.fdopen(os.memfd_create("original"), "r+b", buffering=0) as original:
         original.write(before)
         original.seek(0)
-        words = (interpreter(sys.executable), "-I", _CHILD, _PILLOW, json.dumps(asdict(claim)), str(original.fileno()))
+        words = (
+            interpreter(sys.executable),
+            "-I",
+            "-S",
+            _CHILD,
+            _PILLOW,
+            json.dumps(asdict(claim)),
+            str(original.fileno()),
+        )
         try:
             child = subprocess.Popen(  # noqa: S603 - a fixed command
                 (*_LIMITS, *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                pass_fds=(original.fileno(),), env={}, cwd="/",
+                pass_fds=(original.fileno(),), env=LARGE_PAGES, cwd="/",
             )  # fmt: skip
         except OSError as error:
             raise DeidentificationError("The reader that proves a redaction can't be started.") from error

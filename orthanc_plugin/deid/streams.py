@@ -6,7 +6,7 @@ here can read to its end doesn't leave: JPEG XL, HEVC and MPEG-2 streams, and JP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Final
 
@@ -16,11 +16,11 @@ from pydicom.multival import MultiValue
 from dicomwrap.bitstream.encapsulation import taken_apart
 from dicomwrap.bitstream.mp4 import hidden
 from dicomwrap.bitstream.outgoing import clean_stream
-from dicomwrap.bitstream.verify import contradictions, frames
+from dicomwrap.bitstream.verify import JPEG_BASELINE, contradictions, frames
 from dicomwrap.bitstream.video import Film, film
 from dicomwrap.errors import DicomwrapError
-from dicomwrap.judging.findings import Severity
-from dicomwrap.judging.picture import picture_findings
+from dicomwrap.judging.findings import Finding, Severity
+from dicomwrap.judging.picture import encapsulation_findings, picture_findings
 from dicomwrap.transfersyntaxes import TRANSFER_SYNTAXES, Coding, Loss, TransferSyntax
 from orthanc_plugin.errors import DeidentificationError
 
@@ -62,9 +62,9 @@ def clean_pixels(copy: Dataset, syntax: TransferSyntax, *, blanked: bool, rewrit
     except DicomwrapError as error:
         raise DeidentificationError(f"The picture can't be anonymised: {error.reason}.") from error
     if syntax.coding is Coding.JPEG and syntax.loss is Loss.ALWAYS:
-        made = frames(copy)
-        pixels = int(copy.Rows) * int(copy.Columns) * int(copy.SamplesPerPixel)
-        copy.LossyImageCompressionRatio = [*_earlier(copy), f"{pixels * len(made) / sum(map(len, made)):.2f}"]
+        made = taken_apart(copy.PixelData).fragments  # each frame is one, as they were just written
+        pixels = int(copy.Rows) * int(copy.Columns) * int(copy.SamplesPerPixel) * len(made)
+        copy.LossyImageCompressionRatio = [*_earlier(copy), f"{pixels / sum(end - start for start, end in made):.2f}"]
 
 
 def _earlier(copy: Dataset) -> list[str]:
@@ -77,14 +77,17 @@ def _earlier(copy: Dataset) -> list[str]:
 
 def impurities(copy: Dataset, syntax: TransferSyntax) -> tuple[str, ...]:
     """Return what keeps the pixel data of an encoded copy from being proven clean; empty when nothing does."""
-    if syntax.coding is Coding.JPEG and (found := contradictions(copy)):
-        return found
-    found = tuple(
+    if syntax.uid == JPEG_BASELINE:  # these look at every byte of the stream, and at more than findings do
+        return contradictions(copy) or _telling(encapsulation_findings(copy, syntax))
+    return _telling(picture_findings(copy)) or tuple(_FURTHER.get(syntax.coding, _nothing)(copy))
+
+
+def _telling(found: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(
         each.message
-        for each in picture_findings(copy)
+        for each in found
         if each.severity is Severity.ERROR or (each.code in _TELLING and each.severity is Severity.WARNING)
     )
-    return found or tuple(_FURTHER.get(syntax.coding, _nothing)(copy))
 
 
 def _nothing(_: Dataset) -> Iterator[str]:

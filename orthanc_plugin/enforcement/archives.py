@@ -1,25 +1,29 @@
-"""ZIP archives of pictures, made by Consentgate from what may leave; Orthanc's core is never asked for one.
+"""ZIP archives and media of pictures, made by Consentgate from what may leave; Orthanc's core is never asked for one.
 
 Knows the routes for archives and what the ZIP holds. Must not decide. Each picture is decided on when its turn comes,
 and its release is on record before its bytes leave; so a withdrawal stops what is still to go, and a picture that is
 filed meanwhile is in no archive. The manifest comes last and says what was left out. Nothing in it names a patient, nor
-do the entries' names. Source: PS3.18 has no such service; the routes are Orthanc's.
+do the entries' names. What is to be a medium has a DICOMDIR beside, which says of the pictures in it, as they leave,
+what PS3.3 F.5 wants. Source: PS3.18 has no such service; the routes are Orthanc's. PS3.10 8, PS3.12.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
+from dicomwrap import dicomdir
+from dicomwrap.dicomdir import Directory
+from dicomwrap.uids import fresh_uid
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import manifest
 from orthanc_plugin.enforcement.manifest import Entry
-from orthanc_plugin.enforcement.reply import FORBIDDEN, CallError, Reply
+from orthanc_plugin.enforcement.reply import TOO_LARGE, CallError, Reply
 from orthanc_plugin.enforcement.resources import BODY_BYTES, RESOURCES, Named, body, found, listed, require_known
 from orthanc_plugin.enforcement.rest import Call, Endpoint, Handler
 from orthanc_plugin.enforcement.route import SUBJECTS
@@ -36,8 +40,11 @@ from orthanc_plugin.services import Services
 ZIP: Final = "application/zip"
 FILENAME: Final = "pictures.zip"
 ABOVE: Final = ("/patients/{patient}", "/studies/{study}", "/series/{series}")
-CREATE: Final = "/tools/create-archive"
-NO_MEDIA: Final = "no media with a DICOMDIR is made"
+MEDIUM: Final = "media"
+KINDS: Final = ("archive", MEDIUM)
+CREATE: Final = ("/tools/create-archive", "/tools/create-media", "/tools/create-media-extended")
+MOST_ON_MEDIUM: Final = 1000
+PARTS: Final = "Ask for less at a time, or for an archive, which has no directory."
 ARGUMENTS: Final = ("filename", "purpose")  # ours is the file's name; the purpose was asked about by the filter
 FIELDS: Final = ("Filename",)
 
@@ -52,6 +59,7 @@ class Filling:
         call: who asks, and by which door.
         resources: what is asked for.
         kept: by name, what stays whole of what can be made up.
+        directory: of a medium, its DICOMDIR.
         entries: what is in it so far.
         stays: what was left out so far.
     """
@@ -61,6 +69,7 @@ class Filling:
     call: Call
     resources: tuple[Named, ...]
     kept: Mapping[str, Refusal]
+    directory: Directory | None
     entries: list[Entry] = field(default_factory=list)
     stays: list[Withheld] = field(default_factory=list)
 
@@ -94,8 +103,10 @@ class Filling:
             yield b""
             with closing(ZipPieces()) as made:
                 for packed in pictures:
-                    self.entries.append(Entry.of(packed, len(self.entries) + 1))
+                    self.entries.append(Entry.of(packed, self._named(packed)))
                     yield made.add(self.entries[-1].file, packed.released.content)
+                if self.directory:
+                    yield made.add(dicomdir.NAME, self.directory.content())
                 now, requester = self.services.clock(), self.call.requester
                 for name, content in manifest.files(requester, now, self.entries, self.stays):
                     yield made.add(name, content)
@@ -103,6 +114,11 @@ class Filling:
             whole = True
         finally:
             self._note(whole=whole)
+
+    def _named(self, packed: Packed) -> str:
+        if self.directory:
+            return self.directory.add(packed.released.content)
+        return f"{len(self.entries) + 1:05}.dcm"
 
     def _note(self, *, whole: bool) -> None:
         """Note how it ended; of what broke off nobody knows how much has arrived, so those releases stay begun."""
@@ -137,14 +153,14 @@ class Archives:
         self.archive = archive
 
     def of_level(self, services: Services, call: Call) -> Reply:
-        """Give the archive of one patient, study or series."""
+        """Give the archive, or the medium, of one patient, study or series."""
         require_known(call.arguments, *ARGUMENTS)
         body(call, *FIELDS)
         ((level, name),) = call.names.items()
         return self._archive(services, call, found(services.database, (name,), (SUBJECTS[level],)))
 
     def of_named(self, services: Services, call: Call) -> Reply:
-        """Give the archive of what the arguments or the body name."""
+        """Give the archive, or the medium, of what the arguments or the body name."""
         require_known(call.arguments, "resources", *ARGUMENTS)
         if call.body:
             names = listed(body(call, RESOURCES, *FIELDS).get(RESOURCES))
@@ -156,8 +172,11 @@ class Archives:
         viewer = Viewer(requester=call.requester, binding=call.user, door=call.door)
         resources = remaining(services, viewer, resources)
         kept = kept_whole(services, viewer, resources)
+        directory = _directory(each for each in resources if each.resource not in kept) if MEDIUM in call.door else None
         packer = Packer(services, self.archive)
-        filling = Filling(services=services, packer=packer, call=call, resources=resources, kept=kept)
+        filling = Filling(
+            services=services, packer=packer, call=call, resources=resources, kept=kept, directory=directory
+        )
         pictures = filling.pictures()
         first = next(pictures, None)
         if first is None:
@@ -167,18 +186,18 @@ class Archives:
         return Reply(stream=stream, media=ZIP, filename=FILENAME, held=bool(kept))
 
 
-def no_media(_services: Services, _call: Call) -> Reply:
-    """Refuse media, and say what to ask for."""
-    raise CallError(f"Refused: {NO_MEDIA}.", status=FORBIDDEN, remedy="Ask for /archive or /tools/create-archive.")
+def _directory(resources: Iterable[Named]) -> Directory:
+    """Return a medium's directory, empty yet."""
+    if sum(len(named.rows) for named in resources) > MOST_ON_MEDIUM:
+        raise CallError(f"More than {MOST_ON_MEDIUM} pictures would be on one medium.", status=TOO_LARGE, remedy=PARTS)
+    return Directory(fresh_uid())
 
 
 def endpoints(archive: ImageArchive) -> tuple[Endpoint, ...]:
     """Return the endpoints for archives and media."""
     archives = Archives(archive)
-    handlers: dict[str, Handler] = {f"{base}/archive": archives.of_level for base in ABOVE}
-    handlers[CREATE] = archives.of_named
-    handlers |= {f"{base}/media": no_media for base in ABOVE}
-    handlers |= {"/tools/create-media": no_media, "/tools/create-media-extended": no_media}
+    handlers: dict[str, Handler] = {f"{base}/{kind}": archives.of_level for base in ABOVE for kind in KINDS}
+    handlers |= dict.fromkeys(CREATE, archives.of_named)
     return tuple(
         Endpoint(
             method=method,
@@ -188,7 +207,7 @@ def endpoints(archive: ImageArchive) -> tuple[Endpoint, ...]:
             gives=ZIP,
             handler=handler,
             most=BODY_BYTES,
-            even="{patient}" in path or path == CREATE,
+            even="{patient}" in path or path in CREATE,
         )
         for method in ("GET", "POST")
         for path, handler in handlers.items()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,8 @@ from orthanc_plugin.enforcement.route import SUBJECTS, Kind, Route, pattern
 from orthanc_plugin.registry.images import Subject
 
 ROUTES: Final[tuple[Route, ...]] = (*ownroutes.ROUTES, *routes.ROUTES, *dicomwebroutes.ROUTES)
+# Empty parts, parts that are one or two points, and characters that are read in more than one way.
+UNCANONICAL: Final = re.compile(r"//|[\0\\%]|/\.{1,2}(?:/|\Z)")
 METHODS: Final[dict[int, str]] = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE"}
 
 
@@ -53,9 +54,7 @@ def _first(path: str) -> str:
 
 def normalised(uri: str) -> str | None:
     """Return the path as Orthanc's router will read it, or None when it is not in canonical form."""
-    if not uri.startswith("/") or any(part in uri for part in ("//", "\0", "\\", "%")):
-        return None
-    if {".", ".."} & set(uri.split("/")):
+    if not uri.startswith("/") or UNCANONICAL.search(uri):
         return None
     return uri.rstrip("/") or "/"
 
@@ -69,7 +68,7 @@ def classify(method: str, uri: str, arguments: Mapping[str, str]) -> Match | Non
         arguments: GET arguments.
     """
     path = normalised(uri)
-    if path is None or any(count > 1 for count in Counter(name.lower() for name in arguments).values()):
+    if path is None or len({name.lower() for name in arguments}) < len(arguments):
         return None  # two arguments that differ by case only: a handler might read the other one
     for regex, route in _patterns().get((method, _first(path)), ()):
         found = regex.fullmatch(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -25,6 +25,8 @@ from orthanc_plugin.enforcement.requester import Asker
 from orthanc_plugin.enforcement.route import Kind
 from orthanc_plugin.gate import Requester
 from orthanc_plugin.registry import disposals, images
+from orthanc_plugin.registry.factversions import Remembered
+from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # Exits that show no picture and take nothing out stay open when the doors are shut: a withdrawal must get through.
 OPEN_WHEN_CLOSED = (Kind.ADMIN, Kind.INTAKE, Kind.OWN)
+# Names that are one picture's for good; they have different forms, so none is taken for another.
+ONE = (Subject.INSTANCE, Subject.SOP_INSTANCE_UID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,8 @@ class HttpFilter:
         self.services = services
         self.internal = internal
         self.worker = worker
+        self.askers = requesters.Askers(services.policy, services.proxy)
+        self.pictures: Remembered[tuple[str, ...], Sequence[ImageRow]] = Remembered(services.database.undone)
 
     def hook(self, uri: str, **request: object) -> bool:
         """Answer Orthanc; anything that goes wrong is a no."""
@@ -89,14 +95,12 @@ class HttpFilter:
             return False
 
     def _allowed(self, asked: Asked) -> bool:
-        """Have a worker answer; once this waits no longer, nothing is released and no release recorded."""
-        patience = Patience()
-        try:
-            return self.worker.run(self.allow, asked, patience) is True
-        except TimeoutError:
-            if patience.end():
-                raise
-            return True  # it came in that very moment
+        """Have a worker answer; what is asked most is handed straight to whichever of them writes next."""
+        asker, match = self._who_and_what(asked)
+        if match is None or match.route.kind is not Kind.IMAGE or self._against(asked, asker, match) is not None:
+            return self.worker.run(self.allow, asked) is True
+        assert asker.user is not None  # noqa: S101 - no user is an objection
+        return self._images(Originals(self.services, asker.requester, asker.user, match.door), match)
 
     def _is_internal(self, asked: Asked) -> bool:
         """Tell whether this is Consentgate itself; done on the calling thread, so that a send can't wait for itself."""
@@ -128,27 +132,27 @@ class HttpFilter:
         match = classify(asked.method, asked.uri, asked.arguments) if asked.uri == HEALTH else None
         if match is None or self._body_objection(asked, match) is not None:
             return False
-        services = self.services
-        asker = requesters.of_request(services.policy, services.proxy, asked.headers, asked.arguments, asked.address)
+        asker = self.askers.of_request(asked.headers, asked.arguments, asked.address)
         return self._objection(asker, match) is None
 
-    def allow(self, asked: Asked, patience: Patience) -> bool:
-        """Tell whether the request may go on; the answer and its reason are in the trail."""
-        services = self.services
-        asker = requesters.of_request(services.policy, services.proxy, asked.headers, asked.arguments, asked.address)
-        requester, user = asker.requester, asker.user
-        match = classify(asked.method, asked.uri, asked.arguments)
-        objection = self._objection(asker, match) or self._body_objection(asked, match)
+    def _who_and_what(self, asked: Asked) -> tuple[Asker, Match | None]:
+        asker = self.askers.of_request(asked.headers, asked.arguments, asked.address)
+        return asker, classify(asked.method, asked.uri, asked.arguments)
+
+    def allow(self, asked: Asked) -> bool:
+        """Tell whether a request that names no picture may go on; the answer and its reason are in the trail."""
+        asker, match = self._who_and_what(asked)
+        requester, objection = asker.requester, self._against(asked, asker, match)
         if objection is not None:
             rule, reason = objection
             door = match.door if match else f"{asked.method} (unlisted route)"
             self.services.gate.refuse(requester, door, reason, rule=rule)
             return False
-        assert user is not None  # noqa: S101 - no user is an objection
         assert match is not None  # noqa: S101 - no match is an objection
-        if match.route.kind is Kind.IMAGE:
-            return self._images(Originals(self.services, requester, user, match.door), match, patience)
         return self._open(requester, match) and (match.route.unrecorded or self._noted(requester, match))
+
+    def _against(self, asked: Asked, asker: Asker, match: Match | None) -> tuple[str, str] | None:
+        return self._objection(asker, match) or self._body_objection(asked, match)
 
     def _objection(self, asker: Asker, match: Match | None) -> tuple[str, str] | None:
         """Return the rule and reason why the request can't even be asked about, if there is one."""
@@ -200,21 +204,43 @@ class HttpFilter:
             )
         )
 
-    def _images(self, originals: Originals, match: Match, patience: Patience) -> bool:
-        """Ask about the picture that the route would hand out."""
-        leaves = self.services.database.write(lambda connection: self._begun(connection, originals, match, patience))
-        if leaves and not patience.keep():
-            reason = "the answer came too late, and nothing left"
-            self.services.gate.refuse(originals.requester, match.door, reason, rule="TOO_LATE")
-            return False
-        return leaves
+    def _images(self, originals: Originals, match: Match) -> bool:
+        """Ask about the picture that the route would hand out; once this waits no longer, nothing leaves."""
+        patience = Patience()
+
+        def kept(leaves: bool) -> None:
+            if leaves and not patience.keep():
+                reason = "the answer came too late, and nothing left"
+                self.services.gate.refuse(originals.requester, match.door, reason, rule="TOO_LATE")
+
+        def begun(connection: Connection) -> bool:
+            return self._begun(connection, originals, match, patience)
+
+        try:
+            return self.services.database.hand(begun, kept, self.worker.lead, self.worker.seconds)
+        except TimeoutError:
+            if patience.end():
+                raise
+            return True  # it came in that very moment
 
     def _begun(self, connection: Connection, originals: Originals, match: Match, patience: Patience) -> bool:
         """Find the picture and begin its release, in the write transaction of ``connection``."""
         if patience.ended:
             return False  # nobody waits any more, so nothing leaves and there is nothing to record
         assert match.subject is not None  # noqa: S101 - an IMAGE row has a subject
-        return originals.begin(connection, images.find(connection, match.subject, match.names)) is None
+        return originals.begin(connection, self._named(connection, match.subject, match.names)) is None
+
+    def _named(self, connection: Connection, subject: Subject, names: tuple[str, ...]) -> Sequence[ImageRow]:
+        """Return the picture that the path names."""
+        if subject not in ONE:
+            return images.find(connection, subject, names)
+        shelf = self.pictures.shelf(connection)
+        found = shelf.get(names)
+        if found is None:
+            found = images.find(connection, subject, names)
+            if found:  # what isn't known yet may come
+                shelf.keep(names, found)
+        return found
 
 
 def _texts(value: object) -> dict[str, str]:

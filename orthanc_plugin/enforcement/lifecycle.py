@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -28,7 +28,8 @@ from orthanc_plugin.enforcement.restored import Restored
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.lifecycle import routing
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.registry import images, legacy
+from orthanc_plugin.registry import holdings, images, legacy
+from orthanc_plugin.registry.images import Subject
 from orthanc_plugin.retention import unplanned
 from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
@@ -40,6 +41,7 @@ STARTED: Final = "ORTHANC_STARTED"
 STOPPED: Final = "ORTHANC_STOPPED"
 DELETED: Final = "DELETED"
 STABLE: Final = "STABLE_SERIES"
+HERE: Final = ".archive"  # in the spool's folder, which is this node's alone: the name of its archive
 NO_TEXT: Final = ("SQ", "OB", "OW", "UN")
 UNREADABLE: Final = (
     "%d object(s) from before Consentgate can't be read, so no door shows them or what is filed with them. The trail"
@@ -103,6 +105,8 @@ class Lifecycle:
         self.name = name
         self.at_stop = at_stop
         self.restored = Restored(services, control)
+        self._missed: set[str] = set()
+        self._archive = ""
 
     def hook(self, change: object, _level: object, resource: str) -> None:
         """React; a failing check stops Orthanc."""
@@ -129,18 +133,33 @@ class Lifecycle:
             ConsentgateError: the archive or the registry failed.
         """
         self.standing.check()
-        unread = [each for each in self.control.instances() if not self._take_stock(each)]
+        present = self.control.instances()
+        unread = [each for each in present if not self._take_stock(each)]
         if unread:
             logger.warning(UNREADABLE, len(unread))
         Intake(self.services).recover()
         self.restored.check()
         settings = self.services.settings
-        name_archive(settings.path(settings.orthanc.boot_secret), self.control.named(self.services.ids()))
+        self._archive = self.control.named(self.services.ids())
+        name_archive(settings.path(settings.orthanc.boot_secret), self._archive)
+        self._hold(present)
         self._queue(routing.catch_up)
         if not self.note(legacy.STARTED):
             raise RegistryError("The start could not be recorded, so nothing else could.")
         self.services.sign_head()
         self.services.gate.open(CATCHING_UP)
+
+    def _hold(self, present: Collection[str]) -> None:
+        """Write down what this archive has; one that was here before it, under another name, has nothing any more."""
+        settings = self.services.settings
+        told = settings.path(settings.spool.folder) / HERE
+        before = told.read_text() if told.exists() else self._archive
+        with self.services.database.writing() as connection:
+            if before != self._archive:
+                holdings.forget(connection, before)
+            holdings.keep(connection, self._archive, present)
+        told.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        told.write_text(self._archive)
 
     def deleted(self, resource: str) -> None:
         """Tell of a picture that was deleted though nobody decided on it; what fails here, reconciling finds."""
@@ -154,11 +173,34 @@ class Lifecycle:
             logger.exception("a picture was deleted in Orthanc, and that could not be recorded")
 
     def stable(self, resource: str) -> None:
-        """Queue a series for its routes; what fails here, the next start does."""
+        """Queue a series for its routes; what fails here is tried again at each beat, and by the next start."""
         try:
-            self._queue(lambda connection, act: routing.queue_stable(connection, act, resource))
+            self._settle((resource,))
         except Exception:  # the archive goes on: nothing has left
+            self._missed.add(resource)
             logger.exception("a series became stable, and could not be queued for its routes")
+
+    def queue_missed(self) -> None:
+        """Queue the series that could not be queued when they became stable.
+
+        Raises:
+            RegistryError: they still can't.
+        """
+        if missed := tuple(self._missed):
+            self._settle(missed)
+            self._missed.difference_update(missed)
+
+    def _settle(self, series: tuple[str, ...]) -> None:
+        """Write down that the archive has these series, and queue them."""
+        act = self.services.act("consentgate", "OnChange")
+
+        def settle(connection: Connection) -> None:
+            rows = images.find(connection, Subject.SERIES, series)
+            holdings.keep(connection, self._archive, [row.orthanc_instance for row in rows])
+            for each in series:
+                routing.queue_stable(connection, act, each)
+
+        self.services.database.write(settle)
 
     def _queue(self, work: Callable[[Connection, Act], int]) -> None:
         act = self.services.act("consentgate", "OnChange")

@@ -37,10 +37,10 @@ class Entry:
     disclosure: str
 
     @classmethod
-    def of(cls, packed: Packed, number: int) -> Self:
-        """Return the entry for the archive's ``number``th picture."""
+    def of(cls, packed: Packed, file: str) -> Self:
+        """Return the entry for the picture that the archive has as ``file``."""
         return cls(
-            file=f"{number:05}.dcm",
+            file=file,
             sop_instance_uid=packed.released.sop_instance_uid,
             sha256=packed.released.sha256,
             form=packed.answer.decision.effect.removeprefix("PERMIT_"),

@@ -37,10 +37,19 @@ Tag = tuple[int, int]
 
 
 class Place(NamedTuple):
-    """An element of the top level: its tag, and where its value begins."""
+    """An element that lies in no other: its tag, where its value begins, its VR ('' implicit) and its length."""
 
     tag: int
     start: int
+    vr: bytes
+    length: int
+
+
+class Walked(NamedTuple):
+    """What a walk found: the elements of the file meta information, and those of the top level."""
+
+    meta: list[Place]
+    top: list[Place]
 
 
 class _Numbers(NamedTuple):
@@ -58,6 +67,7 @@ def _numbers(order: str) -> _Numbers:
 
 
 LITTLE, BIG = _numbers("<"), _numbers(">")
+PLAIN: Final = struct.Struct("<HH2sH").unpack_from  # an explicit element with a short length
 
 
 class StructureError(ConsentgateError):
@@ -87,6 +97,11 @@ class _Header(NamedTuple):
     length: int
     start: int
 
+    @property
+    def place(self) -> Place:
+        """Return where it is."""
+        return Place(self.tag[0] << 16 | self.tag[1], self.start, self.vr, self.length)
+
 
 def require_shallow(content: bytes | mmap, start: int = 0, end: int | None = None) -> None:
     """Walk through the DICOM file in ``content[start:end]``.
@@ -97,17 +112,17 @@ def require_shallow(content: bytes | mmap, start: int = 0, end: int | None = Non
     _walked(content, start, len(content) if end is None else end)
 
 
-def places(content: bytes) -> list[Place]:
-    """Walk through the DICOM file, and say where the elements of its top level are.
+def places(content: bytes) -> Walked:
+    """Walk through the DICOM file, and say where the elements are that lie in no other.
 
     Raises:
         StructureError: the same, or one of them is there twice or out of order (PS3.5 section 7.1).
     """
-    found = _walked(content, 0, len(content)).top
-    tags = [place.tag for place in found]
+    walk = _walked(content, 0, len(content))
+    tags = [place.tag for place in walk.top]
     if tags != sorted(set(tags)):
         raise StructureError("An element is there twice or out of order.")
-    return found
+    return Walked(walk.meta, walk.top)
 
 
 def _walked(content: bytes | mmap, start: int, end: int) -> _Walk:
@@ -127,6 +142,7 @@ class _Walk:
         self.at = start
         self.end = end
         self.levels: list[_Level] = []
+        self.meta: list[Place] = []
         self.top: list[Place] = []
         self.depth = 0
         self.elements = 0
@@ -143,7 +159,24 @@ class _Walk:
             raise StructureError("An object that is deflated, or doesn't say how it is encoded, can't be checked.")
         self.levels = [_Level(self.end, implicit, order)]
         while self.levels:
+            if not self.levels[-1].implicit and order is LITTLE:
+                self._plain(self.levels[-1])
             self._step(self.levels[-1])
+
+    def _plain(self, level: _Level) -> None:
+        """Go over the elements that come next and plainly hold nothing else; whatever is unusual is left to a step."""
+        if level.holds_items or level.fragments:
+            return
+        content, at, end, top = self.content, self.at, level.end, len(self.levels) == 1
+        while at + 8 <= end and self.elements < MOST_ELEMENTS:
+            group, element, vr, length = PLAIN(content, at)
+            if vr not in SHORT or group == ITEM[0] or at + 8 + length > end:
+                break
+            if top:
+                self.top.append(Place(group << 16 | element, at + 8, vr, length))
+            self.elements += 1
+            at += 8 + length
+        self.at = at
 
     def _meta(self) -> str:
         """Return the transfer syntax; the meta information must end where it says."""
@@ -153,6 +186,7 @@ class _Walk:
             if header.vr == b"SQ" or header.length == UNDEFINED:
                 raise StructureError("The file meta information has a sequence.")
             value = self._value(header, level)
+            self.meta.append(header.place)
             if header.tag == META_LENGTH:
                 if header.vr != b"UL":
                     raise StructureError("The file meta information says its length in something else than a number.")
@@ -198,7 +232,7 @@ class _Walk:
         """Go into a sequence, or over a value."""
         header = self._header(level, tag)
         if len(self.levels) == 1:
-            self.top.append(Place(tag[0] << 16 | tag[1], header.start))
+            self.top.append(header.place)
         if header.vr in SHORT:  # most are, and none of them holds anything else
             self._over(level, header.length)
         elif header.length == UNDEFINED and header.tag == PIXEL_DATA and header.vr in (b"OB", b"OW", b""):

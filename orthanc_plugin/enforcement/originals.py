@@ -8,7 +8,6 @@ paragraphs 15 to 20 (what may be shared with whom), by way of the gate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -89,7 +88,7 @@ class Originals:
             return answer.decision.reasons
         if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
             return (ANONYMISED,)
-        context = replace(self.services.context_in(connection, answer, self.binding), as_stored=True)
+        context = self.services.context_in(connection, answer, self.binding, as_stored=True)
         return unmet(answer.decision, context) or None
 
     def _unmet(self, answer: Answer, reasons: Sequence[str]) -> AuditEvent:

@@ -28,8 +28,17 @@ from orthanc_plugin.gate import AccessRequest as Asked
 from orthanc_plugin.gate import Requester
 from orthanc_plugin.lifecycle import accounts, subjectaccess
 from orthanc_plugin.lifecycle.accountpages import as_csv, as_html
-from orthanc_plugin.lifecycle.ownfolder import Destroyed, Missing, OwnFolder, consents_page, readme
-from orthanc_plugin.lifecycle.subjectaccess import DOCUMENTS, AccessRefusedError
+from orthanc_plugin.lifecycle.accountpdf import as_pdf
+from orthanc_plugin.lifecycle.ownfolder import (
+    FORMS,
+    PHOTOGRAPHS,
+    Destroyed,
+    Missing,
+    OwnCopyMade,
+    consents_page,
+    readme,
+)
+from orthanc_plugin.lifecycle.subjectaccess import DOCUMENTS, KEY_OBJECTS, AccessRefusedError
 from orthanc_plugin.policy.access import SECURE, LeftOut, left_out
 from orthanc_plugin.policy.dates import has_died
 from orthanc_plugin.policy.law import access_to_the_record
@@ -82,7 +91,7 @@ class OwnCopy:
             form=Form.IDENTIFIABLE,
         )
 
-    def fill(self, folder: OwnFolder) -> Made:
+    def fill(self, folder: OwnCopyMade) -> Made:
         """Write everything into ``folder``; a picture's disclosure is on record before its file is there.
 
         Raises:
@@ -91,7 +100,8 @@ class OwnCopy:
         """
         with self.services.database.reading() as connection:
             subjectaccess.ready(connection, self.act, self.request.request_id)  # much may have happened since it was
-            rows = sorted(accounts.pictures(connection, self.request.who), key=_by_day)
+            known = accounts.pictures(connection, self.request.who)
+            rows = sorted((row for row in known if row.sop_class_uid != KEY_OBJECTS), key=_by_day)
             against = self._against_asker(connection, rows)
             if not against:
                 self._pages(connection, folder)  # before this copy itself is in the account
@@ -104,7 +114,7 @@ class OwnCopy:
             self._end(begun, Delivery.FAILED)
             raise
 
-    def _filled(self, folder: OwnFolder, rows: Sequence[ImageRow], begun: list[str]) -> Made:
+    def _filled(self, folder: OwnCopyMade, rows: Sequence[ImageRow], begun: list[str]) -> Made:
         names: list[str] = []
         missing: list[Missing] = []
         for row in rows:
@@ -166,7 +176,7 @@ class OwnCopy:
             remedy="Have what is missing decided and recorded, or close the request with --not-given.",
         )
 
-    def _pages(self, connection: Connection, folder: OwnFolder) -> None:
+    def _pages(self, connection: Connection, folder: OwnCopyMade) -> None:
         """Write what is to be read."""
         day, who = hospital_day(self.services.clock()), self.request.who
         numbers = patients.numbers(connection, who)
@@ -175,8 +185,9 @@ class OwnCopy:
         folder.put("consents.txt", consents_page(records).encode())
         folder.put("disclosures.html", as_html(account, day).encode())
         folder.put("disclosures.csv", as_csv(account, day).encode())
+        folder.put("disclosures.pdf", as_pdf(account, day))
 
-    def _give(self, row: ImageRow, folder: OwnFolder, begun: list[str]) -> tuple[str, ...] | LeftOut:
+    def _give(self, row: ImageRow, folder: OwnCopyMade, begun: list[str]) -> tuple[str, ...] | LeftOut:
         packed = self.packer.pack(self.requester, row, self.binding, DOOR)
         if not isinstance(packed, Packed):
             return self._against(row)
@@ -186,7 +197,8 @@ class OwnCopy:
         except (DicomwrapError, UnfitFileError):
             self._end([packed.disclosure], Delivery.FAILED)
             return LeftOut.NO_FILE
-        return folder.put_pictures(row.made_on, files)
+        place = FORMS if row.sop_class_uid.startswith(DOCUMENTS) else PHOTOGRAPHS
+        return folder.put_pictures(row.made_on, files, place)
 
     def _against(self, row: ImageRow) -> LeftOut:
         """Return why a picture was refused; one that can't be read is no refusal, and there is no copy without it."""

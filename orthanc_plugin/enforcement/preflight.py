@@ -14,11 +14,13 @@ from pathlib import PurePath
 from typing import Final
 
 from orthanc_plugin.config.policyfile import Policy
+from orthanc_plugin.config.storage import StorageSettings
 from orthanc_plugin.enforcement.effective import modality_findings
 from orthanc_plugin.enforcement.finding import Finding, in_order, refused, warned
 from orthanc_plugin.enforcement.knownoptions import KNOWN
 from orthanc_plugin.enforcement.options import REQUIRED, Required, Version
 from orthanc_plugin.enforcement.recipients import recipient_findings
+from orthanc_plugin.enforcement.storagechecks import storage_findings
 
 Configuration = Mapping[str, object]
 
@@ -43,6 +45,7 @@ class Around:
 
     Attributes:
         proxied: whether settings.toml names a reverse proxy, which has the TLS.
+        storage: whether settings.toml has Orthanc's files encrypted.
         environment: the one Orthanc runs in; None when it isn't known, as from outside.
         arguments: Orthanc's command line.
         today: at the hospital; None when nobody asks what is over.
@@ -50,6 +53,7 @@ class Around:
     """
 
     proxied: bool = False
+    storage: StorageSettings = field(default_factory=StorageSettings)
     environment: Mapping[str, str] | None = None
     arguments: tuple[str, ...] = ()
     today: date | None = None
@@ -173,6 +177,7 @@ def findings(configuration: Configuration, policy: Policy, around: Around) -> tu
             *plugin_file_findings(configuration),
             *transport_findings(configuration, proxied=around.proxied),
             *modality_findings(_section(configuration, "DicomModalities"), policy),
+            *storage_findings(configuration, around.storage, around.has),
             *recipient_findings(policy, _section(configuration, "DicomModalities"), around.today),
             *(surrounding_findings(around.environment, around.arguments) if around.environment is not None else ()),
         )

@@ -23,6 +23,7 @@ from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
 from dicomwrap.plaintext import plain_texts, text_of
 from orthanc_plugin.enforcement.nesting import Place, StructureError, places
+from orthanc_plugin.enforcement.quickread import quickly
 from orthanc_plugin.errors import ConsentgateError
 
 UIDS: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -51,8 +52,12 @@ def parsed(content: bytes) -> Dataset:
     """
     try:
         found = places(content)  # before anything that recurses
-        dataset = pydicom.dcmread(BytesIO(content))
-        faults = [*_place_faults(dataset, found), *_uid_faults(dataset)]
+        dataset = quickly(content, found)
+        if dataset is None:
+            dataset = pydicom.dcmread(BytesIO(content))
+            faults = [*_place_faults(dataset, found.top), *_uid_faults(dataset)]
+        else:
+            faults = _uid_faults(dataset)
     except StructureError as error:
         raise IntakeRefusedError(f"The object is not well formed: {error.args[0]}") from error
     except UNREADABLE as error:
@@ -79,7 +84,7 @@ def _place_faults(dataset: Dataset, found: list[Place]) -> list[str]:
         (int(element.tag), element.value_tell if isinstance(element, RawDataElement) else element.file_tell)
         for element in dataset.values()
     ]
-    return [] if seen == found else ["two parsers take it for different objects"]
+    return [] if seen == [place[:2] for place in found] else ["two parsers take it for different objects"]
 
 
 def identity(dataset: Dataset, keyword: str) -> str:

@@ -23,6 +23,7 @@ from orthanc_plugin.sending.asking import bound
 
 PURPOSE_HEADERS: Final = ("purpose-of-use", "x-purpose-of-use")
 PURPOSE_ARGUMENT: Final = "purpose"
+MOST_KNOWN: Final = 1024
 # What proxies usually name people in; whoever sends one without being our proxy claims to be somebody else.
 IDENTITY_HEADERS: Final = frozenset({"x-forwarded-user", "x-auth-request-user", "x-remote-user", "remote-user"})
 BEARER: Final = (
@@ -191,11 +192,47 @@ def of_request(
     address: str | None = None,
 ) -> Asker:
     """Return who asks by HTTP; header names in lower case, ``address`` None in a REST callback, which isn't told it."""
-    place = address or ""
-    try:
-        name, way = signed_in(proxy, headers, address), way_of(proxy, headers)
-    except _RefusedError as refused:
-        return _refused(unknown(account(headers), place), *refused.args)
+    return Askers(policy, proxy).of_request(headers, arguments, address)
+
+
+Known = tuple[str, SignsIn, str, tuple[str | None, ...]]
+
+
+class Askers:
+    """Knows who asks by HTTP; whoever asked in the same way before isn't made out again.
+
+    Args:
+        policy: who is bound to what.
+        proxy: the proxy that may name people, if there is one.
+    """
+
+    def __init__(self, policy: Policy, proxy: Proxy | None) -> None:
+        self.policy = policy
+        self.proxy = proxy
+        self._known: dict[Known, Asker] = {}
+
+    def of_request(self, headers: Mapping[str, str], arguments: Mapping[str, str], address: str | None) -> Asker:
+        """Return who asks; header names in lower case, ``address`` None in a REST callback, which isn't told it."""
+        place = address or ""
+        try:
+            name, way = signed_in(self.proxy, headers, address), way_of(self.proxy, headers)
+        except _RefusedError as refused:
+            return _refused(unknown(account(headers), place), *refused.args)
+        purposes = (*(headers.get(header) for header in PURPOSE_HEADERS), arguments.get(PURPOSE_ARGUMENT))
+        key = (name, way, place, purposes)
+        asker = self._known.get(key)
+        if asker is None:
+            asker = _bound(self.policy, name, way, headers, arguments, place)
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = asker
+        return asker
+
+
+def _bound(
+    policy: Policy, name: str, way: SignsIn, headers: Mapping[str, str], arguments: Mapping[str, str], place: str
+) -> Asker:
+    """Return who asks, as policy.toml binds the account to the purpose that is asked for."""
     user = policy.user(name)
     if user is None or user.signs_in is not way:
         stranger = of_user(name if way is SignsIn.ORTHANC else _stranger(name), None, place)

@@ -72,9 +72,12 @@ def open_review(services: Services, call: Call) -> Reply:
 
 
 def show_picture(services: Services, call: Call) -> Reply:
-    """Give the picture as the copy under `?profile=NAME` would show it, to the account that has it open."""
+    """Give the picture as the copy under `?profile=NAME` shows it; with `outlined=true` whole, regions outlined."""
+    wanted = call.arguments.get("outlined", "false")
+    if wanted not in ("true", "false"):
+        raise CallError("outlined: expected true or false.")
     with _desk(services, call, _profile(call.arguments)) as desk:
-        shown = desk.picture()
+        shown = desk.outlined() if wanted == "true" else desk.picture()
     return Reply(content=shown.content, media=shown.media, kept=False)
 
 

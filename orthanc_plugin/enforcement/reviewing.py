@@ -25,6 +25,7 @@ from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import EventType, Outcome
 from orthanc_plugin.config.bindings import Binding
 from orthanc_plugin.config.policyfile import Policy
+from orthanc_plugin.deid.outlines import outlined
 from orthanc_plugin.deid.pixeldigest import pixels_of
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.proposals import Outcome as Found
@@ -38,6 +39,7 @@ from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import Anonymisable, Effect
 from orthanc_plugin.policy.reviewing import Box, Outline, Review, Standing, State
 from orthanc_plugin.registry import facts, images, reviews
+from orthanc_plugin.registry.trail import append
 from orthanc_plugin.release import Hidden, unmet
 from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.sending.packing import original
@@ -138,6 +140,43 @@ class Desk:
             if (seen.regions, seen.crop) != hidden:
                 raise ReviewRefusedError("The regions have changed meanwhile.", remedy="Ask for the picture again.")
         return shown
+
+    def outlined(self) -> Picture:
+        """Give the whole picture with a line about what is hidden so far, and a broken one about what was proposed.
+
+        It is on record that it was given; as seen as it would leave, which a confirmation needs, it doesn't count.
+
+        Raises:
+            ReviewRefusedError: it isn't open to whoever reviews, or is no single JPEG.
+            DeidentificationError: it can't be drawn on.
+        """
+        with self._noted():
+            return self._outlined()
+
+    def _outlined(self) -> Picture:
+        held = self._held()
+        with self.services.database.reading() as connection:
+            drafts = reviewing.proposed(connection, self.act, self._matter(connection))
+        whole = shown_by(self._copy(Hidden()))
+        if whole.media != JPEG:
+            words = "Outlines can be drawn on a single JPEG only."
+            raise ReviewRefusedError(words, remedy="Look at the picture itself, in a DICOM viewer.")
+        hidden = Hidden(held.regions, held.crop)
+        drawn = outlined(whole.content, hidden.blanked(), Hidden(drafts).blanked(), hidden.kept())
+        self._record_outlined()
+        return Picture(content=drawn, media=JPEG)
+
+    def _record_outlined(self) -> None:
+        event = self.act.event(
+            EventType.INSTANCES_ACCESSED,
+            "REVIEW_OUTLINED",
+            subject=self.image,
+            reasons=(f"profile {self.profile}",),
+        )
+        with self.services.database.writing() as connection:
+            self._require_wanted(connection)
+            reviewing.held(connection, self.act, self._matter(connection))
+            append(connection, [event])
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

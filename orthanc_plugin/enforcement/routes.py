@@ -164,7 +164,9 @@ _ELSEWHERE: Final = (
         "DELETE /queries/{name}",
     ),
     *forbidden(NO_SCU, "POST /modalities/{modality}/storage-commitment"),
-    *forbidden(NO_COMMITMENT, "GET /storage-commitment/{name}", "POST /storage-commitment/{name}/remove"),
+    # The courier reads what a node has reported that it asked.
+    Route("GET", "/storage-commitment/{name}", Kind.FORBIDDEN, reason=NO_COMMITMENT, internal=True),
+    *forbidden(NO_COMMITMENT, "POST /storage-commitment/{name}/remove"),
     *forbidden(NO_JOBS, "GET /jobs", "GET,DELETE /jobs/{name}", "GET,DELETE /jobs/{name}/{rest}"),
     *forbidden(NO_JOBS, *(f"POST /jobs/{{name}}/{verb}" for verb in ("cancel", "pause", "resubmit", "resume"))),
 )

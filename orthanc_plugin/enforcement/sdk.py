@@ -15,6 +15,9 @@ FindHook = Callable[..., None]
 ReceivedHook = Callable[[bytes, Any], tuple[Any, bytes | None]]
 CStoreHook = Callable[[Any], int]
 StoredHook = Callable[[Any, str], None]
+CreateHook = Callable[[str, Any, bytes], None]
+ReadHook = Callable[[str, Any], bytes]
+RemoveHook = Callable[[str, Any], None]
 ChangeHook = Callable[[Any, Any, str], None]
 RestHook = Callable[..., None]
 MoveFree = Callable[[Any], None]
@@ -133,6 +136,9 @@ class Sdk(Protocol):
 
     def RegisterOnStoredInstanceCallback(self, hook: StoredHook) -> None:  # noqa: N802
         """Tell ``hook`` what was stored."""
+
+    def RegisterStorageArea(self, create: CreateHook, read: ReadHook, remove: RemoveHook) -> None:  # noqa: N802
+        """Have files written, read whole and removed by hooks, by name and type of content."""
 
     def RegisterOnChangeCallback(self, hook: ChangeHook) -> None:  # noqa: N802
         """Tell ``hook`` of changes."""

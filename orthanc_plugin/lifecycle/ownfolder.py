@@ -11,6 +11,7 @@ import fcntl
 import glob
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +32,8 @@ from orthanc_plugin.policy.words import AUDIENCE_WORDS, one_line, purpose_words
 
 OWNER_ONLY: Final = 0o700
 PHOTOGRAPHS: Final = "photographs"
+FORMS: Final = "forms"
+Names = tuple[str, ...]
 PLACE: Final = "consentgate-part-"
 LOCK: Final = "lock"
 FORM_WORDS: Final = {
@@ -64,7 +67,33 @@ class Missing:
     reason: LeftOut
 
 
-class OwnFolder:
+class OwnCopyMade(ABC):
+    """A patient's own copy while it is made: files that are written once, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self._days: Counter[str] = Counter()
+
+    @abstractmethod
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file that is not there yet.
+
+        Raises:
+            FolderError: it can't be written.
+        """
+
+    def put_pictures(self, taken_on: date | None, found: Iterable[Picture], folder: str = PHOTOGRAPHS) -> Names:
+        """Write a photograph, or the frames of one, or a document, named by its day; return the names."""
+        return tuple(self._put_picture(taken_on, picture, folder) for picture in found)
+
+    def _put_picture(self, taken_on: date | None, picture: Picture, folder: str) -> str:
+        day = f"{folder}/{taken_on.isoformat() if taken_on else 'day-not-known'}"
+        self._days[day] += 1
+        name = f"{day}_{self._days[day]}{picture.suffix}"
+        self.put(name, picture.data)
+        return name
+
+
+class OwnFolder(OwnCopyMade):
     """The folder while it is made, in a place of its own.
 
     Args:
@@ -73,41 +102,26 @@ class OwnFolder:
     """
 
     def __init__(self, out: Path, part: Path) -> None:
+        super().__init__()
         self.out = out
         self.part = part
         self.disk = Disk()
-        self._days: Counter[str] = Counter()
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file that is not there yet.
-
-        Raises:
-            FolderError: it can't be written.
-        """
+        """Write a file that is not there yet."""
         try:
             self.disk.put_new(self.part / name, data)
         except OSError as error:
             raise FolderError(f"The folder can't be written ({reason_of(error)}).") from error
 
-    def put_pictures(self, taken_on: date | None, found: Iterable[Picture]) -> tuple[str, ...]:
-        """Write a photograph, or the frames of one, named by its day; return the names."""
-        return tuple(self._put_picture(taken_on, picture) for picture in found)
-
-    def _put_picture(self, taken_on: date | None, picture: Picture) -> str:
-        day = taken_on.isoformat() if taken_on else "day-not-known"
-        self._days[day] += 1
-        name = f"{PHOTOGRAPHS}/{day}_{self._days[day]}{picture.suffix}"
-        self.put(name, picture.data)
-        return name
-
     def begin(self) -> None:
         """Make the folder where it is made."""
-        for folder in (self.part, self.part / PHOTOGRAPHS):
+        for folder in (self.part, self.part / PHOTOGRAPHS, self.part / FORMS):
             folder.mkdir(mode=OWNER_ONLY)
 
     def finish(self) -> None:
         """Give the folder its name, once all of it is on the disk."""
-        for folder in (self.part / PHOTOGRAPHS, self.part):
+        for folder in (self.part / PHOTOGRAPHS, self.part / FORMS, self.part):
             sync_folder(folder)
         if self.out.exists():
             raise FolderError("Something was put at the place of the folder meanwhile.")
@@ -126,7 +140,7 @@ def own_folder(out: Path) -> Iterator[OwnFolder]:
     if place.exists() or place.is_symlink():
         raise FolderError("There is something at the place of the folder, and nothing is overwritten.")
     try:
-        with _workplace(place) as work:
+        with workplace(place) as work:
             folder = OwnFolder(place, work / "own")
             folder.begin()
             yield folder
@@ -136,7 +150,7 @@ def own_folder(out: Path) -> Iterator[OwnFolder]:
 
 
 @contextmanager
-def _workplace(out: Path) -> Iterator[Path]:
+def workplace(out: Path) -> Iterator[Path]:
     """Give an empty folder beside ``out`` that no other run uses, and remove it with what is left in it."""
     name = f".{out.name}.{PLACE}"
     for left in out.parent.glob(f"{glob.escape(name)}*"):
@@ -175,10 +189,12 @@ def readme(made: date, names: Sequence[str], missing: Sequence[Missing], destroy
     lines = [
         f"Your copy, made on {told_day(made)}",
         "",
-        f"{PHOTOGRAPHS}/   {len(names)} file(s), named by the day on which each was taken. They open in any program",
-        "              for pictures. Nothing is hidden in them: no name, no place, no device.",
+        f"{PHOTOGRAPHS}/   {_photographs(names)} file(s), named by the day on which each was taken. They open in any",
+        "              program for pictures. Nothing is hidden in them: no name, no place, no device.",
+        f"{FORMS}/        the forms that were signed, as far as they are kept with the photographs.",
         "consents.txt  what was agreed, refused or taken back about photographs, and when.",
-        "disclosures.html, disclosures.csv  who has had copies of the photographs, for what, and what they hold now.",
+        "disclosures.pdf, disclosures.html, disclosures.csv  who has had copies of the photographs, for what, and what",
+        "              they hold now.",
         "",
         *(_missing(missing) if missing else ("Nothing that is kept was left out.",)),
         *(_destroyed(each) for each in destroyed),
@@ -188,6 +204,10 @@ def readme(made: date, names: Sequence[str], missing: Sequence[Missing], destroy
         "",
     ]
     return "\n".join(lines)
+
+
+def _photographs(names: Sequence[str]) -> int:
+    return sum(name.startswith(f"{PHOTOGRAPHS}/") for name in names)
 
 
 def _missing(missing: Sequence[Missing]) -> Iterator[str]:

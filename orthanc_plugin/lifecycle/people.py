@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
-from orthanc_plugin.lifecycle import routing
+from orthanc_plugin.lifecycle import identity, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.policy.eventmodel import Task, TaskKind
@@ -76,14 +76,23 @@ def tell(connection: Connection, act: Act, told: Told) -> str:
     """
     change = act.ids()
     changed: list[str] = []
+    was = _before(connection, act, told)
     if problems := tuple(_told(connection, act, told, change, changed)):
         raise FactsError("The patient's facts can't be recorded.", problems=problems)
-    if "merged_into" in changed or (told.corrects and changed):
+    if was is not None and ("merged_into" in changed or (told.corrects and changed)):
         routing.cancel_patients(connection, act, MERGED if "merged_into" in changed else CORRECTED, told.who)
+        identity.recall(connection, act, was, change)
     if told.as_of is not None or changed:
         what = f"changed: {', '.join(changed) or 'nothing'}"
         append(connection, [_record(connection, act, change, "PATIENT_FACTS", what)])
     return change
+
+
+def _before(connection: Connection, act: Act, told: Told) -> identity.Before | None:
+    """Return how things stood, when what is told may change who the patient is."""
+    if told.merged_into is not None and merging.survivor(connection, told.who) != told.merged_into:
+        return identity.before(connection, act, told.merged_into, wrong=(told.who,))
+    return identity.before(connection, act, wrong=(told.who,)) if told.corrects else None
 
 
 def _record(connection: Connection, act: Act, change: str, effect: str, *reasons: str) -> AuditEvent:
@@ -206,9 +215,10 @@ def merge(connection: Connection, act: Act, who: Key, into: Key, reason: str) ->
         UnknownRecordError: one of them isn't on record.
         IllegalTransitionError: they can't be merged.
     """
-    change = act.ids()
+    change, was = act.ids(), identity.before(connection, act, into, wrong=(who,))
     merging.merge(connection, who, into, _why(act, reason, change))
     routing.cancel_patients(connection, act, MERGED, who, into)
+    identity.recall(connection, act, was, change)
     append(connection, [_record(connection, act, change, "PATIENTS_MERGED")])
     return change
 
@@ -216,18 +226,21 @@ def merge(connection: Connection, act: Act, who: Key, into: Key, reason: str) ->
 def unmerge(connection: Connection, act: Act, who: Key, reason: str) -> str:
     """Undo the merge of a number; return the id of the change.
 
-    Copies that left under the other one's consent weren't agreed to by whom they show: it opens IG_REVIEW.
+    Copies that left under the other one's consent weren't agreed to by whom they show: they are recalled, and it opens
+    IG_REVIEW.
 
     Raises:
         UnknownRecordError: it isn't on record.
         IllegalTransitionError: it was never merged.
     """
     change, kept = act.ids(), merging.survivor(connection, who)
+    was = identity.before(connection, act, who)
     routing.cancel_patients(connection, act, "the patient's number was unmerged", who)
     merging.unmerge(connection, who, _why(act, reason, change))
     if kept is not None and any(_strangers(connection, *pair) for pair in ((who, kept), (kept, who))):
         why = "copies left under the consent of somebody who is another patient after all"
         open_tasks(connection, act, (Task(kind=TaskKind.IG_REVIEW),), subject=change, reason=why)
+    identity.recall(connection, act, was, change)
     append(connection, [_record(connection, act, change, "PATIENTS_UNMERGED")])
     return change
 

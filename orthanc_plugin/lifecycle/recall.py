@@ -71,8 +71,8 @@ def published(connection: Connection, act: Act, disclosure_id: str) -> Outcome:
         UnknownRecordError: there is no such disclosure.
     """
     copy = ledger.copy_of(ledger.get(connection, disclosure_id))
-    ledger.publish(connection, disclosure_id)
-    return _beyond_recall(connection, act, copy, Happening.PUBLISHED)
+    seal = ledger.publish(connection, disclosure_id)
+    return _beyond_recall(connection, act, copy, Happening.PUBLISHED, seal)
 
 
 def key_destroyed(connection: Connection, act: Act, disclosure_id: str) -> Outcome:
@@ -87,18 +87,18 @@ def key_destroyed(connection: Connection, act: Act, disclosure_id: str) -> Outco
         raise IllegalTransitionError(
             "An identifiable copy has no key that could be destroyed.", remedy="Recall the copy instead."
         )
-    ledger.destroy_key(connection, disclosure_id)
-    return _beyond_recall(connection, act, copy, Happening.KEY_DESTROYED)
+    seal = ledger.destroy_key(connection, disclosure_id)
+    return _beyond_recall(connection, act, copy, Happening.KEY_DESTROYED, seal)
 
 
-def _beyond_recall(connection: Connection, act: Act, copy: Copy, happening: Happening) -> Outcome:
+def _beyond_recall(connection: Connection, act: Act, copy: Copy, happening: Happening, seal: str) -> Outcome:
     """Give up a recall that is open, and have the patient told."""
     found = _outcome(copy, happening)
     ledger.set_recalls(connection, found.not_recallable, Recall.NOT_RECALLABLE)
     for each in found.not_recallable:
         _done(connection, act, each, f"not recallable any more: {happening}")
     open_tasks(connection, act, found.tasks, subject=copy.id, reason=f"the copy can't be had back: {happening}")
-    _tell(connection, act, happening, copy.id)
+    _tell(connection, act, happening, copy.id, seal=seal)
     if found.not_recallable:
         recalling.answered(connection, act, copy.id, LOST[happening])
     return found
@@ -121,5 +121,6 @@ def _tell(
     effect: str,
     disclosure_id: str,
     event: EventType = EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
+    seal: str = "",
 ) -> None:
-    append(connection, [act.event(event, effect, subject=disclosure_id)])
+    append(connection, [act.event(event, effect, subject=disclosure_id, detail=seal)])

@@ -60,6 +60,7 @@ def open_(
     back: Sequence[str],
     lost: Sequence[str] = (),
     reason: str,
+    by_letter: bool = False,
 ) -> None:
     """Recall copies from whoever holds them; have the patient told of those ``lost``. Each is a task until it is done.
 
@@ -71,6 +72,7 @@ def open_(
         back: ids of the disclosures that are recalled.
         lost: ids of those that can't be had back.
         reason: why, for whoever does the tasks; it names no patient.
+        by_letter: a person writes, whatever the recipients can do.
     """
     opening = Opening(
         cause=cause,
@@ -78,7 +80,7 @@ def open_(
         by=act.by,
         at=act.at,
         ids=act.ids,
-        method=lambda recipient: method(act.policy, recipient),
+        method=lambda recipient: Method.LETTER if by_letter else method(act.policy, recipient),
     )
     for standing, names in ((Recall.OPEN, back), (Recall.NOT_RECALLABLE, lost)):
         kind = PATIENTS[standing]

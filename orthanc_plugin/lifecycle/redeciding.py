@@ -132,6 +132,15 @@ REFUSED: Final = (None, Effect.DENY)
 def _forbidden(
     connection: Connection, rulings: Rulings, pictures: Collection[str] | None, since: str
 ) -> Iterator[Copy]:
+    for row, copy in live(connection, pictures, since):
+        if _taken_away(connection, rulings, row, copy):
+            yield copy
+
+
+def live(
+    connection: Connection, pictures: Collection[str] | None, since: str = BEGINNING
+) -> Iterator[tuple[ledger.Row, Copy]]:
+    """Give the copies that somebody may hold and nobody has asked back, each with its row."""
     live = (disclosures.c.outcome != Delivery.FAILED, disclosures.c.recall == Recall.NONE, disclosures.c.at >= since)
     query = select(disclosures).where(*live).order_by(disclosures.c.at)
     for piece in (None,) if pictures is None else pieces(pictures):
@@ -139,17 +148,32 @@ def _forbidden(
         for each in connection.execute(chosen).all():
             row = dict(each._mapping)
             copy = ledger.copy_of(row)
-            if copy.kind not in LEAVES_NO_COPY and _taken_away(connection, rulings, row, copy):
-                yield copy
+            if copy.kind not in LEAVES_NO_COPY:
+                yield row, copy
+
+
+def given(connection: Connection, pictures: Collection[str], ruled: Ruling) -> dict[Copy, bool]:
+    """Return the live copies of these pictures, and of each whether it would still be given."""
+    effects: dict[Wish, Effect | None] = {}
+    found: dict[Copy, bool] = {}
+    for row, copy in live(connection, pictures):
+        wish = _wish(row)
+        if wish not in effects:
+            effects[wish] = ruled(connection, wish)
+        found[copy] = _covers(effects[wish], copy)
+    return found
+
+
+def _wish(row: ledger.Row) -> Wish:
+    return str(row["sop_instance_uid"]), str(row["recipient"]), Purpose(str(row["purpose"]))
 
 
 def _taken_away(connection: Connection, rulings: Rulings, row: ledger.Row, copy: Copy) -> bool:
     """Tell whether the change is why the copy would not be given any more."""
-    purpose = Purpose(str(row["purpose"]))
-    wish = (str(row["sop_instance_uid"]), str(row["recipient"]), purpose)
+    wish = _wish(row)
     after = rulings.after(connection, wish)
     if after is None:  # who left the hospital needn't give back what they had for care
-        return purpose in SECONDARY_PURPOSES and rulings.before(connection, wish) is not None
+        return wish[2] in SECONDARY_PURPOSES and rulings.before(connection, wish) is not None
     return not _covers(after, copy) and _covers(rulings.before(connection, wish), copy)
 
 

@@ -43,8 +43,9 @@ from orthanc_plugin.registry.trail import append
 
 # Of these nothing is given, whatever is checked.
 NOT_GIVEN: Final = frozenset({ImageStatus.QUARANTINED, ImageStatus.REJECTED, ImageStatus.DISPOSED})
-# The encapsulated documents (PS3.4 B.5), such as signed consent forms, and key objects.
-DOCUMENTS: Final = ("1.2.840.10008.5.1.4.1.1.104.", "1.2.840.10008.5.1.4.1.1.88.59")
+# The encapsulated documents (PS3.4 B.5), such as signed consent forms; they may name others, as pictures show them.
+DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
+KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"  # name pictures, and show nothing
 
 
 class AccessRefusedError(ConsentgateError):
@@ -223,8 +224,8 @@ def _checked(
 
 
 def to_check(row: ImageRow) -> bool:
-    """Tell whether a picture could be given, so that somebody must look at it first."""
-    return row.status not in NOT_GIVEN and not row.sop_class_uid.startswith(DOCUMENTS)
+    """Tell whether a picture or a form could be given, so that somebody must look at it first."""
+    return row.status not in NOT_GIVEN and row.sop_class_uid != KEY_OBJECTS
 
 
 def named(connection: Connection, act: Act, name: str, issuer: str | None) -> str:

@@ -10,7 +10,8 @@ Sources: requirements 2.9 (one transaction), 0 (4), 002-26a, 002-26b; UK GDPR 17
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -22,6 +23,7 @@ from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.lifecycle import capture, covered, recalling, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
+from orthanc_plugin.lifecycle.covered import Filed
 from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.policy.eventmodel import (
     Before,
@@ -38,7 +40,6 @@ from orthanc_plugin.policy.recalling import Cause
 from orthanc_plugin.registry import captures, consents, disposals, images, ledger, quarantine, tasks
 from orthanc_plugin.registry.captures import StopKind
 from orthanc_plugin.registry.consentrows import taken
-from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
 
@@ -86,11 +87,14 @@ def follow(
     """
     event = Event(type=Happening.WITHDRAW, phase=phase, purposes=purposes)
     line = consents.line(connection, known)
-    rows = {row.sop_instance_uid: row for each in line for row in covered.pictures(connection, each)}
+    rows = {uid: filed for each in line for uid, filed in covered.filed(connection, each).items()}
     left = ledger.copies_of(connection, rows)
     # What is being destroyed may yet be kept: it comes back as it was.
     going = disposals.on_their_way(connection, rows)
-    found = [_filed(line, event, row, left.get(uid, {}), going.get(uid)) for uid, row in rows.items()]
+    found = [
+        _filed(line, event, alike, uids, left)
+        for alike, uids in _alike(rows, {uid: each.was(uid) for uid, each in going.items()})
+    ]
     held = (held for each in line for held in quarantine.unfiled_under(connection, each.id))
     found += [_unfiled(connection, act, known, event, each) for each in held]
     after = Consequences.together(found)
@@ -152,23 +156,30 @@ def _before(known: ConsentRecord, image: ImageState, made_for: MadeFor, copies: 
     return Before(consent=known.state, purposes=purposes, image=image, made_for=made_for, copies=copies)
 
 
+def _alike(rows: Mapping[str, Filed], were: Mapping[str, ImageStatus]) -> Iterator[tuple[Filed, tuple[str, ...]]]:
+    """Give the pictures of which the same is true; ``were`` is where those stood that are being destroyed."""
+    found: defaultdict[Filed, list[str]] = defaultdict(list)
+    for uid, filed in rows.items():
+        found[filed._replace(status=were.get(uid, filed.status))].append(uid)
+    yield from ((filed, tuple(uids)) for filed, uids in found.items())
+
+
 def _filed(
     line: tuple[ConsentRecord, ...],
     event: Event,
-    row: ImageRow,
-    left: Mapping[Copy, frozenset[str]],
-    going: disposals.Outcome | None,
+    filed: Filed,
+    uids: tuple[str, ...],
+    left: Mapping[str, Mapping[Copy, frozenset[str]]],
 ) -> Consequences:
-    """Say which copies of a filed picture are recalled, and whether it is restricted or proposed for disposal."""
-    uid, known = row.sop_instance_uid, line[0]
-    status = row.status if going is None else going.was(uid)
-    after = outcome(_before(known, ImageState(status), row.made_for, _copies(line, left)), event)
-    restricted = after.image is ImageState.RESTRICTED and status is ImageStatus.ACTIVE
+    """Say which copies of filed pictures are recalled, and whether these are restricted or proposed for disposal."""
+    copies = tuple(copy for uid in uids for copy in _copies(line, left.get(uid, {})))
+    after = outcome(_before(line[0], ImageState(filed.status), filed.made_for, copies), event)
+    restricted = after.image is ImageState.RESTRICTED and filed.status is ImageStatus.ACTIVE
     return Consequences(
         recalls=after.recalls,
         not_recallable=after.not_recallable,
-        restricted=(uid,) if restricted else (),
-        proposed=(uid,) if any(task.kind is TaskKind.PROPOSE_DISPOSAL for task in after.tasks) else (),
+        restricted=uids if restricted else (),
+        proposed=uids if any(task.kind is TaskKind.PROPOSE_DISPOSAL for task in after.tasks) else (),
     )
 
 

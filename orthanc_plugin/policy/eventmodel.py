@@ -86,6 +86,7 @@ class TaskKind(StrEnum):
 
 
 PUBLISHED: Final = "PUBLISHED"
+DEPOSITED: Final = "DEPOSITED"  # at a place of deposit, which keeps it when the original is destroyed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from dicomwrap.terms import Purpose
-from orthanc_plugin.policy.eventmodel import Copy, Recall
+from dicomwrap.terms import Form, Purpose
+from orthanc_plugin.policy.eventmodel import DEPOSITED, Copy, Recall
 from orthanc_plugin.policy.events import LEAVES_NO_COPY
 
 ANSWER_WITHIN: Final = timedelta(days=14)
@@ -34,6 +34,7 @@ class Cause(StrEnum):
     DISPOSED = "DISPOSED"
     POLICY = "POLICY"
     OPTED_OUT = "OPTED_OUT"
+    IDENTITY = "IDENTITY"
 
 
 @unique
@@ -64,6 +65,8 @@ class Standing(StrEnum):
     NOT_RECALLABLE = "NOT_RECALLABLE"
 
 
+# Whoever treats the patient must not lose a picture to a note: a person writes, and sees that the right one is there.
+CARE: Final = frozenset({Purpose.DIRECT_CARE, Purpose.SECOND_OPINION, Purpose.EMERGENCY_CARE})
 OTHERS: Final = frozenset({Purpose.SUBJECT_ACCESS, Purpose.LEGAL_DISCLOSURE, Purpose.PUBLIC_INTEREST})
 UNANSWERED: Final = frozenset({Standing.OPEN, Standing.NOTIFIED})
 OVERDUE: Final = "OVERDUE"
@@ -76,6 +79,7 @@ CAUSE_WORDS: Final[dict[Cause, str]] = {
     Cause.DISPOSED: "its retention period has ended, and we have destroyed the original",
     Cause.POLICY: "our rules no longer allow this use",
     Cause.OPTED_OUT: "the patient has opted out of uses beyond care",
+    Cause.IDENTITY: "what we had on record of who the patient is was wrong, and has been put right",
 }
 # PS3.16 CID 7010, by code value.
 TITLES: Final[dict[Cause, str]] = {
@@ -85,16 +89,29 @@ TITLES: Final[dict[Cause, str]] = {
     Cause.DISPOSED: "113039",
     Cause.POLICY: "113037",
     Cause.OPTED_OUT: "113037",
+    Cause.IDENTITY: "113037",
 }
 
 
 def ends_with_the_original(copy: Copy) -> bool:
     """Tell whether whoever holds a copy is asked for it when the original is destroyed by its date.
 
-    What the law, the public or the patient was given is theirs to keep; a look leaves nothing to ask for.
+    What the law, the public, the patient or a place of deposit was given is theirs to keep; a look leaves nothing.
     """
+    return copy.kind != DEPOSITED and _is_asked_for(copy)
+
+
+def _is_asked_for(copy: Copy) -> bool:
     asked = copy.recall is Recall.NONE and copy.kind not in LEAVES_NO_COPY
     return asked and copy.recallable and copy.purpose not in OTHERS
+
+
+def bears_identity(copy: Copy) -> bool:
+    """Tell whether a copy says who the patient is, and whoever holds it is asked for it when that was wrong.
+
+    What the law, the public or the patient was given is theirs to keep.
+    """
+    return copy.form is Form.IDENTIFIABLE and _is_asked_for(copy)
 
 
 def answer_due(opened: datetime) -> datetime:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dicomwrap.consentfile import read_consent
@@ -46,6 +47,7 @@ FORMS: Final[Mapping[object, Form]] = {each.value: each for each in Form}
 AUDIENCES: Final[Mapping[object, Audience]] = {each.value: each for each in Audience}
 PURPOSES: Final[Mapping[object, Purpose | PurposeGroup]] = {each.value: each for each in (*Purpose, *PurposeGroup)}
 
+MOST_TEXTS: Final = 512
 _FAULTS: Final = (KeyError, TypeError, ValueError, RecursionError)
 
 
@@ -93,13 +95,23 @@ def read(text: str, place: Place, row: Columns) -> tuple[Consent, ...]:
         UnreadableRowError: the text holds something this version doesn't know, or is another row's; names the fields.
     """
     try:
-        record = _of_row(json.loads(text), row)
-        level = LEVELS[record["level"]]
-        if not covers(level, _list(record["targets"]), str(record["id"]), place):
-            return ()
-        return tuple(_flattened(record, level))
+        level, targets, consent_id = _reach(text, row)
+        return _scopes_of(text, row) if covers(level, targets, consent_id, place) else ()
     except _FAULTS:
         raise faulty(text) from None
+
+
+# The same text always reads the same, and each of a patient's pictures is asked about it.
+@lru_cache(maxsize=MOST_TEXTS)
+def _reach(text: str, row: Columns) -> tuple[ConsentLevel, tuple[str, ...], str]:
+    record = _of_row(json.loads(text), row)
+    return LEVELS[record["level"]], tuple(_list(record["targets"])), str(record["id"])
+
+
+@lru_cache(maxsize=MOST_TEXTS)
+def _scopes_of(text: str, row: Columns) -> tuple[Consent, ...]:
+    record = _of_row(json.loads(text), row)
+    return tuple(_flattened(record, LEVELS[record["level"]]))
 
 
 def whole(text: str, row: Columns) -> tuple[Consent, ...]:
@@ -109,8 +121,7 @@ def whole(text: str, row: Columns) -> tuple[Consent, ...]:
         UnreadableRowError: the text holds something this version doesn't know, or is another row's; names the fields.
     """
     try:
-        record = _of_row(json.loads(text), row)
-        return tuple(_flattened(record, LEVELS[record["level"]]))
+        return _scopes_of(text, row)
     except _FAULTS:
         raise faulty(text) from None
 

@@ -95,6 +95,23 @@ class Outcome:
 # Asked about every picture that comes in, and about every one that Orthanc says is gone.
 BY_UID: Final = prepared(select(objects.c.stub_id).where(objects.c.uid_sha256 == bindparam("digest")))
 BY_INSTANCE: Final = prepared(select(objects.c.stub_id).where(objects.c.orthanc_instance == bindparam("instance")))
+# Asked about, and written of, every line and object that is executed.
+_digest = objects.c.uid_sha256 == bindparam("digest")
+_line = (outcomes.c.plan_id == bindparam("plan"), outcomes.c.line == bindparam("number"))
+OUTCOME: Final = prepared(select(*outcomes.c).where(*_line))
+UNSETTLED: Final = prepared(delete(outcomes).where(*_line))
+SETTLED: Final = prepared(outcomes.insert())
+LISTED: Final = prepared(objects.insert())
+UNLISTED: Final = prepared(delete(objects).where(_digest))
+FATED: Final = prepared(update(objects).where(_digest).values({objects.c.state: bindparam("fate")}))
+STOOD_FOR: Final = prepared(update(objects).where(_digest).values({objects.c.stub_id: bindparam("stub")}))
+LEFT: Final = prepared(select(objects.c.files).where(_digest, objects.c.state == Fate.LEFT.value))
+OBJECTS: Final = prepared(
+    select(objects.c.uid_sha256, objects.c.orthanc_instance)
+    .where(objects.c.stub_id == bindparam("stub"), objects.c.state == Fate.DESTROYED.value)
+    .order_by(objects.c.uid_sha256)
+)
+COLUMNS: Final = tuple(column.name for column in outcomes.c)
 CONDEMNED: Final = prepared(
     select(objects.c.stub_id).where(
         objects.c.orthanc_instance == bindparam("instance"), objects.c.state != Fate.LEFT.value
@@ -156,33 +173,29 @@ def mark(connection: Connection, outcome: Outcome, stub_id: str) -> None:
     """Write that the destruction of a line begins: from here on its objects are listed."""
     settle(connection, outcome)
     unlist(connection, (each.sop_instance_uid for each in outcome.marked))  # what was left of an earlier execution
-    rows = [
-        {
-            "uid_sha256": uid_sha256(each.sop_instance_uid),
-            "orthanc_instance": each.orthanc_instance,
-            "plan_id": outcome.plan_id,
-            "line": outcome.line,
-            "stub_id": stub_id,
-            "state": Fate.MARKED.value,
-            "files": json.dumps(each.files),
-        }
-        for each in outcome.marked
-    ]
-    connection.execute(objects.insert(), rows)
+    for each in outcome.marked:
+        LISTED.run(
+            connection,
+            uid_sha256=uid_sha256(each.sop_instance_uid),
+            orthanc_instance=each.orthanc_instance,
+            plan_id=outcome.plan_id,
+            line=outcome.line,
+            stub_id=stub_id,
+            state=Fate.MARKED.value,
+            files=json.dumps(each.files),
+        )
 
 
 def fated(connection: Connection, uids: Iterable[str], fate: Fate) -> None:
     """Write what became of objects; what is LEFT stays listed: intake doesn't take it, and its files are known."""
     for uid in uids:
-        known = objects.c.uid_sha256 == uid_sha256(uid)
-        connection.execute(update(objects).where(known).values(state=fate.value))
+        FATED.run(connection, fate=fate.value, digest=uid_sha256(uid))
 
 
 def stand_for(connection: Connection, uids: Iterable[str], stub_id: str) -> None:
     """Write which stub stands for objects: those of another patient have one of their own."""
     for uid in uids:
-        known = objects.c.uid_sha256 == uid_sha256(uid)
-        connection.execute(update(objects).where(known).values(stub_id=stub_id))
+        STOOD_FOR.run(connection, stub=stub_id, digest=uid_sha256(uid))
 
 
 def left(connection: Connection, uids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -190,16 +203,15 @@ def left(connection: Connection, uids: Iterable[str]) -> dict[str, tuple[str, ..
     known = {uid_sha256(uid): uid for uid in uids}
     found: dict[str, tuple[str, ...]] = {}
     for digest, uid in known.items():
-        query = select(objects.c.files).where(objects.c.uid_sha256 == digest, objects.c.state == Fate.LEFT.value)
-        for files in connection.execute(query).scalars():
-            found[uid] = tuple(json.loads(files))
+        for (files,) in LEFT.rows(connection, digest=digest):
+            found[uid] = tuple(json.loads(str(files)))
     return found
 
 
 def unlist(connection: Connection, uids: Iterable[str]) -> None:
     """Take objects off the list that are kept after all."""
     for uid in uids:
-        connection.execute(delete(objects).where(objects.c.uid_sha256 == uid_sha256(uid)))
+        UNLISTED.run(connection, digest=uid_sha256(uid))
 
 
 def marked_as(connection: Connection, sop_instance_uid: str) -> Outcome | None:
@@ -235,10 +247,8 @@ def restrict(
 
 def settle(connection: Connection, outcome: Outcome) -> str:
     """Write what became of a line; return the words that tie it to its entry in the trail."""
-    known = (outcomes.c.plan_id == outcome.plan_id, outcomes.c.line == outcome.line)
-    connection.execute(delete(outcomes).where(*known))
-    row = {**asdict(outcome), "marked": json.dumps([asdict(each) for each in outcome.marked])}
-    connection.execute(outcomes.insert().values(row))
+    UNSETTLED.run(connection, plan=outcome.plan_id, number=outcome.line)
+    SETTLED.run(connection, **{**asdict(outcome), "marked": json.dumps([asdict(each) for each in outcome.marked])})
     return _seal(outcome)
 
 
@@ -249,8 +259,8 @@ def _seal(outcome: Outcome) -> str:
 
 def outcome_of(connection: Connection, plan_id: str, line: int) -> Outcome | None:
     """Return what became of one line, None when nothing has."""
-    row = connection.execute(select(outcomes).where(outcomes.c.plan_id == plan_id, outcomes.c.line == line)).first()
-    return None if row is None else _outcome(dict(row._mapping))
+    rows = OUTCOME.rows(connection, plan=plan_id, number=line)
+    return _outcome(dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def outcomes_of(connection: Connection, plan_id: str) -> Iterator[Outcome]:
@@ -281,11 +291,7 @@ def instances(connection: Connection) -> Iterator[tuple[str, str]]:
 
 def object_rows(connection: Connection, stub_id: str) -> list[tuple[str, str]]:
     """Return the digests of UIDs, and Orthanc's names, of what a stub stands for."""
-    gone = (objects.c.stub_id == stub_id, objects.c.state == Fate.DESTROYED.value)
-    query = select(objects.c.uid_sha256, objects.c.orthanc_instance).where(*gone)
-    return [
-        (str(digest), str(instance)) for digest, instance in connection.execute(query.order_by(objects.c.uid_sha256))
-    ]
+    return [(str(digest), str(instance)) for digest, instance in OBJECTS.rows(connection, stub=stub_id)]
 
 
 def relist(connection: Connection, rows: Iterable[tuple[str, str]], *, plan_id: str, stub_id: str) -> None:

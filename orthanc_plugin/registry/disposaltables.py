@@ -57,6 +57,7 @@ decisions = Table(
     Column("decided_by", String(64), nullable=False),
     Column("decided_at", String(40), nullable=False),
     Column("entry", BigInteger, nullable=False),
+    Column("place", String(64), nullable=False, server_default=""),
     Index("disposition_decisions_by_entry", "entry"),
     Index("disposition_decisions_by_line", "plan_id", "line"),
 )

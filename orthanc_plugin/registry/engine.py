@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry.prepared import driver
-from orthanc_plugin.registry.turns import Together, Turns
+from orthanc_plugin.registry.turns import Lead, Together, Turns
 
 if TYPE_CHECKING:
     from psycopg import Connection as PostgreSQLConnection
@@ -105,6 +105,8 @@ class Database:
         self._failures = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
         self._turns = Turns(PATIENCE_MS / 1000)
         self._together = Together(self.writing)
+        self._kept: Connection | None = None
+        self._undone = 0
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -128,11 +130,34 @@ class Database:
             RegistryError: the database failed.
         """
         try:
-            with self._turns, self.engine.connect() as connection, connection.begin():
+            with self._turns, self._writer() as connection, connection.begin():
                 self._begin(connection, WRITE)
                 yield connection
         except self._failures as error:
             raise _failure("written", error) from None
+
+    @contextmanager
+    def _writer(self) -> Iterator[Connection]:
+        """Give the connection that writes, to whoever has the turn; after a failure the next has a new one.
+
+        On SQLite it is kept, since giving it back and having it again costs as much as an entry of the trail does;
+        PostgreSQL's may die with their server, and the pool finds that out first.
+        """
+        connection, self._kept = self._kept or self.engine.connect(), None
+        try:
+            yield connection
+        except BaseException:
+            self._undone += 1
+            connection.close()
+            raise
+        if self._postgresql:
+            connection.close()
+        else:
+            self._kept = connection
+
+    def undone(self) -> int:
+        """Return how many transactions that write were undone so far."""
+        return self._undone
 
     def _begin(self, connection: Connection, how: str) -> None:
         """Begin on the database's side, straight on the driver: every access pays for it."""
@@ -151,8 +176,20 @@ class Database:
         """
         return self._together.write(work)
 
+    def hand(self, work: Callable[[Connection], T], then: Callable[[T], None], lead: Lead, seconds: float | None) -> T:
+        """Have another thread do the same, and wait for it so long; see ``Together``.
+
+        Raises:
+            TimeoutError: it took too long.
+            RegistryError: nothing of it was written.
+        """
+        return self._together.hand(work, then, lead, seconds)
+
     def close(self) -> None:
         """Close every connection."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
         self.engine.dispose()
 
 

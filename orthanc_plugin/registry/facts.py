@@ -1,8 +1,9 @@
 """Gather the facts of one decision: the image, its patient, every consent and authority that may speak of it.
 
 Knows how rows become a ``Case``. Must not decide. Patients that were merged are one: the survivor's facts count, and
-what was consented to, refused or ordered under any of their numbers. Nothing is kept from one decision to the next, so
-a withdrawal counts as soon as it is committed, whatever day another node's clock gave it.
+what was consented to, refused or ordered under any of their numbers. Every row is read anew each time, so a withdrawal
+counts as soon as it is committed, whatever day another node's clock gave it; what is read here is watched over
+(``factversions``), so that the gate may keep a permit for as long as none of it changes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, selec
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.devices import DeviceClass
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
-from orthanc_plugin.registry.bulk import pieces
+from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
@@ -163,6 +163,9 @@ NAMED: Final = {
 
 NEW: Final = prepared(images.insert())
 
+STATUS: Final = prepared(
+    update(images).where(images.c.sop_instance_uid == bindparam("uid")).values({images.c.status: bindparam("status")})
+)
 STORED_AS: Final = prepared(
     select(images.c.sop_class_uid, images.c.sha256).where(images.c.sop_instance_uid == bindparam("uid"))
 )
@@ -234,10 +237,16 @@ def change(connection: Connection, sop_instance_uid: str, facts: Mapping[str, ob
         raise UnknownImageError("The image is not known to the registry.")
 
 
+def set_status(connection: Connection, sop_instance_uid: str, status: ImageStatus) -> None:
+    """Set the status of an instance; one that the registry doesn't know is passed over."""
+    STATUS.run(connection, status=status.value, uid=sop_instance_uid)
+
+
 def change_all(connection: Connection, uids: Collection[str], facts: Mapping[str, object]) -> None:
     """Set facts of many instances; what the registry doesn't know is passed over."""
-    for some in pieces(uids):
-        connection.execute(update(images).where(images.c.sop_instance_uid.in_(some)).values(stored(facts)))
+    if uids:
+        these = among(connection, images.c.sop_instance_uid, uids)
+        connection.execute(update(images).where(these).values(stored(facts)))
 
 
 def distrust(connection: Connection, columns: dict[str, object]) -> None:

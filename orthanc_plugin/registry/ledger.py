@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, literal_column, or_, select, update
 
 from dicomwrap.terms import Form, Purpose
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.policy.eventmodel import PUBLISHED, Copy, Recall
+from orthanc_plugin.policy.eventmodel import DEPOSITED, PUBLISHED, Copy, Recall
 from orthanc_plugin.policy.model import Effect
-from orthanc_plugin.registry.bulk import pieces
+from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
@@ -29,6 +29,8 @@ Row = dict[str, object]
 
 SEAL: Final = "disclosure record "
 END_SEAL: Final = "disclosure end "
+MARK_SEAL: Final = "disclosure mark "
+GIVEN_UP: Final = "GIVEN_UP"  # was a place of deposit's to keep, and isn't: a copy that is out, like any other
 # What is known when a release begins; how it ended and what became of the copy is written later.
 SEALED: Final = (
     "disclosure_id",
@@ -95,6 +97,11 @@ class Disclosure:
 
 
 BEGUN: Final = prepared(disclosures.insert().values(dict.fromkeys((*SEALED, *ALSO_SEALED, "outcome"))))
+LEFT: Final = prepared(
+    select(disclosures.c.disclosure_id)
+    .where(disclosures.c.sop_instance_uid == bindparam("uid"))
+    .limit(literal_column("1"))
+)
 ENDED: Final = prepared(
     update(disclosures)
     .where(disclosures.c.disclosure_id == bindparam("which"))
@@ -149,6 +156,18 @@ def begun(connection: Connection, recipient: str) -> tuple[str, ...]:
     return tuple(connection.execute(select(disclosures.c.disclosure_id).where(same)).scalars())
 
 
+def of_decision(connection: Connection, recipient: str, decision_id: str) -> tuple[str, ...]:
+    """Return the ids of what left to a recipient by one decision."""
+    same = (disclosures.c.recipient == recipient) & (disclosures.c.decision_id == decision_id)
+    return tuple(connection.execute(select(disclosures.c.disclosure_id).where(same)).scalars())
+
+
+def requesters(connection: Connection, recipient: str, decision_id: str) -> frozenset[str]:
+    """Return who asked for what left to a recipient by one decision."""
+    same = (disclosures.c.recipient == recipient) & (disclosures.c.decision_id == decision_id)
+    return frozenset(map(str, connection.execute(select(disclosures.c.requester).where(same)).scalars()))
+
+
 def get(connection: Connection, disclosure_id: str) -> Row:
     """Return one disclosure.
 
@@ -177,6 +196,11 @@ COPY: Final = ("disclosure_id", "kind", "form", "key_destroyed", "purpose", "rec
 AS_A_COPY: Final = tuple(disclosures.c[name] for name in COPY)
 
 
+def has_left(connection: Connection, sop_instance_uid: str) -> bool:
+    """Tell whether anything of a picture ever left, or was about to."""
+    return bool(LEFT.rows(connection, uid=sop_instance_uid))
+
+
 def copies(connection: Connection, sop_instance_uid: str) -> dict[Copy, frozenset[str]]:
     """Return the copies of a picture with the consents that each left under; what failed to leave is none."""
     return copies_of(connection, (sop_instance_uid,)).get(sop_instance_uid, {})
@@ -186,13 +210,12 @@ def copies_of(connection: Connection, uids: Collection[str]) -> dict[str, dict[C
     """Return the same for many pictures, by SOP Instance UID."""
     found: defaultdict[str, dict[Copy, frozenset[str]]] = defaultdict(dict)
     consents: dict[str, frozenset[str]] = {}
-    for some in pieces(uids):
-        live = (disclosures.c.sop_instance_uid.in_(some), disclosures.c.outcome != Delivery.FAILED)
-        query = select(*AS_A_COPY, disclosures.c.sop_instance_uid, disclosures.c.consents).where(*live)
-        for *copy, uid, under in connection.execute(query.order_by(disclosures.c.at)):
-            if under not in consents:
-                consents[under] = frozenset(json.loads(under))
-            found[uid][copy_of(dict(zip(COPY, copy, strict=True)))] = consents[under]
+    live = (among(connection, disclosures.c.sop_instance_uid, uids), disclosures.c.outcome != Delivery.FAILED)
+    query = select(*AS_A_COPY, disclosures.c.sop_instance_uid, disclosures.c.consents).where(*live)
+    for *copy, uid, under in connection.execute(query.order_by(disclosures.c.at)):
+        if under not in consents:
+            consents[under] = frozenset(json.loads(under))
+        found[uid][copy_of(dict(zip(COPY, copy, strict=True)))] = consents[under]
     return found
 
 
@@ -204,20 +227,41 @@ def copies_under(connection: Connection, sop_instance_uid: str, *consent_ids: st
 
 def set_recalls(connection: Connection, disclosure_ids: Collection[str], recall: Recall) -> None:
     """Write down where the recall of copies stands."""
-    for some in pieces(disclosure_ids):
-        these = disclosures.c.disclosure_id.in_(some)
+    if disclosure_ids:
+        these = among(connection, disclosures.c.disclosure_id, disclosure_ids)
         connection.execute(update(disclosures).where(these).values(recall=recall))
 
 
-def publish(connection: Connection, disclosure_id: str) -> None:
-    """Write down that the copy was published."""
-    _change(connection, disclosure_id, kind=PUBLISHED)
+def publish(connection: Connection, disclosure_id: str) -> str:
+    """Write down that the copy was published; return the words that tie that to its entry in the trail."""
+    return _change(connection, disclosure_id, kind=PUBLISHED)
 
 
-def destroy_key(connection: Connection, disclosure_id: str) -> None:
-    """Write down that nobody can tie the anonymised copy to the patient any more."""
-    _change(connection, disclosure_id, key_destroyed=1)
+def deposit(connection: Connection, disclosure_id: str) -> str:
+    """Write the same of one that is a place of deposit's, to be kept there when the original is destroyed."""
+    return _change(connection, disclosure_id, kind=DEPOSITED)
 
 
-def _change(connection: Connection, disclosure_id: str, **values: object) -> None:
+def take_back(connection: Connection, disclosure_id: str) -> str:
+    """Write the same of one that a place of deposit is not to keep after all."""
+    return _change(connection, disclosure_id, kind=GIVEN_UP)
+
+
+def destroy_key(connection: Connection, disclosure_id: str) -> str:
+    """Write the same of an anonymised one that nobody can tie to the patient any more."""
+    return _change(connection, disclosure_id, key_destroyed=1)
+
+
+def _change(connection: Connection, disclosure_id: str, **values: object) -> str:
     connection.execute(update(disclosures).where(disclosures.c.disclosure_id == disclosure_id).values(values))
+    row = get(connection, disclosure_id)
+    return sealed(MARK_SEAL, disclosure_id, (row["kind"], row["key_destroyed"]))
+
+
+def mark_seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of what each copy was marked as that is more, or less, than a copy that is out."""
+    marks = (disclosures.c.kind, disclosures.c.key_destroyed)
+    marked = or_(disclosures.c.kind != Copy(id="").kind, disclosures.c.key_destroyed != 0)
+    query = select(disclosures.c.disclosure_id, *marks).where(marked)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        yield sealed(MARK_SEAL, row.disclosure_id, (row.kind, row.key_destroyed))

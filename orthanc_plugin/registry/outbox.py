@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum, unique
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_, update
 from sqlalchemy import Row as SqlRow
@@ -27,7 +27,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dicomwrap.terms import Purpose
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.registry.bulk import pieces
+from orthanc_plugin.registry.bulk import among, pieces
+from orthanc_plugin.registry.outboxstatements import BEGUN, ENDED, HELD, SERVER_TIME
 from orthanc_plugin.registry.outboxtables import outbox
 from orthanc_plugin.registry.tables import images
 
@@ -162,12 +163,19 @@ def claim(
     return tuple(sorted((Claimed(**row._mapping) for row in taken), key=lambda each: each.outbox_id))
 
 
-def _head(connection: Connection, state: State, moment: datetime) -> Head | None:
+def is_due(connection: Connection, at: datetime) -> bool:
+    """Tell whether there is anything to claim; unlike a claim this keeps nobody waiting, so it can be asked often."""
+    moment = _moment(connection, at)
+    return any(_head(connection, state, moment, lock=False) is not None for state in OPEN)
+
+
+def _head(connection: Connection, state: State, moment: datetime, *, lock: bool = True) -> Head | None:
     """Return the first row in this state that is due, of the highest priority; each step is one look at the index."""
     priority = connection.execute(highest(state, None)).scalar()
     while priority is not None:
-        first = first_due(state, priority, moment).with_for_update(skip_locked=True)
-        if (head := connection.execute(first).first()) is not None:
+        first = first_due(state, priority, moment)
+        turn = first.with_for_update(skip_locked=True) if lock else first
+        if (head := connection.execute(turn).first()) is not None:
             return head
         priority = connection.execute(highest(state, priority)).scalar()
     return None
@@ -188,9 +196,7 @@ def first_due(state: State, priority: int, moment: datetime) -> Select[tuple[obj
 
 def holds(connection: Connection, claimed: Claimed, at: datetime) -> bool:
     """Tell whether the row is still the courier's, in the transaction that begins the release."""
-    unspent = outbox.c.next_try > _text(_moment(connection, at))
-    found = select(outbox.c.outbox_id).where(*_ours(claimed), unspent)
-    return connection.execute(found).first() is not None
+    return bool(HELD.rows(connection, moment=_text(_moment(connection, at)), **_ours(claimed)))
 
 
 def renew(connection: Connection, claimed: Collection[Claimed], at: datetime, until: datetime) -> tuple[Claimed, ...]:
@@ -208,8 +214,7 @@ def renew(connection: Connection, claimed: Collection[Claimed], at: datetime, un
 
 def begun(connection: Connection, claimed: Claimed, decision_id: str, disclosure_id: str) -> None:
     """Write down by which decision and disclosure the row's picture begins to leave."""
-    values = {"decision_id": decision_id, "disclosure_id": disclosure_id}
-    connection.execute(update(outbox).where(*_ours(claimed)).values(values))
+    BEGUN.run(connection, decision=decision_id, disclosure=disclosure_id, **_ours(claimed))
 
 
 def ended(
@@ -227,14 +232,13 @@ def ended(
     ``next_try`` is by the courier's clock, as ``at`` is. ``untried``: nobody was called, so it doesn't count.
     """
     when = AT_ONCE if next_try is None else _text(_moment(connection, at) + (next_try - at))
-    values: Row = {"state": state, "reason": reason, "next_try": when, "changed_at": at.isoformat(), "courier": ""}
-    values |= {"attempts": claimed.attempts - 1} if untried else {}
-    return connection.execute(update(outbox).where(*_ours(claimed)).values(values)).rowcount == 1
+    values: Row = {"ended": state, "why": reason, "again": when, "at": at.isoformat()}
+    return bool(ENDED.rows(connection, tried=claimed.attempts - untried, **values, **_ours(claimed)))
 
 
-def _ours(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
-    same = outbox.c.outbox_id == claimed.outbox_id
-    return same, outbox.c.fence == claimed.fence, outbox.c.state == State.CLAIMED
+def _ours(claimed: Claimed) -> Row:
+    """Return what the row still is while it is the courier's, as the prepared statements ask for it."""
+    return {"which": claimed.outbox_id, "held": claimed.fence, "claimed": State.CLAIMED}
 
 
 def cancel(
@@ -262,7 +266,9 @@ def cancel(
     """
     also: list[ColumnElement[bool]] = [] if purposes is None else [outbox.c.purpose.in_(tuple(purposes))]
     also += [] if recipient is None else [outbox.c.recipient == recipient]
-    return sum(_cancelled(connection, reason, at, each, *also) for each in _chosen(pictures, patient, route))
+    return sum(
+        _cancelled(connection, reason, at, each, *also) for each in _chosen(connection, pictures, patient, route)
+    )
 
 
 def cancel_rows(connection: Connection, reason: str, at: datetime, rows: Collection[int]) -> int:
@@ -277,10 +283,10 @@ def _cancelled(connection: Connection, reason: str, at: datetime, *which: Column
 
 
 def _chosen(
-    pictures: Collection[str] | None, patient: tuple[str, str] | None, route: str | None
+    connection: Connection, pictures: Collection[str] | None, patient: tuple[str, str] | None, route: str | None
 ) -> Iterator[ColumnElement[bool]]:
-    for piece in pieces(pictures or ()):
-        yield outbox.c.sop_instance_uid.in_(piece)
+    if pictures:
+        yield among(connection, outbox.c.sop_instance_uid, pictures)
     if patient is not None:
         theirs = (images.c.patient_id == patient[0]) & (images.c.issuer == patient[1])
         yield outbox.c.sop_instance_uid.in_(select(images.c.sop_instance_uid).where(theirs))
@@ -330,8 +336,8 @@ def _moment(connection: Connection, at: datetime) -> datetime:
     """Return what time it is where the rows are: a courier whose clock is ahead must not take what another has."""
     if not _on_server(connection):
         return at
-    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-    return now.astimezone(UTC)
+    ((now,),) = SERVER_TIME.rows(connection)
+    return cast("datetime", now).astimezone(UTC)
 
 
 def _on_server(connection: Connection) -> bool:

@@ -16,19 +16,34 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry.disposaltables import approvals, decisions, lines, plans
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
 
 PLAN_SEAL: Final = "disposition plan "
 DECISION_SEAL: Final = "disposition decision "
 APPROVAL_SEAL: Final = "disposition approval "
 AT_ONCE: Final = 5000
+NO_PLACE: Final = ("place", "")  # what was sealed before decisions had one stays as it was sealed
 _DECIDED: Final = decisions.join(lines, (lines.c.plan_id == decisions.c.plan_id) & (lines.c.line == decisions.c.line))
 Row = dict[str, object]
+LINE_COLUMNS: Final = tuple(column.name for column in lines.c)
+DECISION_COLUMNS: Final = tuple(column.name for column in decisions.c)
+# Asked about every line that is executed.
+LINE: Final = prepared(
+    select(*lines.c).where(lines.c.plan_id == bindparam("plan"), lines.c.line == bindparam("number"))
+)
+NEWEST: Final = prepared(
+    select(*decisions.c)
+    .select_from(_DECIDED)
+    .where(lines.c.study_sha256 == bindparam("record"))
+    .order_by(decisions.c.entry.desc())
+    .limit(literal_column("1"))
+)
 
 
 @unique
@@ -83,7 +98,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a person decided on one line; of two the one with the later ``entry`` in the trail counts, by no clock."""
+    """What a person decided on one line; of two the one with the later ``entry`` in the trail counts, by no clock.
+
+    ``place`` is the place of deposit of a TRANSFER, '' of all else.
+    """
 
     decision_id: str
     plan_id: str
@@ -94,6 +112,7 @@ class Decision:
     decided_by: str
     decided_at: str
     entry: int
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,18 +144,10 @@ def lines_sha256(found: Iterable[Line]) -> str:
     return digest.hexdigest()
 
 
-def add(connection: Connection, plan: Plan, found: Sequence[Line]) -> str:
-    """Write a plan with its lines; return the words that tie it to its entry in the trail."""
+def add(connection: Connection, plan: Plan) -> str:
+    """Write a plan whose lines are written; return the words that tie it to its entry in the trail."""
     connection.execute(plans.insert().values(asdict(plan)))
-    for start in range(0, len(found), AT_ONCE):
-        connection.execute(lines.insert(), [_line_row(plan, each) for each in found[start : start + AT_ONCE]])
     return sealed(PLAN_SEAL, plan.plan_id, asdict(plan))
-
-
-def _line_row(plan: Plan, line: Line) -> Row:
-    names = ("line", "study_instance_uid", "study_sha256", "objects", "size", "unsized", "rule", "due_date", "words")
-    told = {name: getattr(line, name) for name in names}
-    return {"plan_id": plan.plan_id, **told, "flags": json.dumps(line.flags), "facts_sha256": line.facts_sha256}
 
 
 def get(connection: Connection, plan_id: str) -> Plan:
@@ -168,8 +179,12 @@ def lines_of(connection: Connection, plan_id: str, *, after: int = 0, most: int 
     """Give a plan's lines in order."""
     query = select(lines).where(lines.c.plan_id == plan_id, lines.c.line > after).order_by(lines.c.line).limit(most)
     for row in connection.execute(query, execution_options=IN_PARTS):
-        values = {name: value for name, value in row._mapping.items() if name != "plan_id"}
-        yield Line(**{**values, "flags": tuple(json.loads(row.flags))})
+        yield _line(dict(row._mapping))
+
+
+def _line(row: Row) -> Line:
+    values = {name: value for name, value in row.items() if name != "plan_id"}
+    return Line(**{**values, "flags": tuple(json.loads(str(row["flags"])))})  # type: ignore[arg-type]
 
 
 def line_of(connection: Connection, plan_id: str, line: int) -> Line:
@@ -178,10 +193,10 @@ def line_of(connection: Connection, plan_id: str, line: int) -> Line:
     Raises:
         UnknownRecordError: there is none.
     """
-    found = next(lines_of(connection, plan_id, after=line - 1, most=1), None)
-    if found is None or found.line != line:
+    rows = LINE.rows(connection, plan=plan_id, number=line)
+    if not rows:
         raise UnknownRecordError("The plan has no such line.", remedy="See 'consentgate retention show'.")
-    return found
+    return _line(dict(zip(LINE_COLUMNS, rows[0], strict=True)))
 
 
 def chosen(connection: Connection, plan_id: str, numbers: Sequence[int]) -> list[Line]:
@@ -213,7 +228,7 @@ def decide(connection: Connection, taken: Sequence[Decision]) -> str:
 
 
 def _decision_seal(taken: Sequence[Decision]) -> str:
-    first = {name: value for name, value in asdict(taken[0]).items() if name != "line"}
+    first = {name: value for name, value in asdict(taken[0]).items() if name != "line" and (name, value) != NO_PLACE}
     return sealed(DECISION_SEAL, taken[0].decision_id, {**first, "lines": [each.line for each in taken]})
 
 
@@ -222,6 +237,11 @@ def decided(connection: Connection, plan_id: str) -> dict[int, Decision]:
     query = select(decisions).where(decisions.c.plan_id == plan_id).order_by(decisions.c.entry)
     rows = connection.execute(query, execution_options=IN_PARTS)
     return {row.line: _decision(row._mapping) for row in rows}
+
+
+def lines_for(taken: dict[int, Decision], action: Action) -> frozenset[int]:
+    """Return the lines for which this was decided."""
+    return frozenset(line for line, each in taken.items() if each.action is action)
 
 
 def decided_sha256(taken: dict[int, Decision]) -> str:
@@ -239,14 +259,9 @@ def _decision(values: object) -> Decision:
 
 def newest(connection: Connection, study_sha256: Iterable[str]) -> dict[str, Decision]:
     """Return the last decision on each of these records, in whatever plan, approved or not."""
-    query = select(lines.c.study_sha256, *decisions.c).select_from(_DECIDED)
-    query = query.where(lines.c.study_sha256.in_(set(study_sha256))).order_by(decisions.c.entry)
-    found = {}
-    for row in connection.execute(query):
-        values = dict(row._mapping)
-        record = str(values.pop("study_sha256"))
-        found[record] = _decision(values)
-    return found
+    found = {each: NEWEST.rows(connection, record=each) for each in dict.fromkeys(study_sha256)}
+    last = ((record, rows[0]) for record, rows in found.items() if rows)
+    return {record: _decision(dict(zip(DECISION_COLUMNS, row, strict=True))) for record, row in last}
 
 
 def retained(connection: Connection, on: str) -> frozenset[str]:

@@ -7,11 +7,11 @@ SQLAlchemy as usual.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
@@ -22,7 +22,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 }
 
 Row = tuple[object, ...]
-Statement = Select[tuple[object, ...]] | Insert | Update
+Statement = Select[tuple[object, ...]] | Insert | Update | Delete
 
 
 class Cursor(Protocol):
@@ -30,6 +30,9 @@ class Cursor(Protocol):
 
     def fetchall(self) -> list[Row]:
         """Return the rows that are left."""
+
+    def executemany(self, text: str, values: Iterable[Sequence[object]], /) -> object:
+        """Execute a statement once with each of many values."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -40,6 +43,9 @@ class Driver(Protocol):
 
     def execute(self, text: str, values: Sequence[object], /) -> Cursor:
         """Execute a statement."""
+
+    def cursor(self) -> Cursor:
+        """Return what executes statements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,12 @@ class Prepared:
     def run(self, connection: Connection, **values: object) -> None:
         """Do what gives no rows, in the transaction of ``connection`` (which must have begun)."""
         self._executed(connection, values).close()
+
+    def run_many(self, connection: Connection, rows: Iterable[Sequence[object]]) -> None:
+        """Do what gives no rows once with each of these values, which are in the order of the parameters."""
+        cursor = driver(connection).cursor()
+        cursor.executemany(self.texts[connection.dialect.name][0], rows)
+        cursor.close()
 
     def _executed(self, connection: Connection, values: Mapping[str, object]) -> Cursor:
         """Execute on the driver's own connection; both drivers have this shortcut, and close what nobody holds."""

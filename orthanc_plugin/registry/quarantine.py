@@ -189,9 +189,9 @@ def unfiled(connection: Connection, study_instance_uid: str) -> list[Held]:
     return _among(connection, quarantine.c.study_instance_uid == study_instance_uid, quarantine.c.status.in_(UNFILED))
 
 
-def open_of(connection: Connection, study_instance_uid: str, uids: Sequence[str]) -> list[Held]:
-    """Return what isn't settled of a study, by its UID or by those of its pictures, oldest first."""
-    theirs = or_(quarantine.c.study_instance_uid == study_instance_uid, quarantine.c.sop_instance_uid.in_(uids))
+def open_of(connection: Connection, studies: Sequence[str], uids: Sequence[str]) -> list[Held]:
+    """Return what isn't settled of studies, by their UIDs or by those of their pictures, oldest first."""
+    theirs = or_(quarantine.c.study_instance_uid.in_(studies), quarantine.c.sop_instance_uid.in_(uids))
     return _among(connection, theirs, quarantine.c.status.not_in(SETTLED))
 
 

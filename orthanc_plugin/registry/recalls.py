@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from orthanc_plugin.clock import Ids
 from orthanc_plugin.errors import UnknownRecordError
@@ -24,8 +24,9 @@ from orthanc_plugin.policy.eventmodel import Recall
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.policy.recalling import KEY_DESTROYED, PUBLISHED, Cause, Method, Standing, answer_due
 from orthanc_plugin.registry import ledger
-from orthanc_plugin.registry.bulk import pieces
+from orthanc_plugin.registry.bulk import among, pieces, put
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.recalltables import recall_copies, recalls
 from orthanc_plugin.registry.stored import sealed, word
 from orthanc_plugin.registry.tables import disclosures, images
@@ -34,6 +35,16 @@ SEAL: Final = "recall record "
 AT_ONCE: Final = ""
 TOGETHER: Final = "notes at the same moment would tell that copies in several forms are of one patient"
 NOWHERE: Final = {"patient_id": "", "issuer": "", "study_instance_uid": "", "series_instance_uid": ""}
+MISTAKEN: Final = prepared(  # asked before every picture of a route
+    select(disclosures.c.disclosure_id)
+    .join(recall_copies, recall_copies.c.disclosure_id == disclosures.c.disclosure_id)
+    .join(recalls, recalls.c.recall_id == recall_copies.c.recall_id)
+    .where(
+        recalls.c.cause == Cause.WRONG_RECIPIENT,
+        recalls.c.recipient == bindparam("recipient"),
+        disclosures.c.sop_instance_uid == bindparam("uid"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +133,9 @@ def _apart(connection: Connection, names: Sequence[str]) -> dict[Apart, list[str
     found: defaultdict[Apart, list[str]] = defaultdict(list)
     columns = ("disclosure_id", "recipient", "form", "profile", "kind", "key_destroyed")
     looked_at = select(*(disclosures.c[name] for name in columns))
-    for some in pieces(names):
-        for row in connection.execute(looked_at.where(disclosures.c.disclosure_id.in_(some))):
-            lost = _lost(row.kind, key_destroyed=bool(row.key_destroyed))
-            found[Apart(row.recipient, row.form, row.profile, lost)].append(row.disclosure_id)
+    for row in connection.execute(looked_at.where(among(connection, disclosures.c.disclosure_id, names))):
+        lost = _lost(row.kind, key_destroyed=bool(row.key_destroyed))
+        found[Apart(row.recipient, row.form, row.profile, lost)].append(row.disclosure_id)
     return found
 
 
@@ -175,8 +185,7 @@ def _written(connection: Connection, opening: Opening, names: Sequence[str], **v
         **values,
     }
     connection.execute(recalls.insert().values(row))
-    copies = [{"disclosure_id": each, "recall_id": recall_id} for each in names]
-    connection.execute(recall_copies.insert(), copies)
+    put(connection, recall_copies, {"disclosure_id": names}, recall_id=recall_id)
     return recall_id
 
 
@@ -262,16 +271,7 @@ def of_copy(connection: Connection, disclosure_id: str) -> str | None:
 
 def mistaken(connection: Connection, recipient: str, uids: Sequence[str]) -> frozenset[str]:
     """Return which of these pictures went to this recipient by mistake, as somebody has recorded."""
-    query = (
-        select(disclosures.c.sop_instance_uid)
-        .join(recall_copies, recall_copies.c.disclosure_id == disclosures.c.disclosure_id)
-        .join(recalls, recalls.c.recall_id == recall_copies.c.recall_id)
-        .where(recalls.c.recipient == recipient, recalls.c.cause == Cause.WRONG_RECIPIENT)
-    )
-    found: set[str] = set()
-    for some in pieces(uids):
-        found.update(connection.execute(query.where(disclosures.c.sop_instance_uid.in_(some))).scalars())
-    return frozenset(found)
+    return frozenset(uid for uid in uids if MISTAKEN.rows(connection, recipient=recipient, uid=uid))
 
 
 def copies(connection: Connection, recall_id: str) -> list[ledger.Row]:

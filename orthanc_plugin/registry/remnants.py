@@ -10,14 +10,16 @@ Sources: requirements 4, steps 7 and 8.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, literal_column, null, or_, select, update
 
 from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.disposaltables import lines
 from orthanc_plugin.registry.images import ImageRow, Subject, find
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.quarantine import SETTLED, Status
 from orthanc_plugin.registry.tables import disclosures, images, quarantine, tasks
 
@@ -40,6 +42,39 @@ NOTHING: Final = {
     "body_site": "",
     "department": "",
 }
+
+
+def _theirs() -> ColumnElement[bool]:
+    """Ask for what is held of the very picture: the same UID of another patient or record is somebody else's."""
+    columns = ("sop_instance_uid", "patient_id", "issuer", "study_instance_uid")
+    return exists().where(*(images.c[name] == quarantine.c[name] for name in columns))
+
+
+# Asked and written for every picture that is destroyed.
+_same = quarantine.c.sop_instance_uid == bindparam("uid")
+HELD: Final = prepared(select(quarantine.c.quarantine_id).where(_same).limit(literal_column("1")))
+SPOOLED: Final = prepared(
+    select(quarantine.c.spool_name).where(
+        _same, or_(_theirs(), and_(quarantine.c.status == Status.DELETED.value, quarantine.c.patient_id == ""))
+    )
+)
+FORGOTTEN: Final = prepared(
+    update(images)
+    .where(images.c.sop_instance_uid == bindparam("uid"))
+    .values({images.c[name]: null() if value is None else value for name, value in NOTHING.items()})
+    .values({images.c.status: ImageStatus.DISPOSED.value, images.c.patient_id: bindparam("whose")})
+)
+ENDED: Final = prepared(
+    update(tasks)
+    .where(tasks.c.subject == bindparam("uid"), tasks.c.closed_at.is_(None))
+    .values({tasks.c.closed_at: bindparam("ended_at"), tasks.c.closed_by: bindparam("by")})
+    .values({tasks.c.note: bindparam("why")})
+)
+UNNAMED: Final = prepared(
+    update(lines)
+    .where(lines.c.study_instance_uid == bindparam("study"))
+    .values({lines.c.study_instance_uid: "", lines.c.words: ""})
+)
 
 
 def pictures(connection: Connection, study_instance_uid: str) -> list[ImageRow]:
@@ -72,6 +107,8 @@ def _copies(connection: Connection, record: Mapping[str, set[str]]) -> Iterator[
 
     A copy counts with both, whether or not its own is asked about as well.
     """
+    if not record:
+        return
     released, uid = disclosures.c.released_uid, disclosures.c.sop_instance_uid
     query = select(released, uid).where(uid.in_(tuple(record)), released != uid)
     source: defaultdict[str, set[str]] = defaultdict(set)
@@ -83,10 +120,14 @@ def _copies(connection: Connection, record: Mapping[str, set[str]]) -> Iterator[
                 yield row, study
 
 
-def _theirs() -> ColumnElement[bool]:
-    """Ask for what is held of the very picture: the same UID of another patient or record is somebody else's."""
-    columns = ("sop_instance_uid", "patient_id", "issuer", "study_instance_uid")
-    return exists().where(*(images.c[name] == quarantine.c[name] for name in columns))
+def copied(connection: Connection, uids: Collection[str]) -> frozenset[str]:
+    """Return those of these pictures of which a copy under another UID left: it may be filed here, now or later."""
+    found: set[str] = set()
+    uid = disclosures.c.sop_instance_uid
+    for some in pieces(uids):
+        query = select(uid).where(uid.in_(some), disclosures.c.released_uid != uid)
+        found.update(connection.execute(query).scalars())
+    return frozenset(found)
 
 
 def held(connection: Connection, uids: Sequence[str]) -> Mapping[str, list[str]]:
@@ -102,20 +143,15 @@ def held(connection: Connection, uids: Sequence[str]) -> Mapping[str, list[str]]
 
 def spooled(connection: Connection, uids: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the spool's files of these pictures, and of those of them that were destroyed before."""
-    forgotten = and_(quarantine.c.status == Status.DELETED, quarantine.c.patient_id == "")
-    query = select(quarantine.c.spool_name).where(
-        quarantine.c.sop_instance_uid.in_(tuple(uids)), or_(_theirs(), forgotten)
-    )
-    return tuple(sorted(connection.execute(query).scalars()))
+    return tuple(sorted(str(name) for uid in uids for (name,) in SPOOLED.rows(connection, uid=uid)))
 
 
 def forget(connection: Connection, uid: str, link_id: str, *, by: str, at: str, note: str) -> None:
     """Take out of the registry whose a destroyed picture was, where it was filed and what its bytes were."""
-    _forget_held(connection, and_(quarantine.c.sop_instance_uid == uid, _theirs()), by=by, at=at)
-    gone = {**NOTHING, "status": ImageStatus.DISPOSED, "patient_id": link_id}
-    connection.execute(update(images).where(images.c.sop_instance_uid == uid).values(gone))
-    ended = {"closed_at": at, "closed_by": by, "note": note}
-    connection.execute(update(tasks).where(tasks.c.subject == uid, tasks.c.closed_at.is_(None)).values(ended))
+    if HELD.rows(connection, uid=uid):
+        _forget_held(connection, and_(quarantine.c.sop_instance_uid == uid, _theirs()), by=by, at=at)
+    FORGOTTEN.run(connection, whose=link_id, uid=uid)
+    ENDED.run(connection, ended_at=at, by=by, why=note, uid=uid)
 
 
 def _forget_held(connection: Connection, row: ColumnElement[bool], *, by: str, at: str) -> None:
@@ -134,5 +170,4 @@ def forget_sent_again(connection: Connection, quarantine_id: str, *, by: str, at
 
 def forget_record(connection: Connection, study_instance_uid: str) -> None:
     """Take a destroyed record's name, and the words on it, out of every plan that it was in."""
-    named = lines.c.study_instance_uid == study_instance_uid
-    connection.execute(update(lines).where(named).values(study_instance_uid="", words=""))
+    UNNAMED.run(connection, study=study_instance_uid)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -28,12 +28,27 @@ KEPT: Final = prepared(
 )
 
 
-def keep(connection: Connection, case: Case) -> str:
-    """Keep the facts of ``case`` (not what was asked, nor the policy) and return their digest."""
+class Snapshot(NamedTuple):
+    """The facts of a decision as text, and its digest."""
+
+    digest: str
+    body: str
+
+    def keep(self, connection: Connection) -> str:
+        """Keep them, and return their digest."""
+        KEPT.run(connection, digest=self.digest, body=self.body)
+        return self.digest
+
+
+def of(case: Case) -> Snapshot:
+    """Return the facts of ``case`` (not what was asked, nor the policy)."""
     body = canonical(facts_as_mapping(case))
-    digest = _digest(body)
-    KEPT.run(connection, digest=digest, body=body)
-    return digest
+    return Snapshot(_digest(body), body)
+
+
+def keep(connection: Connection, case: Case) -> str:
+    """Keep the facts of ``case`` and return their digest."""
+    return of(case).keep(connection)
 
 
 def read(connection: Connection, digest: str) -> dict[str, object]:

@@ -13,14 +13,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from orthanc_plugin.registry.disposaltables import links, stubs
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.patients import Key
+from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
 
 SEAL: Final = "disposition stub "
+COLUMNS: Final = tuple(column.name for column in stubs.c)
+# Asked and written for every record that is destroyed.
+ADDED: Final = prepared(stubs.insert())
+ONE: Final = prepared(select(*stubs.c).where(stubs.c.stub_id == bindparam("stub")))
+LINK: Final = prepared(
+    select(links.c.link_id).where(links.c.patient_id == bindparam("number"), links.c.issuer == bindparam("issued_by"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +69,7 @@ class Stub:
 
 def add(connection: Connection, stub: Stub) -> str:
     """Write a stub; return the words that tie it to its entry in the trail."""
-    connection.execute(stubs.insert().values({**asdict(stub), "holds": json.dumps(stub.holds)}))
+    ADDED.run(connection, **{**asdict(stub), "holds": json.dumps(stub.holds)})
     return _seal(stub)
 
 
@@ -81,8 +89,8 @@ def _stub(row: dict[str, object]) -> Stub:
 
 def get(connection: Connection, stub_id: str) -> Stub | None:
     """Return a stub, or None."""
-    row = connection.execute(select(stubs).where(stubs.c.stub_id == stub_id)).first()
-    return None if row is None else _stub(dict(row._mapping))
+    rows = ONE.rows(connection, stub=stub_id)
+    return _stub(dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def certified(connection: Connection, certificate: str) -> list[Stub]:
@@ -121,8 +129,7 @@ def numbers(connection: Connection, link_id: str) -> tuple[Key, ...]:
 
 
 def _link(connection: Connection, who: Key) -> str | None:
-    query = select(links.c.link_id).where(links.c.patient_id == who[0], links.c.issuer == who[1])
-    return connection.execute(query).scalar()
+    return next((str(link_id) for (link_id,) in LINK.rows(connection, number=who[0], issued_by=who[1])), None)
 
 
 def certificates(connection: Connection) -> set[str]:

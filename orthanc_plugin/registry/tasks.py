@@ -28,7 +28,8 @@ from orthanc_plugin.policy.keyobjects import KeyObjectTask
 from orthanc_plugin.policy.linkage import TASK as LINKAGE
 from orthanc_plugin.policy.model import Obligation
 from orthanc_plugin.policy.persons import same_person
-from orthanc_plugin.registry.bulk import pieces
+from orthanc_plugin.policy.storing import StorageTask
+from orthanc_plugin.registry.bulk import among, put
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.tables import tasks
 
@@ -87,6 +88,7 @@ KINDS: Final[dict[str, Duty]] = {
     DeviceTask.ENCRYPTION_WARNING: Duty(Owner.PHOTOGRAPHY, WEEK),
     DeviceTask.LATE_TRANSFER: Duty(Owner.PHOTOGRAPHY, WEEK),
     DisposalTask.UNPLANNED_DESTRUCTION: Duty(Owner.RECORDS_OFFICER, DAY),
+    StorageTask.UNREADABLE_FILE: Duty(Owner.RECORDS_OFFICER, DAY),
     DisposalTask.KEPT_BY_A_COPY: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
     AccessTask.SUBJECT_ACCESS: Duty(Owner.RECORDS_OFFICER, 4 * WEEK),
     KeyObjectTask.EXPORT_REQUESTED: Duty(Owner.INFORMATION_GOVERNANCE, WEEK),
@@ -181,21 +183,22 @@ def open_many(
     ids: Ids,
 ) -> None:
     """Open a task of one kind on each of many subjects, unless the same one is open already."""
-    known: set[str] = set()
-    for some in pieces(subjects):
-        same = (tasks.c.kind == kind, tasks.c.subject.in_(some), tasks.c.closed_at.is_(None))
-        known.update(connection.execute(select(tasks.c.subject).where(*same)).scalars())
+    same = (tasks.c.kind == kind, among(connection, tasks.c.subject, subjects), tasks.c.closed_at.is_(None))
+    known = set(connection.execute(select(tasks.c.subject).where(*same)).scalars()) if subjects else set()
+    missing = [each for each in dict.fromkeys(subjects) if each not in known]
+    if not missing:
+        return
     duty = KINDS[kind]
-    values = {
-        "kind": kind,
-        "reason": reason,
-        "opened_at": at.isoformat(),
-        "owner": duty.owner,
-        "due_at": (at + timedelta(hours=duty.hours)).isoformat(),
-    }
-    rows = [{**values, "task_id": ids(), "subject": each} for each in dict.fromkeys(subjects) if each not in known]
-    if rows:
-        connection.execute(tasks.insert(), rows)
+    put(
+        connection,
+        tasks,
+        {"task_id": [ids() for _ in missing], "subject": missing},
+        kind=kind,
+        reason=reason,
+        opened_at=at.isoformat(),
+        owner=duty.owner.value,
+        due_at=(at + timedelta(hours=duty.hours)).isoformat(),
+    )
 
 
 def asked_before(connection: Connection, *, kind: str, subject: str, reason: str) -> bool:
@@ -219,8 +222,8 @@ def close_many(
 ) -> None:
     """Do the same on many subjects."""
     values = {"closed_at": at.isoformat(), "closed_by": by, "note": note}
-    for some in pieces(subjects):
-        same = (tasks.c.kind == kind, tasks.c.subject.in_(some), tasks.c.closed_at.is_(None))
+    if subjects:
+        same = (tasks.c.kind == kind, among(connection, tasks.c.subject, subjects), tasks.c.closed_at.is_(None))
         connection.execute(update(tasks).where(*same).values(values))
 
 

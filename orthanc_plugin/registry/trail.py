@@ -6,14 +6,14 @@ Knows rows. The chain itself is in ``audit.chain``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, false, func, or_, select
 
 from orthanc_plugin.audit.chain import GENESIS, Entry, link
-from orthanc_plugin.audit.event import AuditEvent
+from orthanc_plugin.audit.event import AuditEvent, Stencilled
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry.engine import IN_PARTS, Database
 from orthanc_plugin.registry.prepared import prepared
@@ -24,10 +24,13 @@ ENTRY: Final = prepared(trail.insert())
 Moment = tuple[int, datetime]  # an entry's number, and when it was written
 
 
-def append(connection: Connection, events: Iterable[AuditEvent]) -> None:
+def append(connection: Connection, events: Iterable[AuditEvent | Stencilled]) -> None:
     """Append ``events`` in the transaction of ``connection`` (which must hold the write lock)."""
+    written = tuple(events)
+    if not written:
+        return
     seq, head = newest(connection)
-    for event in events:
+    for event in written:
         entry = link(seq + 1, event.id, head, event.body())
         ENTRY.run(
             connection,
@@ -56,6 +59,16 @@ def said_since(connection: Connection, seq: int, word: str) -> Iterator[tuple[st
         body = json.loads(row.body)
         if str(body["detail"]).startswith(word):
             yield str(body["subject"]), str(body["actor"]), str(body["detail"])
+
+
+def of_subjects(connection: Connection, subjects: Collection[str]) -> Iterator[dict[str, object]]:
+    """Give what each entry about one of these says, with its number, oldest first: the whole trail is read."""
+    told = or_(false(), *(trail.c.body.contains(json.dumps(each), autoescape=True) for each in subjects))
+    query = select(trail.c.seq, trail.c.body).where(told).order_by(trail.c.seq)
+    for row in connection.execute(query, execution_options=IN_PARTS):
+        body = json.loads(row.body)
+        if body["subject"] in subjects:
+            yield {"seq": row.seq, **body}
 
 
 def effects(connection: Connection, seq: int, effect: str) -> Iterator[tuple[str, dict[str, object]]]:

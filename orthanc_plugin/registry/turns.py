@@ -23,6 +23,7 @@ from orthanc_plugin.errors import RegistryError
 T = TypeVar("T")
 
 Transaction = Callable[[], AbstractContextManager[Connection]]
+Lead = Callable[[Callable[[], None]], None]
 
 
 def _shut() -> Lock:
@@ -77,11 +78,16 @@ class Turns:
                 self._taken = False
 
 
-@dataclass(kw_only=True)
+def _nothing(_result: object) -> None:
+    """Do nothing."""
+
+
+@dataclass(kw_only=True, eq=False)
 class _Wish(Generic[T]):
-    """What one thread wants written, and what came of it."""
+    """What one thread wants written, and what came of it; ``then`` is told the result before that thread is."""
 
     work: Callable[[Connection], T]
+    then: Callable[[T], None] = _nothing
     settled: Lock = field(default_factory=_shut)
     results: tuple[T, ...] = ()
     error: Exception = field(default_factory=lambda: RegistryError("The registry can't be written (interrupted)."))
@@ -94,6 +100,16 @@ class _Wish(Generic[T]):
             self.results = (result,)
         except Exception as error:  # noqa: BLE001 - raised in the thread whose wish it was
             self.error = error
+
+    def settle(self) -> None:
+        """Tell whoever waits for it."""
+        try:
+            if self.results:
+                self.then(self.results[0])
+        except Exception as error:  # noqa: BLE001 - raised in the thread whose wish it was
+            self.results, self.error = (), error
+        finally:
+            self.settled.release()
 
     def result(self) -> T:
         """Return the result, or raise why there is none."""
@@ -112,6 +128,8 @@ class Together:
     def __init__(self, writing: Transaction) -> None:
         self.writing = writing
         self._wishes: list[_Wish[object]] = []
+        self._led = False  # whether a thread leads what waits; one that was only told to may have to wait for others
+        self._given_up: set[_Wish[object]] = set()
         self._mutex = Lock()
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -124,17 +142,64 @@ class Together:
             RegistryError: nothing of it was written.
         """
         wish = _Wish(work=work)
-        with self._mutex:
-            self._wishes.append(cast("_Wish[object]", wish))
-            leads = len(self._wishes) == 1
-        if leads:
-            self._lead()
-        else:
-            wish.settled.acquire()
+        self._add(cast("_Wish[object]", wish))
+        self._lead()
+        wish.settled.acquire()
         return wish.result()
 
+    def hand(self, work: Callable[[Connection], T], then: Callable[[T], None], lead: Lead, seconds: float | None) -> T:
+        """Have the same done by another thread, and wait for it so long; ``then`` is told first what came of it.
+
+        Args:
+            work: reads and writes the registry.
+            then: is told the result once that is committed, whether or not anybody waits for it any more.
+            lead: has a thread do what it is given.
+            seconds: how long to wait; None for ever.
+
+        Raises:
+            TimeoutError: it took too long, or something before it takes too long and hasn't ended.
+            RegistryError: nothing of it was written.
+        """
+        if self._given_up:
+            raise TimeoutError("the registry hangs")
+        wish = _Wish(work=work, then=then)
+        mine = cast("_Wish[object]", wish)
+        if self._add(mine):
+            try:
+                lead(self._lead)
+            except Exception as error:  # noqa: BLE001 - no thread takes it, as everybody who waits is told
+                for each in self._take() if self._claims() else ():
+                    each.error = error
+                    each.settle()
+        if not wish.settled.acquire(timeout=-1 if seconds is None else seconds) and self._give_up(mine):
+            raise TimeoutError("the registry took too long")
+        return wish.result()
+
+    def _add(self, wish: _Wish[object]) -> bool:
+        """Add a wish to those that wait; tell whether it is the first."""
+        with self._mutex:
+            self._wishes.append(wish)
+            return len(self._wishes) == 1
+
+    def _claims(self) -> bool:
+        """Take the lead of those that wait; False when a thread has it, or nobody waits any more."""
+        with self._mutex:
+            claimed = bool(self._wishes) and not self._led
+            self._led = self._led or claimed
+            return claimed
+
+    def _give_up(self, wish: _Wish[object]) -> bool:
+        """Wait no longer; False when it is settled after all."""
+        with self._mutex:
+            if wish.settled.acquire(blocking=False):
+                return False
+            self._given_up.add(wish)
+            return True
+
     def _lead(self) -> None:
-        """Wait for the write lock on behalf of all who come meanwhile, and settle what they wish."""
+        """Wait for the write lock on behalf of all who come meanwhile, and settle what they wish; one thread does."""
+        if not self._claims():
+            return
         taken: list[_Wish[object]] = []
         try:
             with self.writing() as connection:
@@ -146,7 +211,9 @@ class Together:
             taken = self._fail(taken, error)
         finally:
             for wish in taken or self._take():
-                wish.settled.release()
+                wish.settle()
+                with self._mutex:
+                    self._given_up.discard(wish)
 
     def _fail(self, taken: list[_Wish[object]], error: Exception) -> list[_Wish[object]]:
         """Tell everybody that there is no transaction; one that failed is tried once more for each by themselves."""
@@ -162,5 +229,5 @@ class Together:
     def _take(self) -> list[_Wish[object]]:
         """Return what has come together; whoever comes from here on leads the next ones."""
         with self._mutex:
-            taken, self._wishes = self._wishes, []
+            taken, self._wishes, self._led = self._wishes, [], False
         return taken

@@ -35,6 +35,7 @@ def decide(
     reason: str,
     schedule: Schedule,
     until: date | None = None,
+    place: str = "",
 ) -> Decision:
     """Record what becomes of lines of a plan; a later decision on a line replaces an earlier one.
 
@@ -51,6 +52,7 @@ def decide(
         raise IllegalTransitionError("A line is decided with a reason.", remedy="Say why, for whoever approves it.")
     chosen = plans.chosen(connection, plan.plan_id, numbers)
     _require_sense(chosen, action, until)
+    _require_place(act, action, place)
     if until is not None:
         _require_extension(act, chosen, until, schedule.max_extension_years)
     decision_id, at, entry = act.ids(), act.at.isoformat(), newest(connection)[0] + 1
@@ -65,6 +67,7 @@ def decide(
             decided_by=act.by,
             decided_at=at,
             entry=entry,
+            place=place,
         )
         for line in chosen
     ]
@@ -100,6 +103,20 @@ def _require_sense(chosen: Sequence[Line], action: Action, until: date | None) -
         )
     if (until is None) is (action is Action.RETAIN_UNTIL):
         raise IllegalTransitionError("RETAIN_UNTIL needs a date, and nothing else has one.", remedy="Give the date.")
+
+
+def _require_place(act: Act, action: Action, name: str) -> None:
+    """Refuse a transfer to where policy.toml doesn't send anything, and a place for what goes nowhere."""
+    if bool(name) is not (action is Action.TRANSFER):
+        raise IllegalTransitionError(
+            "TRANSFER needs a place of deposit, and nothing else has one.", remedy="Name it with --to."
+        )
+    place = act.policy.disposition.place(name)
+    if name and (place is None or not place.open_on(act.day)):
+        raise IllegalTransitionError(
+            "policy.toml names no such place of deposit, or it takes nothing any more.",
+            remedy="Name one of [[disposition.places]].",
+        )
 
 
 def _require_extension(act: Act, chosen: Sequence[Line], until: date, years: int) -> None:

@@ -19,12 +19,12 @@ from sqlalchemy import Connection
 from orthanc_plugin.audit.event import EventType, Outcome
 from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import disposals, images, plans, remnants
+from orthanc_plugin.registry import disposals, images, plans, remnants, transfers
 from orthanc_plugin.registry.disposals import Batch, Fate, Marked, State
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.plans import Action, Decision
 from orthanc_plugin.registry.trail import append, newest
-from orthanc_plugin.retention import standing, stubbing
+from orthanc_plugin.retention import standing, stubbing, transfer
 from orthanc_plugin.retention.acting import Act, require
 from orthanc_plugin.retention.changes import change
 from orthanc_plugin.retention.destruction import Shredder
@@ -33,7 +33,6 @@ from orthanc_plugin.retention.order import Order
 from orthanc_plugin.retention.reach import Ground, Reached, reach, require_found, require_same, survey
 from orthanc_plugin.retention.records import Record, Records
 
-NOT_YET: Final = "transfer to a place of deposit is recorded, but not available yet; nothing was done"
 TAKEN: Final = "another line has taken all of its pictures, as copies of its own"
 INTERRUPTED: Final = (
     "{gone} of {all} objects were gone already when an interrupted execution was taken up; the rest is kept"
@@ -86,15 +85,20 @@ class Execution:
             require(act, Duty.EXECUTE)
             plan = plans.get(connection, plan_id)
             taken = plans.decided(connection, plan_id)
-            approval = standing.executable(connection, act, plan, taken)
-            batch = disposals.unfinished(connection, plan_id)
-            if batch is None:
-                batch = self._batch(connection, act, plan_id)
-            require_same(batch, self.shredder)
+            received = transfers.received_lines(connection, taken)
+            approval = standing.executable(connection, act, plan, taken, received=bool(received))
+            standing.require_receivers(connection, act, taken, received)
+            late = standing.lapsed(act, approval) and not standing.begun(connection, plan_id)
             settled = {
                 each.line for each in disposals.outcomes_of(connection, plan_id) if each.state is not State.MARKED
             }
-        due = tuple(taken[line] for line in sorted(taken) if line not in settled and _is_for_us(taken[line]))
+            to_destroy = received if late else received | plans.lines_for(taken, Action.DESTROY)
+            due = tuple(taken[line] for line in sorted(to_destroy - settled))
+            batch = disposals.unfinished(connection, plan_id)
+            if batch is None:
+                standing.require_work(due, plans.lines_for(taken, Action.TRANSFER) - settled)
+                batch = self._batch(connection, act, plan_id)
+            require_same(batch, self.shredder)
         return Order(plan=plan, approval=approval, batch=batch), due
 
     def _batch(self, connection: Connection, act: Act, plan_id: str) -> Batch:
@@ -223,10 +227,10 @@ class Execution:
         """Return a record as it stands, and what speaks against its destruction, '' for nothing."""
         line = plans.line_of(connection, order.plan.plan_id, decision.line)
         record = known or self.records.of(connection, line.study_instance_uid, act, before=marked)
-        problem = NOT_YET if decision.action is Action.TRANSFER else change(order.plan, line, record, reached)
+        problem = standing.unreceived(connection, decision) or change(order.plan, line, record, reached)
         if record is not None and not problem:
             studies = (row.study_instance_uid for row in record.pictures)
-            problem = standing.objection(connection, line.study_sha256, studies)
+            problem = standing.objection(connection, line.study_sha256, studies, decision)
         if not (problem or marked):
             problem = reached.problems.get(line.study_instance_uid, "")
         return record, problem
@@ -245,12 +249,14 @@ class Execution:
         gone = tuple(each for each in marked if self.shredder.gone(each))
         rest = tuple(each for each in marked if each not in gone)
         for each in rest:
-            images.change(connection, each.sop_instance_uid, {"status": ImageStatus(each.status)})
+            images.set_status(connection, each.sop_instance_uid, ImageStatus(each.status))
         disposals.unlist(connection, (each.sop_instance_uid for each in rest))
         reason = problem
         if gone:
             reason = f"{problem}; {INTERRUPTED.format(gone=len(gone), all=len(marked))}"
             self._stub(connection, act, order, decision, gone, holds)
+        else:
+            transfer.stays(connection, act, decision)
         return _told(connection, act, _outcome(act, order, decision, State.DROPPED, reason))
 
     def _settled(self, connection: Connection, order: Order, begun: Begun, why: dict[str, str]) -> disposals.Outcome:
@@ -282,7 +288,9 @@ class Execution:
             plan=order.plan, approval=order.approval, decision=decision, certificate=order.batch.batch_id
         )
         disposals.fated(connection, (each.sop_instance_uid for each in gone), Fate.DESTROYED)
-        stubbing.write(connection, act, word, gone, holds, self.shredder.method)
+        deposited = transfers.received(connection, decision) if decision.action is Action.TRANSFER else None
+        method = f"{deposited.method}; {self.shredder.method}" if deposited else self.shredder.method
+        stubbing.write(connection, act, word, gone, holds, method)
 
 
 def _begun(
@@ -297,14 +305,10 @@ def _begun(
     outcome = _outcome(act, order, decision, State.MARKED, "", tuple(_mark(row, reached) for row in free))
     disposals.mark(connection, outcome, act.ids())
     for each in outcome.marked:
-        images.change(connection, each.sop_instance_uid, {"status": ImageStatus.QUARANTINED})
+        images.set_status(connection, each.sop_instance_uid, ImageStatus.QUARANTINED)
     subject = f"{order.plan.plan_id} line {decision.line}"
     append(connection, [act.event(EventType.STUDY_DELETED, "DISPOSITION_MARKED", subject=subject)])
     return outcome
-
-
-def _is_for_us(decision: Decision) -> bool:
-    return decision.action in (Action.DESTROY, Action.TRANSFER)
 
 
 def _mark(row: images.ImageRow, reached: Reached) -> Marked:

@@ -12,10 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, not_, select
 
 from orthanc_plugin.policy.disposal import DisposalTask
-from orthanc_plugin.policy.eventmodel import Recall
+from orthanc_plugin.policy.eventmodel import DEPOSITED, Recall
 from orthanc_plugin.policy.expirymodel import Due
 from orthanc_plugin.policy.model import ImageStatus, MadeFor
 from orthanc_plugin.registry import remnants
@@ -64,7 +64,9 @@ def beside(connection: Connection, rows: Sequence[ImageRow], numbers: Mapping[Ke
 
 
 def _copies(connection: Connection, uids: tuple[str, ...]) -> Mapping[str, Counter[str]]:
-    left = (disclosures.c.sop_instance_uid.in_(uids), disclosures.c.outcome != Delivery.FAILED)
+    """Return where the copies stand; a bag at a place of deposit is how a line is executed, and no news to it."""
+    bag = and_(disclosures.c.kind == DEPOSITED, disclosures.c.recall == Recall.NONE)
+    left = (disclosures.c.sop_instance_uid.in_(uids), disclosures.c.outcome != Delivery.FAILED, not_(bag))
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for uid, recall in connection.execute(select(disclosures.c.sop_instance_uid, disclosures.c.recall).where(*left)):
         found[uid][recall] += 1

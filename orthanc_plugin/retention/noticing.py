@@ -23,7 +23,9 @@ from orthanc_plugin.retention.acting import Act
 
 def notify(connection: Connection, act: Act, stub_id: str, rows: Sequence[ImageRow]) -> None:
     """Ask every recipient for its copies of what is gone, before the registry forgets where that was filed."""
-    uids = tuple(row.sop_instance_uid for row in rows)
+    uids = tuple(row.sop_instance_uid for row in rows if ledger.has_left(connection, row.sop_instance_uid))
+    if not uids:
+        return
     left = ledger.copies_of(connection, uids)
     back = [copy.id for copies in left.values() for copy in copies if ends_with_the_original(copy)]
     opening = Opening(

@@ -8,30 +8,42 @@ Sources: requirements 4, steps 1 and 2; T-12 (nothing is proposed on stale facts
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.disposition import Duty
+from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.policy.disposal import DisposalTask
 from orthanc_plugin.policy.expirymodel import Schedule
-from orthanc_plugin.registry import plans, tasks
+from orthanc_plugin.registry import drafts, plans, tasks, transfers
+from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.plans import Line, Plan
+from orthanc_plugin.registry.retentionlines import Reckoned
 from orthanc_plugin.registry.trail import append, newest
 from orthanc_plugin.retention.acting import Act, require
-from orthanc_plugin.retention.records import Record, Records
+from orthanc_plugin.retention.lining import past_due, refresh
+from orthanc_plugin.retention.records import Records
 
+AT_ONCE: Final = 1000  # lines in one transaction: whoever else writes waits for it
 KEPT: Final = "past its date, but a copy of it was filed in {others}, which has none or a later one"
 FREE: Final = "no copy keeps it any more"
 
 
-def propose(database: Database, act: Act, records: Records) -> tuple[Plan, bool]:
-    """Return the plan of this day, and whether it was made just now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """The plan of a day, whether it was made just now, and how many records had to be reckoned anew for it."""
+
+    plan: Plan
+    new: bool
+    reckoned: int
+
+
+def propose(database: Database, act: Act, records: Records) -> Proposed:
+    """Return the plan of this day.
 
     Records are looked at without the write lock, for whatever changes meanwhile is noticed when a plan is executed.
 
@@ -39,25 +51,45 @@ def propose(database: Database, act: Act, records: Records) -> tuple[Plan, bool]
         NotAllowedError: whoever acts may not propose.
     """
     require(act, Duty.PROPOSE)
+    reckoned = refresh(database, act, records)
     with database.reading() as connection:
-        schedule, stale = records.schedule(connection), records.stale(connection, act)
+        shared = records.around(connection, act)
         proposed, kept = _found(connection, act, records)
-    with database.writing() as connection:
-        if not stale:
-            _ask(connection, act, kept)
         digest = plans.lines_sha256(proposed)
-        same = plans.like(connection, act.day.isoformat(), schedule.digest, digest)
-        return (same, False) if same is not None else (_written(connection, act, schedule, proposed, digest), True)
+        known = plans.like(connection, act.day.isoformat(), shared.schedule.digest, digest)
+    plan_id = act.ids()
+    if known is None:
+        _draft(database, plan_id, proposed)
+    with database.writing() as connection:
+        if not shared.stale:
+            _ask(connection, act, kept)
+        same = plans.like(connection, act.day.isoformat(), shared.schedule.digest, digest)
+        plan = same or _written(connection, act, shared.schedule, plan_id, len(proposed), digest)
+    return Proposed(plan=plan, new=same is None, reckoned=reckoned)
+
+
+def _draft(database: Database, plan_id: str, proposed: list[Line]) -> None:
+    """Write the lines of a plan to be, a few at a time, and take out what a run that was cut off has left."""
+    with database.reading() as connection:
+        left_over = drafts.left_over(connection)
+    for each in left_over:
+        with database.writing() as connection:
+            drafts.discard(connection, each)
+    for some in pieces(proposed, AT_ONCE):
+        with database.writing() as connection:
+            drafts.draft(connection, plan_id, some)
 
 
 def _found(connection: Connection, act: Act, records: Records) -> tuple[list[Line], dict[str, tuple[str, ...]]]:
     """Return the lines of what may be proposed; and what is past its date and kept by copies, with their records."""
-    decided, proposed, kept = plans.retained(connection, act.day.isoformat()), list[Line](), {}
-    for each in records.past_due(connection, act):
-        if not each.due.proposable:
-            kept[each.study_instance_uid] = each.kept_by
-        elif plans.uid_sha256(each.study_instance_uid) not in decided:
-            proposed.append(_line(len(proposed) + 1, each))
+    decided = plans.retained(connection, act.day.isoformat()) | transfers.under_way(connection)
+    proposed, kept = list[Line](), {}
+    for each, others in past_due(connection, act, records):
+        digest = plans.uid_sha256(each.study_instance_uid)
+        if others:
+            kept[each.study_instance_uid] = others
+        elif digest not in decided:
+            proposed.append(_line(len(proposed) + 1, each, digest))
     return proposed, kept
 
 
@@ -71,48 +103,45 @@ def _ask(connection: Connection, act: Act, kept: dict[str, tuple[str, ...]]) -> 
         tasks.close_tasks(connection, kind=kind, subject=subject, by=act.by, at=act.at, note=FREE)
 
 
-def _written(connection: Connection, act: Act, schedule: Schedule, proposed: list[Line], digest: str) -> Plan:
-    day = act.day.isoformat()
+def _written(connection: Connection, act: Act, schedule: Schedule, plan_id: str, count: int, digest: str) -> Plan:
+    """Make the plan of the lines that are written.
+
+    Raises:
+        IllegalTransitionError: they aren't all there: another plan was made at the same time.
+    """
+    if drafts.count(connection, plan_id) != count:
+        raise IllegalTransitionError("Another plan was made at the same time.", remedy="Run it again.")
     plan = Plan(
-        plan_id=act.ids(),
-        as_of=day,
+        plan_id=plan_id,
+        as_of=act.day.isoformat(),
         proposed_at=act.at.isoformat(),
         proposed_by=act.by,
         schedule=schedule.version,
         schedule_sha256=schedule.digest,
-        lines=len(proposed),
+        lines=count,
         lines_sha256=digest,
         entry=newest(connection)[0] + 1,
     )
-    seal = plans.add(connection, plan, proposed)
+    seal = plans.add(connection, plan)
     event = act.event(EventType.APPLICATION_ACTIVITY, "DISPOSITION_PROPOSED", subject=plan.plan_id, detail=seal)
     append(connection, [event])
     return plan
 
 
-def _line(number: int, record: Record) -> Line:
-    due = record.due
+def _line(number: int, found: Reckoned, digest: str) -> Line:
     return Line(
         line=number,
-        study_instance_uid=record.study_instance_uid,
-        study_sha256=plans.uid_sha256(record.study_instance_uid),
-        objects=len(record.pictures),
-        size=sum(row.size or 0 for row in record.pictures),
-        unsized=sum(row.size is None for row in record.pictures),
-        rule=due.governing_rule or "",
-        due_date=str(due.due_date),
-        words="\n".join((*due.words, *_copies(record))),
-        flags=record.flags,
-        facts_sha256=record.facts_sha256,
+        study_instance_uid=found.study_instance_uid,
+        study_sha256=digest,
+        objects=found.objects,
+        size=found.size,
+        unsized=found.unsized,
+        rule=found.rule,
+        due_date=found.due_date,
+        words=found.words,
+        flags=found.flags,
+        facts_sha256=found.facts_sha256,
     )
-
-
-def _copies(record: Record) -> Iterator[str]:
-    """Say which pictures of other records a line takes with it."""
-    beside = Counter(row.study_instance_uid for row in record.pictures)
-    for study, count in sorted(beside.items()):
-        if study != record.study_instance_uid:
-            yield f"Takes with it {count} picture(s) of the record {study}: copies of its own that were filed there."
 
 
 def shown(line: Line) -> dict[str, object]:

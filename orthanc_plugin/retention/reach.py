@@ -106,12 +106,16 @@ def reach(connection: Connection, shredder: Shredder, ground: Ground, studies: S
     left = disposals.left(connection, rows)
     now = {uid: shredder.files(row.orthanc_instance) for uid, row in rows.items()}
     here = frozenset(shredder.spool.names())
+    waiting = quarantine.open_of(connection, tuple(known), tuple(rows))
     problems = {}
     for study, found in known.items():
-        held = quarantine.open_of(connection, study, tuple(row.sop_instance_uid for row in found))
-        beside = _quarantined(held, found, here)
+        beside = _quarantined([each for each in waiting if _is_of(each, study, found)], found, here)
         problems[study] = next(chain(beside, _stored(shredder, ground, found, now, left)), "")
     return Reached(files={uid: now[uid] or left.get(uid, ()) for uid in rows}, problems=problems)
+
+
+def _is_of(held: quarantine.Held, study: str, found: Sequence[ImageRow]) -> bool:
+    return held.study_instance_uid == study or any(held.sop_instance_uid == row.sop_instance_uid for row in found)
 
 
 def _quarantined(held: Sequence[quarantine.Held], found: Sequence[ImageRow], here: frozenset[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, cast
 
@@ -25,7 +25,7 @@ from orthanc_plugin.audit.event import EventType, Outcome
 from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import disposals, images, quarantine, remnants, stubs
+from orthanc_plugin.registry import disposals, holdings, images, quarantine, remnants, stubs
 from orthanc_plugin.registry.disposals import Marked, State
 from orthanc_plugin.registry.engine import IN_PARTS, Database
 from orthanc_plugin.registry.images import ImageRow, Subject
@@ -35,13 +35,14 @@ from orthanc_plugin.registry.retentiongather import held_by
 from orthanc_plugin.registry.stubs import Stub
 from orthanc_plugin.registry.tables import images as image_rows
 from orthanc_plugin.registry.trail import append
-from orthanc_plugin.retention import unplanned
+from orthanc_plugin.retention import erasing, unplanned
 from orthanc_plugin.retention.acting import Act, require
 from orthanc_plugin.retention.certificate import CertificateError, verify
 from orthanc_plugin.retention.destruction import Shredder
 
 NOT_OURS: Final = "Don't rely on it. Put your kept copy of it in its place, or move what is no certificate elsewhere."
 MANY: Final = 100  # tasks that somebody can look into one by one
+JUST_COME: Final = timedelta(hours=1)  # within which an archive says what it has
 REMEMBERED: Final = "a restored registry had forgotten it; its certificate tells of it"
 
 
@@ -53,7 +54,7 @@ class Reconciled:
         remembered: stubs that the registry had forgotten, taken from certificates.
         destroyed: objects that had come back and are gone again.
         remaining: objects that had come back and could not be destroyed; the doors stay shut.
-        missing: SOP Instance UIDs of pictures that the archive has lost.
+        missing: SOP Instance UIDs of pictures that the archive has lost; what another archive has isn't among them.
         held: objects that had come back and are kept, shut, because a hold is on them by now.
     """
 
@@ -149,20 +150,33 @@ def reconcile(
     present = shredder.archive.instances()
     with database.writing() as connection:
         _link_again(connection)
+        holdings.keep(connection, shredder.name, present)
     with database.reading() as connection:
         again = back(connection, present, acting().at)
         kept = present.intersection(instance for instance, _ in disposals.instances(connection)) - set(again)
     why = _again(database, shredder, acting, again)
-    _forget_destroyed(database, shredder, acting(), frozenset(why))
+    _forget_destroyed(database, shredder, acting(), frozenset(why), kept)
     with database.reading() as connection:
-        lacking = tuple(_lost(connection, present))
+        lacking = tuple(_lost(connection, present, shredder.name, acting().at))
         gone = tuple(each for each in lacking if not disposals.expected(connection, each))
         _require_ours(connection, len(gone))
+    if not lacking:
+        _forget_keys(database, shredder, acting(), present)
     with database.writing() as connection:
         lost = unplanned.tell(connection, acting(), gone)
     return Reconciled(
         remembered=remembered, destroyed=len(again) - len(why), remaining=len(why), missing=lost, held=len(kept)
     )
+
+
+def _forget_keys(database: Database, shredder: Shredder, act: Act, present: frozenset[str]) -> None:
+    """Destroy the data keys of files that aren't there, which a restored registry has again."""
+    still = present.intersection(shredder.archive.instances())
+    with database.reading() as connection:
+        removed = erasing.removed(connection, shredder, still, act.at)
+    if removed:
+        with database.writing() as connection:
+            erasing.forget(connection, act, removed)
 
 
 def _link_again(connection: Connection) -> None:
@@ -258,7 +272,9 @@ def _told(connection: Connection, act: Act, stub_id: str, uids: Iterable[str], *
             _forget(connection, act, uid, stub)
 
 
-def _forget_destroyed(database: Database, shredder: Shredder, act: Act, left: frozenset[str]) -> None:
+def _forget_destroyed(
+    database: Database, shredder: Shredder, act: Act, left: frozenset[str], kept: frozenset[str]
+) -> None:
     """Take out of a restored registry, and of the spool, what is destroyed; what a hold keeps stays in place, shut."""
     with database.writing() as connection:
         gone = disposals.destroyed(connection)
@@ -266,7 +282,7 @@ def _forget_destroyed(database: Database, shredder: Shredder, act: Act, left: fr
         for row in _known_still(connection, gone):
             stub = stubs.get(connection, gone[uid_sha256(row.sop_instance_uid)])
             if stub is not None and row.orthanc_instance not in left:
-                _forget(connection, act, row.sop_instance_uid, stub)
+                _forget(connection, act, row.sop_instance_uid, stub, kept=row.orthanc_instance in kept)
                 if not remnants.pictures(connection, row.study_instance_uid):
                     remnants.forget_record(connection, row.study_instance_uid)
 
@@ -295,9 +311,14 @@ def _known_still(connection: Connection, gone: Container[str]) -> list[ImageRow]
     return [row for row in found if row is not None]
 
 
-def _forget(connection: Connection, act: Act, uid: str, stub: Stub) -> None:
+def _forget(connection: Connection, act: Act, uid: str, stub: Stub, *, kept: bool = False) -> None:
+    row = images.get(connection, uid)
+    if not kept:
+        erasing.erase(connection, act, (row,) if row else ())
     note = f"destroyed: stub {stub.stub_id}"
     remnants.forget(connection, uid, stub.link_id, by=act.by, at=act.at.isoformat(), note=note)
+    if kept and row:
+        erasing.keep(connection, row)
 
 
 def _require_ours(connection: Connection, lost: int) -> None:
@@ -315,8 +336,12 @@ def _require_ours(connection: Connection, lost: int) -> None:
         )
 
 
-def _lost(connection: Connection, present: frozenset[str]) -> Iterator[str]:
+def _lost(connection: Connection, present: frozenset[str], archive: str, at: datetime) -> Iterator[str]:
+    """Give what no archive has; where there are several, what has just come may be in one that has not said so yet."""
+    others = holdings.elsewhere(connection, archive)
     query = select(image_rows.c.orthanc_instance).where(image_rows.c.status != ImageStatus.DISPOSED)
+    if others:
+        query = query.where(image_rows.c.received_at < (at - JUST_COME).isoformat())
     for instance in connection.execute(query, execution_options=IN_PARTS).scalars():
-        if instance not in present:
+        if instance not in present and instance not in others:
             yield str(instance)

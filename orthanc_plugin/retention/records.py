@@ -1,7 +1,8 @@
 """What is known of a record now, and what follows by the schedule: the same for the proposal and for the execution.
 
 Knows how a study's pictures come together: it stays together as long as its last picture. Must not reckon dates. The
-digest of all of it is kept with each proposal, so that any change is noticed.
+digest of all of it is kept with each proposal, so that any change is noticed. What is asked by dates alone, without any
+hold, holds for later days too: that is what lines are made of.
 
 Sources: requirements 3 (T-4, T-9), 4 (steps 1, 2 and 6).
 """
@@ -12,9 +13,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from itertools import islice
-from typing import Final
 
 from sqlalchemy import Connection
 
@@ -26,11 +24,11 @@ from orthanc_plugin.registry.disposals import Marked
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.retentiongather import Around, Person
-from orthanc_plugin.retention import candidates, flagging
+from orthanc_plugin.retention import flagging
 from orthanc_plugin.retention.acting import Act
 
-AT_ONCE: Final = 1000  # records in one statement
 Asked = tuple[RetentionFacts, Due]
+Ask = Callable[[RetentionFacts], Due]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +42,7 @@ class Record:
         flags: what whoever decides has to know.
         holds: kinds of all holds that there ever were on it.
         facts_sha256: digest of everything above, and of what it rests on.
+        asked: of each picture, what its date rests on, with what follows.
     """
 
     study_instance_uid: str
@@ -54,6 +53,7 @@ class Record:
     holds: tuple[str, ...]
     schedule_sha256: str
     facts_sha256: str
+    asked: tuple[Asked, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,29 +76,25 @@ class Records:
         self, connection: Connection, studies: Sequence[str], act: Act, *, before: Sequence[Marked] = ()
     ) -> dict[str, Record]:
         """Return the same of many records, looked at together."""
-        found = _records(connection, self._around(connection, act), studies, act, before)
+        shared = self.around(connection, act)
+        found = _records(connection, shared, studies, lambda facts: due(shared.schedule, facts, act.day), before)
         return {each.study_instance_uid: each for each in found}
 
-    def stale(self, connection: Connection, act: Act) -> bool:
-        """Tell whether a source's facts are too old, so that nothing is past its date."""
-        return bool(self._around(connection, act).stale)
+    def by_dates(self, connection: Connection, shared: Around, studies: Sequence[str]) -> dict[str, Record]:
+        """Return what follows for many records by dates alone: as if they weren't held, and all facts were fresh."""
 
-    def past_due(self, connection: Connection, act: Act) -> Iterator[Record]:
-        """Give every record that is past its date now, in the order of their names; a copy may keep it all the same."""
-        shared = self._around(connection, act)
-        if shared.stale:
-            return
-        possible = candidates.studies(connection, shared.schedule, act.day)
-        while page := tuple(islice(possible, AT_ONCE)):
-            found = _records(connection, shared, page, act)
-            yield from (each for each in found if each.due.proposable or each.kept_by)
+        def ask(facts: RetentionFacts) -> Due:
+            return due(shared.schedule, replace(facts, holds=(), stale=()), shared.day)
 
-    def _around(self, connection: Connection, act: Act) -> Around:
+        return {each.study_instance_uid: each for each in _records(connection, shared, studies, ask)}
+
+    def around(self, connection: Connection, act: Act) -> Around:
+        """Return what all records share now: the schedule, holds, and what is too old."""
         return retentiongather.around(connection, self.schedule(connection), act.at)
 
 
 def _records(
-    connection: Connection, shared: Around, studies: Sequence[str], act: Act, before: Sequence[Marked] = ()
+    connection: Connection, shared: Around, studies: Sequence[str], ask: Ask, before: Sequence[Marked] = ()
 ) -> Iterator[Record]:
     """Give each of these records of which something is left."""
     was = {each.sop_instance_uid: ImageStatus(each.status) for each in before}
@@ -109,7 +105,7 @@ def _records(
     gathered: dict[object, Asked] = {}
     for study, found in known.items():
         rows = tuple(_before(row, was) for row in found)
-        asked = tuple(_asked(connection, shared, rows, act.day, people, gathered))
+        asked = tuple(_asked(connection, shared, rows, ask, people, gathered))
         answer = max((each for _, each in asked), key=_lateness)
         own = tuple(row for row in rows if row.study_instance_uid == study)
         copies = tuple(row for row in rows if row.study_instance_uid != study)
@@ -123,6 +119,7 @@ def _records(
             holds=tuple(sorted({str(hold.kind) for facts, _ in asked for hold in facts.holds})),
             schedule_sha256=shared.schedule.digest,
             facts_sha256=_digest(shared.schedule, rows, answer, flags, beside),
+            asked=asked,
         )
 
 
@@ -135,7 +132,7 @@ def _asked(
     connection: Connection,
     shared: Around,
     rows: Sequence[ImageRow],
-    day: date,
+    ask: Ask,
     people: Mapping[Key, Person],
     gathered: dict[object, Asked],
 ) -> Iterator[Asked]:
@@ -145,7 +142,7 @@ def _asked(
         kind = (row.patient_id, row.issuer, row.made_for, row.made_on, None if care else row.sop_instance_uid)
         if kind not in gathered:
             facts = retentiongather.facts_of(connection, row, people[(row.patient_id, row.issuer)], shared)
-            gathered[kind] = facts, due(shared.schedule, facts, day)
+            gathered[kind] = facts, ask(facts)
         yield gathered[kind]
 
 

@@ -10,7 +10,7 @@ Sources: requirements 4, steps 4, 5 and 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.registry import disposals, plans
+from orthanc_plugin.registry import disposals, plans, transfers
 from orthanc_plugin.registry.plans import Action, Approval, Decision, Plan
 from orthanc_plugin.registry.trail import newest_at, passed, said_since
 from orthanc_plugin.retention.acting import Act, require_other, require_person
@@ -26,6 +26,7 @@ from orthanc_plugin.retention.acting import Act, require_other, require_person
 BACKWARDS: Final = timedelta(minutes=1)  # by as much the clocks of two nodes may differ
 SILENCE: Final = timedelta(days=3)  # a long weekend in which nothing at all happens
 LATER: Final = "a later decision on the record is {action} (plan {plan})"
+NOT_RECEIVED: Final = "it goes to a place of deposit, and there is no confirmed receipt for it"
 OF_A_COPY: Final = "a copy of it lies in another record, and the last decision on that is {action} (plan {plan})"
 
 
@@ -41,8 +42,12 @@ def lapsed(act: Act, approval: Approval) -> bool:
     return act.at > window(act, approval)[1]
 
 
-def executable(connection: Connection, act: Act, plan: Plan, taken: dict[int, Decision]) -> Approval:
+def executable(
+    connection: Connection, act: Act, plan: Plan, taken: dict[int, Decision], *, received: bool = False
+) -> Approval:
     """Return the approval under which a plan may be executed now; one of which a line was executed may be finished.
+
+    So may one of which a place of deposit has ``received`` a record meanwhile.
 
     Raises:
         NotAllowedError: whoever approved may not any more, or is somebody who proposed or decided.
@@ -57,12 +62,16 @@ def executable(connection: Connection, act: Act, plan: Plan, taken: dict[int, De
         )
     _require_cooled(connection, act, approval)
     _, until = window(act, approval)
-    begun = disposals.unfinished(connection, plan.plan_id) and any(disposals.outcomes_of(connection, plan.plan_id))
-    if act.at > until and not begun:
+    if act.at > until and not (received or begun(connection, plan.plan_id)):
         raise IllegalTransitionError(
             f"The approval lapsed on {until.date()}.", remedy="Have the plan approved anew, or make a new one."
         )
     return approval
+
+
+def begun(connection: Connection, plan_id: str) -> bool:
+    """Tell whether an execution of a plan was cut off after it had seen to a line."""
+    return disposals.unfinished(connection, plan_id) is not None and any(disposals.outcomes_of(connection, plan_id))
 
 
 def _require_cooled(connection: Connection, act: Act, approval: Approval) -> None:
@@ -82,6 +91,19 @@ def _require_cooled(connection: Connection, act: Act, approval: Approval) -> Non
         raise IllegalTransitionError(
             f"Of the {days.days} days of the cooling-off the trail tells of {lived.days} only: the clock has leapt.",
             remedy=f"Set the clock right, and wait. A silence of the trail counts as {SILENCE.days} days at most.",
+        )
+
+
+def require_work(due: Collection[Decision], moving: Collection[int]) -> None:
+    """Refuse an execution of a plan of which nothing but records on their way to a place of deposit is left.
+
+    Raises:
+        IllegalTransitionError: their receipts aren't confirmed.
+    """
+    if moving and not due:
+        raise IllegalTransitionError(
+            f"{len(moving)} record(s) go to a place of deposit, and no receipt for them is confirmed yet.",
+            remedy="See 'consentgate transfer list'; what isn't exported yet is by 'consentgate transfer export'.",
         )
 
 
@@ -116,6 +138,26 @@ def require_two_persons(act: Act, plan: Plan, taken: dict[int, Decision], approv
     require_other(act, officer, {each.decided_by for each in taken.values()}, "decided on a line of it")
 
 
+def require_receivers(connection: Connection, act: Act, taken: dict[int, Decision], received: Iterable[int]) -> None:
+    """Refuse unless whoever confirmed each receipt may still do so, and is nobody who made the bag or entered it.
+
+    Raises:
+        NotAllowedError: an account has another owner or another duty since.
+    """
+    for each in (transfers.received(connection, taken[line]) for line in received):
+        if each is not None:
+            officer = require_person(act, each.confirmed_by, Duty.APPROVE)
+            require_other(act, officer, (each.begun_by,), "exported the bag")
+            require_other(act, officer, (each.entered_by,), "entered the receipt")
+
+
+def unreceived(connection: Connection, decision: Decision) -> str:
+    """Say that a record is to be transferred and wasn't received, '' when nothing is amiss."""
+    if decision.action is not Action.TRANSFER or transfers.received(connection, decision):
+        return ""
+    return NOT_RECEIVED
+
+
 def require_on_record(connection: Connection, plan_id: str) -> None:
     """Refuse unless the trail has each word of the plan as the registry has it, and none that the registry lacks.
 
@@ -136,6 +178,7 @@ def require_on_record(connection: Connection, plan_id: str) -> None:
         plans.plan_seal(connection, plan) in proposed
         and set(plans.decision_seals(connection, since=since)) == decided
         and words[-1:] == [(approval.approved_by, plans.approval_seal(approval))]
+        and _told_of_transfers(connection, since, plan_id)
     )
     if not same:
         raise IllegalTransitionError(
@@ -144,15 +187,27 @@ def require_on_record(connection: Connection, plan_id: str) -> None:
         )
 
 
-def objection(connection: Connection, record_sha256: str, studies: Iterable[str]) -> str:
+def _told_of_transfers(connection: Connection, since: int, plan_id: str) -> bool:
+    """Tell whether the trail has each transfer of a plan as it stands; of none it isn't read."""
+    if not (known := transfers.listed(connection, plan_id)):
+        return True
+    told = said_since(connection, since, transfers.SEAL)
+    newest = {subject: detail.partition("\n")[0] for subject, _, detail in told}
+    return all(newest.get(each.transfer_id) == transfers.seal(each) for each in known)
+
+
+def objection(connection: Connection, record_sha256: str, studies: Iterable[str], carried_out: Decision) -> str:
     """Say which later word of anybody's keeps a record, or one that a copy of it lies in; '' when there is none.
+
+    The decision that is ``carried_out`` speaks against no destruction of its own record, though it be a TRANSFER.
 
     Whoever decides to keep need not be approved: when in doubt nothing is destroyed.
     """
     others = {plans.uid_sha256(study) for study in studies} - {record_sha256}
     last = plans.newest(connection, (record_sha256, *others))
     for record, decision in last.items():
-        if decision.action is not Action.DESTROY:
+        own = record == record_sha256 and decision.decision_id == carried_out.decision_id
+        if decision.action is not Action.DESTROY and not own:
             words = LATER if record == record_sha256 else OF_A_COPY
             return words.format(action=decision.action, plan=decision.plan_id)
     return ""

@@ -24,6 +24,7 @@ from orthanc_plugin.registry.stubs import Stub
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.retention import noticing
 from orthanc_plugin.retention.acting import Act
+from orthanc_plugin.retention.erasing import erase, in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ def write(
     for number, (who, rows) in enumerate(sorted(theirs.items())):
         stub_id = first if number == 0 else act.ids()
         link_id = stubs.link(connection, who, act.ids())
-        stub = _stub(act, word, line, rows, holds, method, stub_id=stub_id, link_id=link_id)
+        how = in_words(method, erase(connection, act, rows))
+        stub = _stub(act, word, line, rows, holds, how, stub_id=stub_id, link_id=link_id)
         disposals.stand_for(connection, (row.sop_instance_uid for row in rows), stub_id)
         noticing.notify(connection, act, stub_id, rows)
         _forgotten(connection, act, stub, rows)

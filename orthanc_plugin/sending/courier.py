@@ -31,6 +31,7 @@ from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.sending.delivery import Courier, Handover
 from orthanc_plugin.sending.errand import MOST_ATTEMPTS, Chance, RouteErrand, once_more
 from orthanc_plugin.sending.errand import Outcome as End
+from orthanc_plugin.sending.lease import kept
 from orthanc_plugin.sending.vouching import have_vouched
 from orthanc_plugin.sending.ways import Ways
 from orthanc_plugin.sending.worker import Worker
@@ -73,6 +74,7 @@ class Rounds:
         chance: from 0 to 1, for back-off.
         stopping: whether it is to end.
         since: only what was due then is sent; None for whatever is due.
+        renewing: every how many seconds the lease is renewed while pictures are sent.
     """
 
     services: Services
@@ -83,6 +85,7 @@ class Rounds:
     chance: Chance
     stopping: Callable[[], bool]
     since: datetime | None = None
+    renewing: float = LEASE.total_seconds() / 3
 
     def turn(self) -> Turn | None:
         """Send what is next; None when nothing is due.
@@ -99,6 +102,15 @@ class Rounds:
         if (end := self._objection(route, claimed)) is not None:
             return self._all_end(claimed, end)
         return self._sent(route, claimed)
+
+    def due(self) -> bool:
+        """Tell whether anything is due, by reading alone.
+
+        Raises:
+            RegistryError: the outbox can't be asked.
+        """
+        with self.services.database.reading() as connection:
+            return outbox.is_due(connection, self.services.clock())
 
     def _claim(self, connection: Connection) -> tuple[Claimed, ...]:
         """Take what is next, and settle what a courier that died had begun of it."""
@@ -171,7 +183,8 @@ class Rounds:
         handed: dict[str, Handover] = {}
         reason = LEFT
         try:
-            self._hand(route, to, errand, handed)
+            with kept(lambda: self._renew(errand), self.renewing):
+                self._hand(route, to, errand, handed)
         except ConsentgateError as error:
             reason = str(error.args[0])
         except Exception:  # the boundary: one group must not end the courier
@@ -193,29 +206,28 @@ class Rounds:
         """Return which pictures went to this recipient by mistake before: they don't go there again by themselves."""
         at = self.services.clock()
 
-        def refuse(connection: Connection) -> frozenset[str]:
+        with self.services.database.reading() as connection:
             found = recalls.mistaken(connection, to.name, [each.sop_instance_uid for each in claimed])
+
+        def refuse(connection: Connection) -> None:
             for each in claimed:
                 if each.sop_instance_uid in found:
                     outbox.ended(connection, each, State.REFUSED, at, reason=MISTAKEN)
-            return found
 
-        return self.services.database.write(refuse)
+        if found:
+            self.services.database.write(refuse)
+        return found
 
     def _hand(self, route: Route, to: Destination, errand: RouteErrand, handed: dict[str, Handover]) -> None:
         with self.services.database.reading() as connection:
             rows = images.find(connection, Subject.SOP_INSTANCE_UID, tuple(errand.rows))
         door = Courier(self.services, self.archive, {}, self.readers, errand)
         requester = bound(f"route {route.name}"[:64], to)
-        renewed = self.services.ticks()
         with closing(door.hand(requester, rows, to, DOOR, self.ways.to(to))) as handovers:
             for each in handovers:
                 handed[each.row.sop_instance_uid] = each
-                if self.services.ticks() - renewed > LEASE.total_seconds() / 3:
-                    self._renew(errand)
-                    renewed = self.services.ticks()
         if errand.vouched and isinstance(to, DicomNode):
-            for uid in have_vouched(self.services, self.ways.peer(to), errand, handed):
+            for uid in have_vouched(self.services, self.ways.peer(to), errand, handed, self.ways.heard):
                 handed[uid] = replace(handed[uid], delivery=Delivery.SENT)
 
     def _renew(self, errand: RouteErrand) -> None:

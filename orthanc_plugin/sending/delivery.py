@@ -34,10 +34,13 @@ from orthanc_plugin.services import Services
 logger = logging.getLogger(__name__)
 
 MOST_TOGETHER: Final = 8  # pictures that are decided on, and begin to leave, in one transaction
-MOST_BYTES: Final = 16 << 20  # of them, all of which are held at once
+MOST_COPIES: Final = 2  # of them that have to be made, one a processor
+MOST_BYTES: Final = 16 << 20  # of them, all of which are held at once, and the next few besides
 NOT_TRIED: Final = "not sent, because the recipient had failed before"
 T = TypeVar("T")
 Handovers = Generator["Handover", None, None]
+Waiting = deque[tuple[AccessRequest, ImageRow]]
+Ready = tuple[ImageRow, Packed | Refusal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,70 +150,105 @@ class Courier:
     def hand(
         self, requester: Requester, rows: Iterable[ImageRow], binding: Destination, door: str, way: Sending
     ) -> Handovers:
-        """Deliver few at a time, each few decided on when their turn comes: a withdrawal stops what is still to go.
+        """Deliver few at a time, each decided on when its turn comes: a withdrawal stops what is still to go.
 
-        A recipient that can't be reached ends it, so that a dead one does not hold up the archive, and so does a
-        registry in which nothing can be decided. One that refuses a picture may take the next.
+        While some are sent the next few are read, decided on, and recorded as begun; each is asked about once more
+        before it goes. A recipient that can't be reached ends it, so that a dead one does not hold up the archive, and
+        so does a registry in which nothing can be decided. One that refuses a picture may take the next.
 
         Raises:
             DestinationRefusedError: nothing may leave to it at all.
         """
-        most, together = (MOST_TOGETHER if binding.form is Form.IDENTIFIABLE else 1), 1
+        most = MOST_TOGETHER if binding.form is Form.IDENTIFIABLE else MOST_COPIES
         with closing(way) as sending:
             require(self.services, requester, binding, door, secured=way.secured)
             waiting = deque((asked_for(requester, row, door), row) for row in rows)
-            upcoming = self.readers.ahead(self._read, waiting, together)
-            while wanted := upcoming():
-                together = min(2 * together, most)
-                upcoming = self.readers.ahead(self._read, waiting, together)
-                for handover in self._together(wanted, binding, sending):
-                    yield handover
-                    if handover.last:
-                        return
+            with closing(self._batches(waiting, binding, most)) as batches:
+                for ready in batches:
+                    for handover in self._together(ready, sending):
+                        yield handover
+                        if handover.last:
+                            return
 
-    def _read(self, waiting: deque[tuple[AccessRequest, ImageRow]], most: int) -> list[Wanted]:
-        """Take the next pictures and read those that would leave as they are, two at a time, and not too many bytes."""
+    def _batches(self, waiting: Waiting, binding: Binding, most: int) -> Generator[list[Ready], None, None]:
+        """Give pictures that are ready, and have the next few made ready meanwhile; what nobody takes has stayed.
+
+        The first goes alone, so that nothing else begins to leave to a recipient that isn't there.
+        """
+        if first := self.readers.ahead(self._ready, waiting, binding, 1)():
+            yield first
+        together = min(2, most)
+        coming = deque((self.readers.ahead(self._ready, waiting, binding, together),))
+        try:
+            while ready := coming.popleft()():
+                together = min(2 * together, most)
+                coming.append(self.readers.ahead(self._ready, waiting, binding, together))
+                yield ready
+        finally:
+            for left in coming:
+                self._give_up(left())
+
+    def _give_up(self, left: Sequence[Ready]) -> None:
+        """Write down that what had begun was not sent."""
+        ended = [(row, _stayed(packed, NOT_TRIED)) for row, packed in left if isinstance(packed, Packed)]
+        self._note([each for _, each in ended], [each.handover(row) for row, each in ended])
+
+    def _ready(self, waiting: Waiting, binding: Binding, most: int) -> list[Ready]:
+        """Have the next few read, decided on, made where the stored object itself may not leave, and recorded."""
+        wanted = self._read(waiting, most)
+        if not wanted:
+            return []
+        begun = self.packer.begin(wanted, binding)
+
+        def packed(each: tuple[Wanted, Packed | Refusal | Answer]) -> Ready:
+            row, found = each[0].row, each[1]
+            return row, self.packer.make(found, row, binding) if isinstance(found, Answer) else found
+
+        return self.readers.share(packed, tuple(zip(wanted, begun, strict=False)))
+
+    def _read(self, waiting: Waiting, most: int) -> list[Wanted]:
+        """Take the next pictures and read those that would leave as they are, two at a time; not too much at once."""
         asked = list(islice(waiting, most))
         found: list[Wanted] = []
         for both in pairs(zip(asked, self.packer.foresee([request for request, _ in asked]), strict=True)):
-            reading = [
-                self.readers.ahead(self.packer.read, row) if as_it_is else _nothing for (_, row), as_it_is in both
-            ]
-            for ((request, row), _), read in zip(both, reading, strict=True):
-                found.append(Wanted(request=request, row=row, stored=read()))
+            found += self.readers.share(self._wanted, both)
+            for _ in both:
                 waiting.popleft()
-            if sum(len(each.stored or b"") for each in found) >= MOST_BYTES:
+            copies = sum(each.stored is None for each in found)
+            if copies >= MOST_COPIES or sum(len(each.stored or b"") for each in found) >= MOST_BYTES:
                 break
         return found
 
-    def _together(self, wanted: Sequence[Wanted], binding: Binding, sending: Sending) -> list[Handover]:
-        """Decide on all of these, send each that still may go, then write down how each release ended."""
+    def _wanted(self, each: tuple[tuple[AccessRequest, ImageRow], bool]) -> Wanted:
+        (request, row), as_it_is = each
+        return Wanted(request=request, row=row, stored=self.packer.read(row) if as_it_is else None)
+
+    def _together(self, ready: Sequence[Ready], sending: Sending) -> list[Handover]:
+        """Send each of these that still may go, then write down how each release ended."""
         found: list[Handover] = []
         ended: list[Ended] = []
         away = False
-        for each, begun in zip(wanted, self.packer.begin(wanted, binding), strict=False):
-            packed = self.packer.make(begun, each.row, binding) if isinstance(begun, Answer) else begun
+        for row, packed in ready:
             if isinstance(packed, Refusal):
-                found.append(_refused(each.row, packed))
+                found.append(_refused(row, packed))
                 away |= not packed.decision_id
                 continue
-            tried = _stayed(packed, NOT_TRIED) if away else self._went(packed, each.row, sending, first=not found)
-            ended.append(tried)
+            ended.append(_stayed(packed, NOT_TRIED) if away else self._went(packed, row, sending))
             away |= ended[-1].away
-            found.append(ended[-1].handover(each.row))
+            found.append(ended[-1].handover(row))
         self._note(ended, found)
         return [*found[:-1], replace(found[-1], last=away)]
 
-    def _went(self, packed: Packed, row: ImageRow, sending: Sending, *, first: bool) -> Ended:
+    def _went(self, packed: Packed, row: ImageRow, sending: Sending) -> Ended:
         """Send what has begun, unless something has happened since: while others went, or the recipient was called."""
         try:
-            called = sending.reach(packed.released.content)
+            sending.reach(packed.released.content)
         except ArchiveError as error:
             return _failed(packed, error)
         except Exception:  # the boundary: what has begun must be told how it ended
             logger.exception("a recipient could not be called")
             return _stayed(packed, "calling it broke off", away=True)
-        objection = self._objection(packed, row) if called or not first else ""
+        objection = self._objection(packed, row)
         return _stayed(packed, objection) if objection else _sent(packed, sending)
 
     def _objection(self, packed: Packed, row: ImageRow) -> str:
@@ -234,7 +272,7 @@ class Courier:
             if self.errand is not None:
                 self.errand.ended(connection, found)
 
-        if ended or self.errand is not None:
+        if ended or (found and self.errand is not None):
             self.services.database.write(note)
 
     def _event(self, ended: Ended) -> AuditEvent:
@@ -265,10 +303,6 @@ def pairs(items: Iterable[T]) -> Iterator[list[T]]:
 
 def _refused(row: ImageRow, refusal: Refusal) -> Handover:
     return Handover(row=row, decision_id=refusal.decision_id, reasons=refusal.reasons, undone=refusal.undone)
-
-
-def _nothing() -> None:
-    """Read nothing."""
 
 
 def asked_for(requester: Requester, row: ImageRow, door: str) -> AccessRequest:

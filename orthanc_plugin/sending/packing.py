@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
@@ -175,7 +175,7 @@ class Packer:
             return Refusal(decision_id=answer.decision_id, reasons=answer.decision.reasons)
         if wanted.stored is None:
             return answer
-        context = replace(self.services.context_in(connection, answer, binding), as_stored=True)
+        context = self.services.context_in(connection, answer, binding, as_stored=True)
         reasons = unmet(answer.decision, context)
         if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
             reasons = ("only an anonymised copy may leave now",)
@@ -185,7 +185,8 @@ class Packer:
         row = wanted.row
         released = Released(content=wanted.stored, sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
         disclosure = self.services.begin(connection, answer, released)
-        self._note(connection, answer, disclosure)
+        if self.claim is not None:  # in whose transaction it was looked at that the claim holds
+            self.claim.begun(connection, answer, disclosure)
         return Packed(answer=answer, released=released, disclosure=disclosure)
 
     def _note(self, connection: Connection, answer: Answer, disclosure: str) -> None:

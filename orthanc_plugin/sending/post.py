@@ -25,7 +25,8 @@ from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
 
-PAUSE: Final = 1.0  # seconds between looks into an outbox in which nothing is due
+PAUSE: Final = 1.0  # seconds until Orthanc is asked again whether anything may be sent
+GLANCE: Final = 0.1  # seconds between looks into an outbox in which nothing is due, each a millisecond's reading
 CHECKED: Final = 2.0  # seconds for which the doors count as open once they were found so
 READERS: Final = 2
 Tell = Callable[[Turn], None]
@@ -88,12 +89,17 @@ class Post:
         while not self.stop.is_set() and self.services.ticks() < until:
             turn = rounds.turn()
             if turn is None:
-                if not busy:
-                    self.stop.wait(PAUSE)
+                if not busy and self._since is None:
+                    self._rest(rounds, until)
                 return busy
             busy = True
             self.tell(turn)
         return busy
+
+    def _rest(self, rounds: Rounds, until: float) -> None:
+        """Wait until something is due, or for as long as the doors count as open."""
+        while not self.stop.wait(GLANCE) and self.services.ticks() < until and not rounds.due():
+            pass
 
     @contextmanager
     def _rounds(self) -> Iterator[Rounds]:
@@ -118,6 +124,7 @@ class Post:
                     policy=self.services.policy,
                     folder=settings.path(settings.policy.file).parent,
                     peers=peers_by_aet(read_network(place)),
+                    heard=control.commitment,
                 ),
                 readers=self.readers,
                 name=self.name,

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from dicomwrap.uids import fresh_uid
-from orthanc_plugin.archive.commitment import NotVouchedError, refused_by
+from orthanc_plugin.archive.commitment import Heard, NotVouchedError, refused_by
 from orthanc_plugin.archive.upperlayer import Peer
 from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.audit.event import Outcome as How
@@ -28,7 +28,9 @@ from orthanc_plugin.services import Services
 UNCONFIRMED: Final = "UNCONFIRMED: it took the picture, and did not report whether it vouches for it"
 
 
-def have_vouched(services: Services, peer: Peer, errand: RouteErrand, handed: Mapping[str, Handover]) -> frozenset[str]:
+def have_vouched(
+    services: Services, peer: Peer, errand: RouteErrand, handed: Mapping[str, Handover], heard: Heard
+) -> frozenset[str]:
     """Ask a node for what it has confirmed, and end the rows; return the pictures that it does not vouch for.
 
     Args:
@@ -36,6 +38,7 @@ def have_vouched(services: Services, peer: Peer, errand: RouteErrand, handed: Ma
         peer: the node.
         errand: the rows.
         handed: what became of each picture.
+        heard: gives what Orthanc has heard of a transaction.
     """
     delivered = [each for each in handed.values() if each.delivered]
     if not delivered:
@@ -43,7 +46,7 @@ def have_vouched(services: Services, peer: Peer, errand: RouteErrand, handed: Ma
     instances = [(each.row.sop_class_uid, each.released_uid) for each in delivered]
     said = ""
     try:
-        refused = refused_by(peer, instances, transaction_uid=fresh_uid())
+        refused = refused_by(peer, instances, transaction_uid=fresh_uid(), heard=heard)
     except NotVouchedError:
         refused, said = {}, UNCONFIRMED
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orthanc_plugin.archive.commitment import Heard
 from orthanc_plugin.archive.folder import FolderExport
 from orthanc_plugin.archive.otherorthanc import OtherOrthanc
 from orthanc_plugin.archive.port import NothingSentError, Sending
@@ -40,11 +41,13 @@ class Ways:
         policy: policy.toml in force.
         folder: where policy.toml is.
         peers: the modalities of the running Orthanc by AE title.
+        heard: gives what that Orthanc has heard of a transaction of storage commitment.
     """
 
     policy: Policy
     folder: Path
     peers: Mapping[str, Peer]
+    heard: Heard
 
     def to(self, destination: Destination) -> Sending:
         """Return what sends to ``destination``; nothing is opened before the first object is sent.

@@ -1,21 +1,66 @@
 """Threads with a stack of our own size: Orthanc's HTTP threads have 100 KiB, on which a parser can kill the server.
 
 A hook hands its work over, waits, and obeys. While it waits the interpreter lock is free. It never waits longer than it
-was told to: a registry that hangs makes a door say no, and once every thread hangs the door says so at once.
+was told to: a registry that hangs makes a door say no, and once every thread hangs the door says so at once. Work is
+handed over by two locks and a queue; with eight clients the standard library's futures cost a tenth of a millisecond
+more, each time.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Final, Generic, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 STACK_BYTES: Final = 64 * 1024 * 1024
 DECISION_SECONDS: Final = 10.0
+
+
+class Piece(Generic[T]):
+    """A piece of work: begun once, by a thread or by whoever waits for it, or taken back before that."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.work = work
+        self.ended = False
+        self._results: tuple[T, ...] = ()
+        self._error: BaseException = RuntimeError("the threads have been stopped")
+        self._begun = threading.Lock()
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    def take(self) -> bool:
+        """Have it for oneself; False when somebody has it already."""
+        return self._begun.acquire(blocking=False)
+
+    def do(self) -> None:
+        """Do it, and tell whoever waits."""
+        try:
+            self._results = (self.work(),)
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self._error = error
+        self.end()
+
+    def end(self) -> None:
+        """Tell whoever waits that no more comes of it."""
+        self.ended = True
+        self._done.release()
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait so long for its end; tell whether that came."""
+        return self._done.acquire(timeout=-1 if seconds is None else seconds)
+
+    def result(self) -> T:
+        """Return what came of it, or raise why nothing did."""
+        if not self._results:
+            raise self._error
+        return self._results[0]
 
 
 class Worker:
@@ -30,16 +75,34 @@ class Worker:
     def __init__(self, name: str, threads: int, seconds: float | None = DECISION_SECONDS) -> None:
         self.threads = threads
         self.seconds = seconds
-        self.hanging: set[Future[object]] = set()
-        self.pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
+        self.hanging: set[Piece[object]] = set()
+        self._stopped = False
+        self._mutex = threading.Lock()
+        self._queue: SimpleQueue[Piece[object] | None] = SimpleQueue()
+        self._pool = [
+            threading.Thread(target=self._serve, name=f"{name}_{number}", daemon=True) for number in range(threads)
+        ]
         before = threading.stack_size(STACK_BYTES)
         try:
-            gathered = threading.Barrier(threads + 1)  # started now, while the stack size is ours
-            for _ in range(threads):
-                self.pool.submit(gathered.wait)
-            gathered.wait()
+            for thread in self._pool:
+                thread.start()  # now, while the stack size is ours
         finally:
             threading.stack_size(before)
+        atexit.register(self.join)
+
+    def _serve(self) -> None:
+        while (piece := self._queue.get()) is not None:
+            if piece.take():
+                piece.do()
+                self.hanging.discard(piece)
+
+    def _submit(self, work: Callable[[], T]) -> Piece[T]:
+        piece = Piece(work)
+        with self._mutex:
+            if self._stopped:
+                raise RuntimeError("the threads have been stopped")
+            self._queue.put(cast("Piece[object]", piece))
+        return piece
 
     def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what ``work`` returns, or raise what it raises.
@@ -55,24 +118,44 @@ class Worker:
         Raises:
             TimeoutError: it took too long, or every thread hangs in work that does.
         """
-        if len(self.hanging) >= self.threads:
-            raise TimeoutError("every thread hangs")
-        future = self.pool.submit(work, *args, **kwargs)
-        try:
-            return future.result(seconds)
-        except TimeoutError:
-            if not future.cancel():  # what hasn't begun is forgotten, so that nothing piles up
-                self._hang(future)
-            raise
+        self._require_free()
+        piece = self._submit(partial(work, *args, **kwargs))
+        if not piece.wait(seconds):
+            if not piece.take():  # what hasn't begun is forgotten, so that nothing piles up
+                self._hang(piece)
+            raise TimeoutError("it took too long")
+        return piece.result()
 
     def ahead(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
         """Begin ``work`` on a thread that is free; return what gives its result, and does it itself if none was."""
-        future = self.pool.submit(work, *args, **kwargs)
-        return lambda: work(*args, **kwargs) if future.cancel() else future.result()
+        piece = self._submit(partial(work, *args, **kwargs))
+
+        def result() -> T:
+            if piece.take():
+                piece.do()
+            else:
+                piece.wait(None)
+            return piece.result()
+
+        return result
+
+    def share(self, work: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+        """Do ``work`` on each item, from the last on this thread and from the first on those that are free."""
+        begun = [self.ahead(work, each) for each in items]
+        return [result() for result in reversed(begun)][::-1]
 
     def later(self, work: Callable[[], None]) -> None:
         """Have ``work`` done when a thread is free; nobody waits for it."""
-        self.pool.submit(work)
+        self._submit(work)
+
+    def lead(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done, which others wait for by themselves.
+
+        Raises:
+            TimeoutError: every thread hangs.
+        """
+        self._require_free()
+        self._submit(work)
 
     def meet(self) -> None:
         """Return once a thread is free, however long that takes; it waits its turn like any work.
@@ -80,14 +163,42 @@ class Worker:
         Raises:
             RuntimeError: no thread takes work any more.
         """
-        self.pool.submit(int).result()
+        self._submit(int).wait(None)
 
-    def _hang(self, future: Future[T]) -> None:
-        """Count ``future`` as hanging until it ends, which may be now."""
-        hanging = cast("Future[object]", future)
+    def _require_free(self) -> None:
+        if len(self.hanging) >= self.threads:
+            raise TimeoutError("every thread hangs")
+
+    def _hang(self, piece: Piece[T]) -> None:
+        """Count ``piece`` as hanging until it ends, which may be now."""
+        hanging = cast("Piece[object]", piece)
         self.hanging.add(hanging)
-        hanging.add_done_callback(self.hanging.discard)
+        if piece.ended:
+            self.hanging.discard(hanging)
 
     def stop(self) -> None:
-        """Take no more work; what has begun is let finish."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        """Take no more work; what has begun is let finish, and who waits for the rest is told that nothing comes."""
+        self._close()
+        try:
+            while True:
+                piece = self._queue.get_nowait()
+                if piece is not None and piece.take():
+                    piece.end()
+        except Empty:
+            self._dismiss()
+
+    def join(self) -> None:
+        """Take no more work, and return once all there is is finished."""
+        self._close()
+        self._dismiss()
+        for thread in self._pool:
+            thread.join()
+
+    def _close(self) -> None:
+        with self._mutex:
+            self._stopped = True
+        atexit.unregister(self.join)
+
+    def _dismiss(self) -> None:
+        for _ in self._pool:
+            self._queue.put(None)

@@ -13,7 +13,7 @@ FUNCTIONS = [name for name, member in vars(Sdk).items() if inspect.isfunction(me
 
 
 def test_the_protocol_has_functions_and_enumerations() -> None:
-    assert len(FUNCTIONS) == 14
+    assert len(FUNCTIONS) == 15
     assert set(Sdk.__annotations__) == {"ChangeType", "ReceivedInstanceAction", "InstanceOrigin"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import deciding, deidentifying, detecting, doors, redaction, wrapping
+from benchmarks import deciding, deidentifying, detecting, doors, leaving, redaction, storing, wrapping
 
 
 def test_the_benchmark_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
@@ -53,6 +53,17 @@ def test_the_benchmark_of_redaction_measures_each_arm_it_tells_of() -> None:
     assert all(f"| {arm} |" in section for arm in arms if not arm.startswith("12 MP"))
 
 
+def test_the_benchmark_of_anonymised_copies_that_leave_has_the_arms_and_limits_that_are_told_of() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    section = documented.split("## Anonymised copies")[1].split("\n## ")[0]
+    times = {name: [leaving.Took(0.1 * each, 0.05 * each)] for each, name in enumerate(leaving.ARMS, start=1)}
+    lines = [leaving.row(name, times) for name in leaving.ARMS]
+    assert lines[2] == "| anonymised | 300.0 | 3.00 | 150.0 | 3.00 | 2.2 | 3 |"
+    for line in lines:
+        told = next(row for row in section.splitlines() if row.startswith(line[: line.index("|", 2)]))
+        assert told.split("|")[-3:] == line.split("|")[-3:]
+
+
 def test_the_benchmark_of_anonymised_copies_measures_each_arm_it_tells_of(tmp_path: Path) -> None:
     documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
     section = documented.split("## Anonymised copies")[1].split("\n## ")[0]
@@ -71,3 +82,15 @@ def test_the_benchmark_of_detectors_measures_each_arm_it_tells_of() -> None:
     arms = [line.split("|")[1].strip() for line in [*detecting.table(1, (400, 300))][2:]]
     assert len(arms) == 4
     assert all(f"| {arm} |" in section for arm in arms)
+
+
+def test_the_benchmark_of_files_has_the_arms_and_the_goal_that_are_told_of() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
+    section = documented.split("## Encrypted files")[1].split("\n## ")[0]
+    assert all(f"| {work} | {arm} |" in section for work in storing.WORK for arm in storing.ARMS)
+    arms = {name: storing.Arm(pid=0, url="") for name in storing.ARMS}
+    for number, arm in enumerate(arms.values(), 1):
+        arm.rounds["write"].append(storing.Taken(each=number / 1000, processor=number / 2000))
+    lines = [storing.row("write", name, arms) for name in storing.ARMS]
+    assert lines[2] == f"| write | Python, encrypted | 3.00 | 1.50 | 1.50 | 1.50 | {storing.GOAL} |"
+    assert storing.GOAL in section

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from orthanc_plugin.cli.retentionschedule import rule_rows
+from orthanc_plugin.config.factsources import FactSource
+from orthanc_plugin.config.load import validated
 from orthanc_plugin.config.schedulefile import shipped
+from orthanc_plugin.fhir.server import MOST_BYTES, MOST_PAGES
 from orthanc_plugin.lifecycle import retentionrows
 from orthanc_plugin.policy.expirymodel import HoldKind, Kept, Status
 from tests.contract.test_readme import reached
@@ -58,3 +62,13 @@ def test_every_call_in_the_document_is_one_the_program_takes(call: str) -> None:
     command, rest = reached(call)
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
     assert {word for word in rest if word.startswith("--")} <= known
+
+
+def test_the_source_in_the_document_is_one_that_settings_take() -> None:
+    block = DOCUMENT.partition("[fact_sources.pas]")[2].partition("```")[0]
+    written = tomllib.loads(f"[fact_sources.pas]{block}")["fact_sources"]["pas"]
+    assert set(written) == set(FactSource.__dataclass_fields__)
+    assert validated(FactSource, written, "docs/retention.md").complete
+    told = re.search(r"\(([\d,]+) pages, (\d+) MB", DOCUMENT)
+    assert told is not None
+    assert (int(told[1].replace(",", "")), int(told[2]) << 20) == (MOST_PAGES, MOST_BYTES)

@@ -43,7 +43,19 @@ person = "C. Approver"
 accounts = ["guardian"]
 may = ["approve"]
 """
-DISPOSING = POLICY + OFFICERS
+PLACE = "County Record Office"
+PLACES = """
+[[disposition.places]]
+name = "County Record Office"
+owner = "records"
+address = "Castle Street 1"
+folder = "/srv/deposit"
+signatories = ["M. Archivist"]
+[exports]
+allowed = true
+approved_by = ["A. Proposer", "C. Approver"]
+"""
+DISPOSING = POLICY + OFFICERS + PLACES
 LONG_AGO = Told(last_contact=date(2010, 3, 4), open_episode=False, categories=())
 
 
@@ -155,12 +167,14 @@ class Office:
             self.world.services.trail.append(event)
 
     def plan(self, by: str = "clerk") -> Plan:
-        return propose(self.world.services.database, self.act(by), self.records)[0]
+        return propose(self.world.services.database, self.act(by), self.records).plan
 
     def decide(self, plan: Plan, *lines: int, action: Action = Action.DESTROY, by: str = "officer") -> None:
         chosen = lines or tuple(range(1, plan.lines + 1))
         with self.world.services.database.writing() as connection:
-            deciding.decide(connection, self.act(by), plan.plan_id, chosen, action, "no longer needed", self.known)
+            place = PLACE if action is Action.TRANSFER else ""
+            words = "no longer needed"
+            deciding.decide(connection, self.act(by), plan.plan_id, chosen, action, words, self.known, place=place)
 
     def approve(self, plan: Plan, by: str = "guardian") -> None:
         with self.world.services.database.writing() as connection:

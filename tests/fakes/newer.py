@@ -21,6 +21,7 @@ from tests.fakes.orthanc import (  # noqa: F401 - handed on
     RegisterOnStoredInstanceCallback,
     RegisterReceivedInstanceCallback,
     RegisterRestCallback,
+    RegisterStorageArea,
     RegisterWorklistCallback,
     RestApiGet,
     RestApiPost,

@@ -214,3 +214,9 @@ def RegisterOnStoredInstanceCallback(hook: Callable[..., None]) -> None:  # noqa
 
 def RegisterOnChangeCallback(hook: Callable[..., None]) -> None:  # noqa: N802
     hooks["change"] = hook
+
+
+def RegisterStorageArea(  # noqa: N802
+    create: Callable[..., None], read: Callable[..., bytes], remove: Callable[..., None]
+) -> None:
+    hooks.update({"create": create, "read": read, "remove": remove})

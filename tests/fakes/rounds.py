@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dicomwrap.terms import Purpose
+from orthanc_plugin.archive.commitment import Heard
 from orthanc_plugin.archive.port import Sending
 from orthanc_plugin.archive.upperlayer import Peer
 from orthanc_plugin.config.bindings import Destination, DicomNode
@@ -20,11 +21,16 @@ CARE_ROUTE = RouteChoice(name="care", recipient="workstation", purpose=Purpose.D
 TEACHING_ROUTE = RouteChoice(name="teach", recipient="teaching-archive", purpose=Purpose.TEACHING, owner="school")
 
 
+def unheard(_transaction_uid: str) -> None:
+    """Say that nobody has reported."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedWays(Ways):
-    """Every node is reached through the simulator."""
+    """Every node is reached through the simulator, and none reports to Orthanc."""
 
     archive: ArchiveSimulator
+    heard: Heard = unheard
 
     def to(self, destination: Destination) -> Sending:
         """Return what sends to a node."""

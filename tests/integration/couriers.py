@@ -129,12 +129,18 @@ def filed(archive: Archive, letter: str, folder: Path, count: int) -> dict[str, 
 
 
 @contextmanager
-def trial(folder: Path, count: int, policy: str = ROUTES) -> Iterator[Trial]:
-    """Start an archive with so many photographs of patient A, and nobody at the workstation."""
+def trial(
+    folder: Path, count: int, policy: str = ROUTES, prepare: Callable[[Path], None] = lambda _folder: None
+) -> Iterator[Trial]:
+    """Start an archive with so many photographs of patient A, and nobody at the workstation.
+
+    ``prepare`` may change its configuration.
+    """
     with started(folder) as archive:
         archive.server.stop()
         with (archive.server.folder / "policy.toml").open("a") as file:
             file.write(policy)
+        prepare(archive.server.folder)
         archive.server.start()
         files = filed(archive, "A", folder, count)
         for receiver in (archive.journey.at_workstation, archive.journey.at_teaching):

@@ -24,6 +24,7 @@ from demo.consents import CARE, Person, consent_file
 from demo.journey import Journey
 from demo.photographs import SUBJECTS, photograph
 from demo.server import ROOT, Server
+from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.registry.images import orthanc_id
 from tests.integration.archive import ports, today
 from tests.integration.needles import needles_of
@@ -44,6 +45,14 @@ DORA = Person(
     consent="urn:uuid:5d4cf3a6-6a0b-4f6c-9a53-0d7a8f3c1a04",
     scopes=(CARE,),
 )
+# What policy.toml wants beside a role.
+BESIDE = {Role.BREAK_GLASS: Role.VIEW, Role.REQUEST_EXPORT: Role.STORE, Role.REJECT: Role.STORE}
+# An account for each role alone, and one with all of them, for a purpose that nobody agreed to: whatever a role opens,
+# no picture is behind it. A role that is added later is here by itself.
+ALONE = {
+    f"only-{role}": (json.dumps(sorted({role, BESIDE.get(role, role)})), "TEACHING", "TRUST_CLINICIAN") for role in Role
+}
+MIGHTY = {"every-role": (json.dumps(list(Role)), "TEACHING", "TRUST_CLINICIAN")}
 # Beside those of the demonstration; "derm" is of the care team, "teacher" and "registrar" are not.
 ACCOUNTS = {
     "sender": ('["send"]', "DIRECT_CARE", "CARE_TEAM"),
@@ -51,7 +60,11 @@ ACCOUNTS = {
     "porter": ('["store", "list"]', "DIRECT_CARE", "CARE_TEAM"),
     "reviewer": ('["review"]', "RECORDS_MANAGEMENT", "RECORDS_OFFICER"),
     "registrar": ('["view", "break-glass"]', "TEACHING", "TRUST_CLINICIAN"),
+    **ALONE,
+    **MIGHTY,
 }
+# Who sees to tasks or reviews, which name the pictures that they are about.
+TOLD_OF_WORK = ("governance", "reviewer", f"only-{Role.TASKS}", f"only-{Role.REVIEW}", *MIGHTY)
 CARE_TEAM = ("derm", "clerk", "porter", "sender")
 
 
@@ -103,7 +116,7 @@ class Doors:
     def forbidden(self, account: str) -> frozenset[bytes]:
         """Return what no answer to ``account`` may have in it; what is in its own pictures, it may know."""
         everything = frozenset[bytes]().union(*(each.needles for each in self.objects.values()))
-        if account == "governance":  # whose tasks name the pictures that they are about
+        if account in TOLD_OF_WORK:
             return everything - {str(each.dataset.SOPInstanceUID).encode() for each in self.objects.values()}
         if account not in CARE_TEAM:
             return everything

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -62,6 +63,17 @@ TRIED = {
     "a DICOMweb server": ("POST", "/dicom-web/servers/other/stow", {}),
     "a copy": ("POST", "/instances/{instance}/modify", {}),
     "an anonymised copy that keeps the name": ("POST", "/instances/{instance}/anonymize", {}),
+    "attributes asked for beside": ("GET", "/studies/{study}?requested-tags=PatientName;0010,0020", {}),
+    "attributes of a list": ("GET", "/instances?expand&requested-tags=PatientName", {}),
+    "a search for attributes": ("GET", "/dicom-web/instances?SOPInstanceUID={instance_uid}&includefield=all", {}),
+    "slices in order": ("GET", "/series/{series}/ordered-slices", {}),
+    "labels": ("GET", "/studies/{study}/labels", {}),
+    "all metadata": ("GET", "/instances/{instance}/metadata?expand", {}),
+    "what is sent another UID as well": ("GET", f"{WADO}&objectUID=1.2.3", {}),
+    "the attachment by its number": ("GET", "/instances/{instance}/attachments/1/data", {}),
+    "a medium": ("POST", "/tools/create-media-extended", {}),
+    "a review's picture": ("GET", "/consentgate/reviews/{instance_uid}/picture?profile=teaching", {}),
+    "a report of storage commitment": ("GET", "/storage-commitment/x", {}),
     "a query of another archive": ("POST", "/modalities/teaching/query", {}),
 }
 
@@ -137,6 +149,39 @@ RAW = (
     "/system/../instances/{instance}/file",
     "http://somewhere/instances/{instance}/file",
 )
+
+
+def exchanged(doors: Doors, request: bytes) -> bytes:
+    """Send bytes as they are; return all that comes back until Orthanc closes, which it does soon."""
+    content = b""
+    with socket.create_connection((HOST, doors.server.ports.http), timeout=30) as connection:
+        connection.sendall(request)
+        with suppress(TimeoutError):
+            while piece := connection.recv(65536):
+                content += piece
+    return content
+
+
+# One request in another, or after it on the same connection; {auth} is the care team's, who may have B and not A.
+WITHIN = {
+    "after one that may": "GET /instances/{b}/tags HTTP/1.1\r\nHost: x\r\n{auth}\r\n\r\n{hidden}",
+    "after one of HTTP/1.0": "GET /instances/{b}/tags HTTP/1.0\r\nConnection: keep-alive\r\n{auth}\r\n\r\n{hidden}",
+    "in a body": "GET /instances/{b}/tags HTTP/1.1\r\nHost: x\r\n{auth}\r\nContent-Length: 5\r\n\r\nhello{hidden}",
+    "behind an end that one of two believes": "POST /tools/find HTTP/1.1\r\nHost: x\r\n{auth}\r\nContent-Length: 6\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}",
+    "in a header that goes on": "GET /instances/{b}/tags HTTP/1.1\r\nHost: x\r\nX: y\r\n {hidden}\r\n{auth}\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("how", WITHIN)
+def test_a_request_in_or_behind_another_is_decided_all_the_same(doors: Doors, how: str) -> None:
+    basic = base64.b64encode(f"derm:{doors.server.passwords['derm']}".encode()).decode()
+    auth, a, b = f"Authorization: Basic {basic}", doors.objects["A"].named(), doors.objects["B"].named()
+    hidden = f"GET /instances/{a['instance']}/file HTTP/1.1\r\nHost: x\r\n{auth}\r\nConnection: close\r\n\r\n"
+    request = WITHIN[how].format(b=b["instance"], auth=auth, hidden=hidden).encode()
+    content = exchanged(doors, request)
+    assert found(content, doors.forbidden("derm"), known=request) == []
+    assert doors.objects["A"].content[:4096] not in content
 
 
 @pytest.mark.parametrize("method", ["GET", "get", "HEAD", "PROPFIND", "POST"])

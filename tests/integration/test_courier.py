@@ -137,7 +137,7 @@ def test_nothing_begins_to_leave_after_a_withdrawal_has_returned(ward: Trial, tm
 
     def slowly(_event: evt.Event, _uid: str) -> int:
         arrived.append(time.monotonic())
-        time.sleep(0.1)
+        time.sleep(1)  # so that a machine on which the command takes long withdraws before the last one, too
         return SUCCESS
 
     ward.queue(tuple(files), letter="B")

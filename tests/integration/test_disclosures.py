@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 from PIL import Image
+from pyzipper import AESZipFile
 
 from demo.consents import CARE, PEOPLE, TEACHING, consent_file
 from demo.journey import Journey
@@ -131,12 +132,13 @@ def test_the_patient_s_own_copy_is_made_once_it_is_checked(office: Office) -> No
         assert (picture.format, picture.getexif()) == ("JPEG", {})
     assert who not in (out / name).read_bytes().decode("latin-1")
     assert "This was agreed to." in (out / "consents.txt").read_text()
+    encrypted(office, request)
     again = office.archive.server.consentgate("subject-access", "copy", request, "--out", str(out), "--by", "records")
     assert "nothing is overwritten" in again.stderr
     office.does("subject-access", "close", request, "--given", "--note", "in clinic", "--by", "records")
     assert office.does("subject-access", "list") == []
     rows = office.does("disclosures", "--patient", who)
-    assert [row["standing"] for row in rows if row["purpose"] == "SUBJECT_ACCESS"] == ["HELD"]  # type: ignore[attr-defined]
+    assert [row["standing"] for row in rows if row["purpose"] == "SUBJECT_ACCESS"] == ["HELD"] * 2  # type: ignore[attr-defined]
     verified = office.does("audit", "verify")
     assert verified["whole"] is True  # type: ignore[index]
 
@@ -158,3 +160,15 @@ def test_the_account_is_given_by_http_in_each_form_to_those_who_handle_consents(
     assert asked("text/csv")[2].startswith(b"disclosure,at,image")
     bundle = Bundle.model_validate_json(asked("application/fhir+json")[2])
     assert len(bundle.entry) == 2 * len(json.loads(content)["disclosures"])
+
+
+def encrypted(office: Office, request: str) -> None:
+    """Make the copy once more, as a file that opens with its passphrase alone."""
+    phrase, out = office.folder / "phrase", office.folder / "own.zip"
+    phrase.write_text("correct horse battery staple\n")
+    to = ("--zip", str(out), "--passphrase-file", str(phrase), "--by", "records")
+    made = office.does("subject-access", "copy", request, *to)
+    with AESZipFile(out) as file:
+        file.setpassword(b"correct horse battery staple")
+        assert set(made["files"]) < set(file.namelist())  # type: ignore[index]
+        assert file.read("disclosures.pdf").startswith(b"%PDF")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,38 +16,22 @@ from pydicom.uid import generate_uid
 
 from demo.peers import wait_until
 from demo.server import ROOT, Server
-from orthanc_plugin.archive.remote import RemoteDisposal, read_credentials
 from orthanc_plugin.errors import ArchiveError
 from tests.integration.archive import Archive, started
+from tests.integration.destroying import (
+    FACTS,
+    OFFICERS,
+    SECONDS,
+    destroyed,
+    itself,
+    killed_in_the_middle,
+    told,
+    verified_offline,
+)
 from tests.integration.needles import needles_of
 
 COPIES = 8
-OFFICERS = """
-[[disposition.officers]]
-person = "records clerk"
-accounts = ["clerk"]
-may = ["propose", "decide", "execute"]
-[[disposition.officers]]
-person = "guardian"
-accounts = ["guardian"]
-may = ["approve"]
-"""
-FACTS = "patient_id,issuer,last_contact,open_episode,categories\n{patient},HOSPITAL,2010-03-04,no,none\n"
-SECONDS = 60
 SCRIPT = Path(__file__).with_name("guard.py")
-
-
-def told(server: Server, *arguments: str, status: int = 0) -> dict[str, object]:
-    """Run a command that answers in JSON."""
-    done = server.consentgate(*arguments, "--json")
-    assert done.returncode == status, done.stdout + done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
-
-
-def itself(server: Server) -> RemoteDisposal:
-    """Return Consentgate's own way into the archive, which nothing but the execution uses."""
-    return RemoteDisposal(server.url, read_credentials(server.folder / "run" / "boot.secret", "consentgate"))
 
 
 @pytest.fixture
@@ -78,23 +59,6 @@ def due(tmp_path: Path) -> Iterator[tuple[Archive, str]]:
         told(server, "retention", "decide", name, "ADULT_GENERAL", "DESTROY", "--reason", "due", "--by", "clerk")
         told(server, "retention", "approve", name, "--by", "guardian")
         yield archive, name
-
-
-def destroyed(server: Server) -> set[str]:
-    """Return what the registry lists as destroyed, by Orthanc's names."""
-    query = "SELECT orthanc_instance FROM disposed_objects JOIN disposition_stubs USING (stub_id)"
-    with closing(sqlite3.connect(server.folder / "registry.db")) as registry:
-        return {str(name) for (name,) in registry.execute(query)}
-
-
-def killed_in_the_middle(server: Server, plan: str) -> None:
-    """Execute the plan, and kill the process (SIGKILL) once it has destroyed something."""
-    program = Path(sys.executable).parent / "consentgate"
-    settings = str(server.folder / "settings.toml")
-    command = [str(program), "--settings", settings, "retention", "apply", plan, "--by", "clerk"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        assert wait_until(lambda: bool(destroyed(server)) or running.poll() is not None, SECONDS)
-        running.send_signal(signal.SIGKILL)
 
 
 def found_on_disk(folder: Path, needles: frozenset[bytes]) -> set[bytes]:
@@ -157,16 +121,6 @@ def no_door_shows_it(archive: Archive) -> None:
         assert made.study_instance_uid not in server.ask("GET", listing, "derm").text
     archive.journey.workstation.move("DERMWS", StudyInstanceUID=made.study_instance_uid)
     assert not archive.journey.at_workstation.take()
-
-
-def verified_offline(server: Server, certificate: Path, folder: Path) -> None:
-    """Check the certificate as somebody who has it and the key, and nothing else."""
-    key = folder / "key.pem"
-    key.write_text(server.consentgate("certificate", "key").stdout)
-    program = str(Path(sys.executable).parent / "consentgate")
-    command = [program, "certificate", "verify", str(certificate), "--key", str(key)]
-    assert subprocess.run(command, check=False, cwd="/", capture_output=True).returncode == 0
-    assert certificate.with_suffix(".html").exists()
 
 
 def held_when_it_comes_again(archive: Archive) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from orthanc_plugin.config.bindings import Role
+from orthanc_plugin.config.policyfile import load_policy
 from tests.fuzz_doors import ACCOUNTS, Maker, Request, astray, faults, fuzz
 from tests.integration.doorways import Doors
 
-REQUESTS = 400
+REQUESTS = 200
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account or "nobody")
@@ -17,6 +19,14 @@ def test_no_forbidden_byte_leaves_whatever_is_asked(doors: Doors, account: str) 
     assert sum(tally.statuses.values()) == REQUESTS
     assert astray(doors) == []
     assert doors.ask("GET", "/system", "admin").status_code == 200  # it has come through
+
+
+def test_everybody_whom_policy_binds_and_every_role_asks(doors: Doors) -> None:
+    users = load_policy(doors.server.folder / "policy.toml").users
+    assert {user.name for user in users} <= set(ACCOUNTS)
+    for role in Role:
+        least = min(len(user.roles) for user in users if role in user.roles)
+        assert least <= 2, f"no account has {role} without many others"
 
 
 def test_the_care_team_s_requests_open_some_doors(doors: Doors) -> None:

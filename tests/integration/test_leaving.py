@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import socket
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import pydicom
 import pytest
+from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
 
 from demo.consents import CARE
@@ -128,6 +130,23 @@ def test_an_archive_of_a_level_holds_the_stored_bytes(ward: Archive, method: str
     assert str(said.PatientID) not in f"{answer.headers} {archive.namelist()} {manifest}"
     decision = ward.server.consentgate("explain", str(entry["decision"]))
     assert decision.returncode == 0, decision.stderr
+
+
+@pytest.mark.parametrize("way", ["POST /tools/create-media-extended", "GET /tools/create-media?resources="])
+def test_a_medium_opens_by_its_directory_and_holds_only_what_may_leave(ward: Archive, way: str, tmp_path: Path) -> None:
+    method, path = way.split()
+    names = [ids(stored(ward, letter))["studies"] for letter in "ABC"]
+    asked = json.dumps(names).encode() if method == "POST" else b""
+    answer = ward.server.ask(method, path + ("" if asked else ",".join(names)), "derm", content=asked)
+    archive, manifest = unpacked(answer)
+    archive.extractall(tmp_path)
+    found = {str(each.SOPInstanceUID): Path(each.path).read_bytes() for each in FileSet(tmp_path / "DICOMDIR")}
+    assert set(found) == {str(stored(ward, letter).SOPInstanceUID) for letter in "AB"}
+    digests = {each["sop_instance_uid"]: each["sha256"] for each in manifest["files"]}
+    assert {uid: hashlib.sha256(content).hexdigest() for uid, content in found.items()} == digests
+    assert [each["named"] for each in manifest["left_out"]] == [3]
+    dumped = subprocess.run(["/usr/bin/dcmdump", "DICOMDIR"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (dumped.stdout.count("ReferencedFileID"), dumped.stderr) == (2, "")
 
 
 @pytest.mark.parametrize("form", ["GET", "GET twice", "POST object", "POST list", "trailing slash"])

@@ -20,7 +20,7 @@ from orthanc_plugin.registry.images import orthanc_id
 from tests.integration.archive import Archive, started
 from tests.integration.stock import dcmtk
 
-COUNT = 12
+COUNT = 24
 SUCCESS, WARNING, FAILED = 0x0000, 0xB000, 0xC000
 
 

@@ -101,7 +101,7 @@ def of_answer(answer: httpx.Response) -> list[bytes]:
         return []
     if answer.content[:2] == b"PK":
         archive = zipfile.ZipFile(io.BytesIO(answer.content))
-        return [archive.read(name) for name in archive.namelist() if not name.startswith("MANIFEST")]
+        return [archive.read(name) for name in archive.namelist() if not name.startswith(("MANIFEST", "DICOMDIR"))]
     return [answer.content]
 
 
@@ -156,6 +156,7 @@ COPYING: dict[str, Door] = {
     "archive of a study": by_http("GET", "/studies/{}/archive", "studies"),
     "archive of a patient": by_http("GET", "/patients/{}/archive", "patients"),
     "archive of what is named": create_archive,
+    "medium of a study": by_http("GET", "/studies/{}/media", "studies"),
     "store": store,
     "C-MOVE of a study": move("STUDY", *UIDS[:1]),
     "C-MOVE of a series": move("SERIES", *UIDS[:2]),
@@ -170,7 +171,6 @@ ORIGINAL: dict[str, Door] = {
     "pixel data": by_http("GET", "/instances/{}/content/7fe0-0010/1"),
     "tags": by_http("GET", "/instances/{}/tags"),
     "instances of a study": by_http("GET", "/studies/{}/instances", "studies"),
-    "media": by_http("GET", "/studies/{}/media", "studies"),
     "WADO-URI": by_uids("/wado?requestType=WADO&studyUID={st}&seriesUID={se}&objectUID={uid}"),
     "WADO-RS of a study": by_uids("/dicom-web/studies/{st}"),
     "WADO-RS of a picture": by_uids("/dicom-web/studies/{st}/series/{se}/instances/{uid}"),
@@ -214,9 +214,13 @@ def test_no_copy_leaves_by_any_door_but_of_what_a_named_person_confirmed(gallery
     gallery.review("opening")
     gallery.review("regions", regions=[REGION], crop=[0, 0, int(gallery.picture.Columns), KEPT_ROWS + 5])
     assert left(gallery) == {}  # regions are no confirmation
-    shown = gallery.ask("GET", f"/consentgate/reviews/{waiting['image']}/picture?profile=teaching", "reviewer")
+    seen = f"/consentgate/reviews/{waiting['image']}/picture?profile=teaching"
+    outlined = gallery.ask("GET", f"{seen}&outlined=true", "reviewer")
+    assert (outlined.status_code, outlined.headers["Content-Type"]) == (200, "image/jpeg")
+    shown = gallery.ask("GET", seen, "reviewer")
+    assert shown.content != outlined.content
     assert (shown.status_code, shown.headers["Content-Type"]) == (200, "image/jpeg")
-    refused = gallery.ask("GET", f"/consentgate/reviews/{waiting['image']}/picture?profile=teaching", "teacher")
+    refused = gallery.ask("GET", seen, "teacher")
     assert refused.status_code == 403
     answers = {**dict.fromkeys(CHECKLIST, "NOT_SHOWN"), "face": "COVERED"}
     assert gallery.review("confirmation", answers=answers)["anonymisable"] == "YES"

@@ -107,6 +107,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         pace=Waiting().pace(),
         streams=True,
         heartbeat=Heartbeat(world.services),
+        storage=None,
         sdk=orthanc,
         **usual,
         **slow,

@@ -29,8 +29,11 @@ FAULTS = ("the database is lost", "everything raises", "the workers are stopped"
 class Raises:
     """A service of which nothing works."""
 
-    def __getattr__(self, name: str) -> object:
-        raise RuntimeError(name)
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def fails(*_args: object, **_named: object) -> object:
+            raise RuntimeError(name)
+
+        return fails
 
 
 def install_hooks(world: World, fault: str) -> Parts:
@@ -64,6 +67,7 @@ def install_hooks(world: World, fault: str) -> Parts:
         pace=Waiting().pace(),
         streams=False,
         heartbeat=Heartbeat(world.services),
+        storage=None,
         sdk=orthanc,
     )
     orthanc.reset()

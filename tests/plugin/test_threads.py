@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from orthanc_plugin.enforcement.sdk import Sdk
+from orthanc_plugin.enforcement.storage import StorageHooks
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.install import HOOKS
 from orthanc_plugin.sending.worker import Worker
@@ -19,11 +20,12 @@ from tests.fakes import newer, orthanc
 from tests.fakes.instances import instance
 from tests.fakes.orthanc import ChangeType, InstanceOrigin
 from tests.fakes.pictures import UID, photograph, photograph_bytes
+from tests.fakes.vaulted import FILE, vaulted
 from tests.fakes.world import World
 from tests.plugin.test_shut_doors import install_hooks
 from tests.unit.enforcement.test_http import basic
 
-LARGE = ("decision", "health", "move", "exit", "find", "list", "send")
+LARGE = ("decision", "health", "move", "exit", "find", "list", "send", "storage")
 REST = "rest /consentgate/(.*)"
 
 
@@ -40,6 +42,7 @@ def worked_on(world: World, call: Callable[[], object]) -> set[str]:
         finds=workers["find"],
         lists=workers["list"],
         sends=workers["send"],
+        storage=StorageHooks(world.services, vaulted(world), workers["storage"]),
     )
     orthanc.reset()
     for register in HOOKS:
@@ -97,6 +100,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "_received": lambda: orthanc.hooks["received"](photograph_bytes(), InstanceOrigin.DICOM_PROTOCOL),
     "_cstore": lambda: orthanc.hooks["cstore"](instance(photograph())),
     "_stored": lambda: orthanc.hooks["stored"](instance(photograph()), "an-id"),
+    "keep_files": lambda: orthanc.hooks["create"](FILE, 1, photograph_bytes()),
     "_change": lambda: orthanc.hooks["change"](ChangeType.ORTHANC_STARTED, 0, ""),
 }
 

@@ -17,7 +17,7 @@ from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.lifecycle import holding
 from orthanc_plugin.policy.expirymodel import HoldKind
 from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import disposals
+from orthanc_plugin.registry import disposals, holdings
 from orthanc_plugin.registry.disposals import Marked, State
 from orthanc_plugin.registry.holds import Order
 from orthanc_plugin.registry.images import ImageRow, orthanc_id
@@ -235,6 +235,24 @@ def test_what_comes_back_under_a_hold_is_kept_shut_until_it_is_lifted(registry_t
     assert is_shut(bureau)
     assert reconcile(bureau).destroyed == 1
     assert bureau.world.archive.objects == {}
+
+
+def test_what_another_node_s_archive_has_is_not_called_lost_here(bureau: Office) -> None:
+    row = bureau.world.row()
+    bureau.world.archive.objects.clear()
+    with bureau.world.services.database.writing() as connection:
+        holdings.keep(connection, "the other node's", (row.orthanc_instance,))
+    assert reconcile(bureau).missing == ()
+    assert bureau.world.tasks() == []
+
+
+def test_where_nodes_share_a_registry_what_has_just_come_is_given_an_hour(bureau: Office) -> None:
+    bureau.world.archive.objects.clear()
+    with bureau.world.services.database.writing() as connection:
+        holdings.keep(connection, "the other node's", ("another picture",))
+    assert reconcile(bureau).missing == ()
+    bureau.world.clock.advance(hours=1, seconds=1)
+    assert reconcile(bureau).missing == (UID,)
 
 
 def test_another_node_s_archive_is_not_called_lost(bureau: Office) -> None:

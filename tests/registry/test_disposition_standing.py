@@ -21,7 +21,7 @@ from orthanc_plugin.registry.disposals import State
 from orthanc_plugin.registry.plans import Action, Approval, Plan
 from orthanc_plugin.retention import deciding
 from orthanc_plugin.retention.acting import NotAllowedError
-from tests.fakes.disposing import DISPOSING, Office, PowerCutError, office
+from tests.fakes.disposing import DISPOSING, PLACE, Office, PowerCutError, office
 from tests.fakes.pictures import CARE, CONSENT_ID, UID, consent, encoded, photograph
 from tests.fakes.world import World
 from tests.unit.dicomwrap.objects import PATIENT
@@ -43,7 +43,9 @@ def bureau(world: World) -> Office:
 def decide(bureau: Office, plan: Plan, line: int, action: Action) -> None:
     until = KEPT if action is Action.RETAIN_UNTIL else None
     with bureau.world.services.database.writing() as connection:
-        deciding.decide(connection, bureau.act("officer"), plan.plan_id, (line,), action, "why", bureau.known, until)
+        place = PLACE if action is Action.TRANSFER else ""
+        act, known = bureau.act("officer"), bureau.known
+        deciding.decide(connection, act, plan.plan_id, (line,), action, "why", known, until, place)
 
 
 def undo(bureau: Office, plan: Plan) -> None:

@@ -301,3 +301,19 @@ def test_a_claim_looks_at_the_index_and_never_at_the_table(world: World) -> None
     for plan in statements:
         assert "outbox_by_turn" in plan
         assert not any(word in plan for word in ("Seq Scan", "SCAN", "TEMP B-TREE", "Sort"))
+
+
+def test_what_is_due_is_seen_without_a_claim(world: World) -> None:
+    def due(at: datetime = AT) -> bool:
+        with world.services.database.reading() as connection:
+            return outbox.is_due(connection, at)
+
+    assert not due()
+    queue(world, wanted("2.25.1"))
+    assert due()
+    claim(world, lease=LAPSED)
+    assert due()
+    (row,) = claim(world)
+    assert not due()
+    ended(world, row, State.WAITING, next_try=AT + MINUTE)
+    assert not due()

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from orthanc_plugin.cli.main import main
 from orthanc_plugin.errors import ConsentgateError, RegistryError
-from orthanc_plugin.registry import schema
+from orthanc_plugin.registry import schema, transfertables
 from orthanc_plugin.registry.engine import open_database
 from orthanc_plugin.registry.tables import metadata
 from orthanc_plugin.services import build
@@ -76,6 +76,7 @@ def test_a_registry_from_the_future_is_not_touched(world: World) -> None:
 
 
 def test_the_migrations_make_the_tables_that_the_program_describes(world: World) -> None:
+    assert transfertables.transfers.metadata is metadata  # no door needs its module
     with world.services.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 

@@ -17,6 +17,7 @@ from orthanc_plugin.gate import Answer
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.registry.turns import Together, Turns
+from orthanc_plugin.sending.worker import Worker
 from tests.fakes.pictures import CARE, UID
 from tests.fakes.world import World
 
@@ -203,3 +204,70 @@ def test_a_lost_commit_denies_all_who_shared_it(world: World, pool: ThreadPoolEx
     event.remove(world.services.database.engine, "commit", lose)
     assert {(answer.decision.permits, answer.decision_id) for answer in denied} == {(False, "")}
     assert len(world.trail()) == before
+
+
+def at_once(work: Callable[[], None]) -> None:
+    """Lead on the calling thread."""
+    work()
+
+
+def test_what_another_thread_writes_is_told_to_whoever_asked_for_it_before_they_are(world: World) -> None:
+    told: list[object] = []
+    together = Together(world.services.database.writing)
+    assert together.hand(note(world, "handed"), told.append, at_once, SECONDS) == "handed"
+    assert told == ["handed"]
+    assert world.trail()[-1]["reasons"] == ["handed"]
+
+
+def test_once_somebody_has_waited_in_vain_nobody_else_waits_until_that_has_ended(world: World) -> None:
+    together = Together(world.services.database.writing)
+    leading: list[Callable[[], None]] = []
+    for seconds in (0, SECONDS):  # the second at once
+        with pytest.raises(TimeoutError):
+            together.hand(note(world, "late"), lambda _: None, leading.append, seconds)
+    (lead,) = leading
+    lead()
+    assert together.hand(note(world, "after"), lambda _: None, at_once, SECONDS) == "after"
+    assert [entry["reasons"] for entry in world.trail()] == [["late"], ["after"]]
+
+
+def test_where_no_thread_takes_work_nothing_is_written_and_nobody_is_kept_waiting(world: World) -> None:
+    together = Together(world.services.database.writing)
+
+    def none_left(_work: Callable[[], None]) -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        together.hand(note(world, "never"), lambda _: None, none_left, SECONDS)
+    assert world.trail() == []
+    assert together.write(note(world, "now")) == "now"
+
+
+def test_an_error_in_what_is_told_is_raised_where_it_was_asked_for(world: World) -> None:
+    together = Together(world.services.database.writing)
+
+    def fail(result: int) -> None:
+        raise ZeroDivisionError(result)
+
+    with pytest.raises(ZeroDivisionError):
+        together.hand(lambda _: 0, fail, at_once, SECONDS)
+
+
+def test_what_waits_on_every_thread_is_not_kept_by_a_lead_that_waits_for_one(world: World) -> None:
+    """As when eight requests that name no picture are asked at once with one that does."""
+    together = Together(world.services.database.writing)
+    worker, go_on, begun = Worker("test", 1, SECONDS), threading.Event(), threading.Event()
+
+    def busy() -> object:
+        begun.set()
+        assert go_on.wait(SECONDS)
+        return together.write(note(world, "noted"))
+
+    with ThreadPoolExecutor(2) as pool:
+        noted = pool.submit(worker.run, busy)
+        assert begun.wait(SECONDS)
+        handed = pool.submit(together.hand, note(world, "handed"), lambda _: None, worker.lead, SECONDS)
+        assert wait_until(lambda: worker._queue.qsize() == 1, SECONDS)
+        go_on.set()
+        assert (handed.result(SECONDS), noted.result(SECONDS)) == ("handed", "noted")
+    worker.join()

@@ -62,6 +62,8 @@ def test_what_was_there_before_an_upgrade_is_sealed_once_and_whole(bare: str) ->
         ("UPDATE disclosures SET outcome = 'FAILED' WHERE key_destroyed = 2", "disclosure's end"),
         ("UPDATE disclosures SET outcome = 'FAILED' WHERE key_destroyed = 3", "disclosure's end"),
         ("UPDATE disclosures SET outcome = 'BEGUN' WHERE key_destroyed = 1", "disclosure's end"),
+        ("UPDATE disclosures SET kind = 'COPY' WHERE key_destroyed = 1", "disclosure's mark"),
+        ("UPDATE disclosures SET key_destroyed = 0 WHERE key_destroyed = 2", "disclosure's mark"),
         ("UPDATE review_requests SET profile = 'other' WHERE requester LIKE '1%'", "review request"),
         ("DELETE FROM review_requests WHERE requester LIKE '1%'", "review request"),
         ("DELETE FROM linkage_requests WHERE name LIKE '1%'", "linkage refusal"),

@@ -40,8 +40,13 @@ class Web:
 
 
 @contextmanager
-def serving(answer: Answer, own: Certificate | None = None, theirs: Certificate | None = None) -> Iterator[Web]:
-    """Serve, over TLS with a certificate of one's own; ``theirs``: who calls must show that."""
+def serving(
+    answer: Answer, own: Certificate | None = None, theirs: Certificate | None = None, cut: int = 0
+) -> Iterator[Web]:
+    """Serve, over TLS with a certificate of one's own; ``theirs``: who calls must show that.
+
+    ``cut``: by how many bytes each answer is longer than it is.
+    """
     web = Web(answer=answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,9 +61,10 @@ def serving(answer: Answer, own: Certificate | None = None, theirs: Certificate 
             web.asked.append((self.path, dict(self.headers), body))
             status, said = web.answer()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(said) + cut))
             self.end_headers()
             self.wfile.write(said)
+            self.close_connection = cut > 0
 
         def log_message(self, *_args: object) -> None:
             """Say nothing."""
@@ -115,7 +121,6 @@ def test_stow_sends_the_very_bytes_in_one_part_and_keeps_the_connection() -> Non
     [
         (200, STORED, ""),
         (202, instance("00081199", **{"00081196": 0xB000}), "coerced"),
-        (200, b"", "doesn't list it"),
     ],
 )
 def test_what_stow_answers_beside_yes_is_told(status: int, body: bytes, said: str) -> None:
@@ -129,6 +134,9 @@ def test_what_stow_answers_beside_yes_is_told(status: int, body: bytes, said: st
         (200, instance("00081198", **{"00081197": 0xA700}), "out of resources"),
         (409, instance("00081198", **{"00081197": 0x0122}), "SOP class not supported"),
         (202, b"", "doesn't say that it was stored"),
+        (200, b"", "does not list the object"),
+        (200, STORED[:-1], "breaks off"),
+        (200, instance("00081199").replace(UID.encode(), b"2.25.999"), "does not list the object"),
         (403, b"", "HTTP 403"),
         (302, b"", "redirects"),
     ],
@@ -136,6 +144,12 @@ def test_what_stow_answers_beside_yes_is_told(status: int, body: bytes, said: st
 def test_what_stow_does_not_take_is_refused_with_its_reason(status: int, body: bytes, reason: str) -> None:
     with serving(say(status, body)) as web, pytest.raises(NotTakenError, match=reason):
         StowScu(Server(url=web.url)).store(CONTENT)
+
+
+@pytest.mark.parametrize(("way", "body"), [(StowScu, STORED), (OtherOrthanc, b'{"Status": "Success"}')])
+def test_a_yes_that_is_shorter_than_was_announced_is_none(way: type[StowScu] | type[OtherOrthanc], body: bytes) -> None:
+    with serving(say(200, body), cut=1) as web, pytest.raises(BrokenLineError, match="in the middle"):
+        way(Server(url=web.url)).store(CONTENT)
 
 
 @pytest.mark.parametrize("way", [StowScu, OtherOrthanc])

@@ -49,6 +49,7 @@ def test_the_account_is_given_in_every_form(left: Shell) -> None:
         assert (result.exit_code, result.stderr) == (0, "")
         return str(result.stdout)
 
+    assert left("disclosures", "--image", UID, "--format", "pdf").stdout_bytes.startswith(b"%PDF")
     assert said("text").startswith("Who has had the photographs, as known on 22 November 2026\n")
     assert said("html").startswith("<!DOCTYPE html>")
     assert [row["disclosure"] for row in csv.DictReader(StringIO(said("csv")))] == ["D1", "D2"]

@@ -53,6 +53,13 @@ def test_a_plan_is_shown_line_by_line_with_words_and_decisions(shell: Shell, pla
     assert "ADULT_GENERAL governs" in shell("retention", "show", plan, "--words").stdout
 
 
+def test_what_is_reckoned_already_is_not_reckoned_again_unless_all_is_asked_for(shell: Shell, plan: str) -> None:
+    counts = [shell.json("retention", "refresh", *more, "--by", "clerk")["reckoned"] for more in ((), ("--all",), ())]
+    assert counts == [0, 1, 0]
+    again = shell.json("retention", "plan", "--by", "clerk")
+    assert (again["plan_id"], again["new"], again["reckoned"]) == (plan, False, 0)
+
+
 @pytest.mark.parametrize(
     ("what", "words"),
     [

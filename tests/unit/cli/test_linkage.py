@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,7 +117,8 @@ def test_a_recipient_that_keeps_each_picture_and_answers_no_gets_no_more_than_an
     world.archive.watcher = keeps
     courier = Courier(world.services, world.archive, MODALITIES, world.worker())
     handed = list(courier.deliver(bound("TEACHING", node), [world.row(uid) for uid in PICTURES], node, "C-MOVE"))
-    assert [each.delivery for each in handed] == [Delivery.SENT] * MOST + [None] * (len(PICTURES) - MOST)
+    # Copies are made two at a time, so which of two next to one another comes first is chance; how many isn't.
+    assert Counter(each.delivery for each in handed) == {Delivery.SENT: MOST, None: len(PICTURES) - MOST}
     assert len(kept) == MOST
 
 

@@ -67,6 +67,22 @@ def test_a_picture_is_opened_redacted_looked_at_and_confirmed(desk: Shell, tmp_p
     assert desk.json("audit", "verify")["whole"] is True
 
 
+def test_regions_are_outlined_on_the_whole_picture(desk: Shell, tmp_path: Path) -> None:
+    seen, leaves, drawn = (tmp_path / f"{name}.jpg" for name in ("seen", "leaves", "drawn"))
+    assert "not open" in desk.fails("review", "outline", *UNDER, "--out", drawn)
+    desk.json("review", "open", *UNDER, "--out", seen)
+    desk.json("review", "redact", *UNDER, "--region", "16,16,32,16", "--out", leaves)
+    told = desk.json("review", "outline", *UNDER, "--out", drawn)
+    assert (told["media"], stat.S_IMODE(drawn.stat().st_mode)) == ("image/jpeg", 0o600)
+    red, green, blue = pixel(drawn, 32, 16)[:3]
+    assert min(red, green) > blue + 60, "a bright line along the edge"
+    assert pixel(leaves, 32, 24) != pixel(seen, 32, 24)
+    blanked = sum(abs(a - b) for a, b in zip(pixel(leaves, 32, 24), pixel(seen, 32, 24), strict=True))
+    shown = sum(abs(a - b) for a, b in zip(pixel(drawn, 32, 24), pixel(seen, 32, 24), strict=True))
+    assert shown < blanked / 2, "what will be blanked is seen"
+    assert [each["effect"] for each in desk.world.trail()][-1] == "REVIEW_OUTLINED"
+
+
 def test_every_step_is_in_the_trail_by_name(desk: Shell, tmp_path: Path) -> None:
     desk("review", "open", *UNDER, "--out", tmp_path / "seen.jpg")
     desk("review", "propose", *UNDER)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orthanc_plugin.cli.route import DRY_RUN
+from orthanc_plugin.cli.route import DRY_RUN, UNKNOWN
 from orthanc_plugin.policy.model import Effect
 from tests.fakes.pictures import CARE, TEACHING, UID, consent, encoded, photograph
 from tests.fakes.world import POLICY, World, make_world
@@ -193,6 +193,22 @@ def test_a_case_needs_neither_registry_nor_orthanc(shell: Shell) -> None:
     assert (
         "hands to teaching-archive for TEACHING: the picture would be sent from 2026-11-23T22:00+00:00 on, if" in told
     )
+
+
+def test_a_case_is_tried_with_the_policy_that_was_activated_whatever_the_file_says(shell: Shell) -> None:
+    path = put_case(shell, case())
+    assert shell.json("route", "test", path)["policy_known_to_be_in_force"] is True
+    digest = shell.json("policy", "propose", "--by", "admin")["digest"]
+    shell.json("policy", "activate", digest, "--by", "governance")
+    rewritten(shell, '[[routes]]\nname = "to-the-ward"', '[[routes]]\nname = "elsewhere"')
+    told = shell.json("route", "test", path)
+    assert (told["policy"], [row["route"] for row in told["routes"]]) == (digest, ["hands", "to-the-ward"])
+    assert [row["route"] for row in shell.json("route", "list")] == ["hands", "to-the-ward"]
+    shell.world.lose_the_database()
+    told = shell.json("route", "test", path)
+    assert told["policy_known_to_be_in_force"] is False
+    assert [row["route"] for row in told["routes"]] == ["hands", "elsewhere"]
+    assert UNKNOWN in shell("route", "test", path).stdout
 
 
 def test_a_case_that_says_nothing_of_routing_meets_no_condition(shell: Shell) -> None:

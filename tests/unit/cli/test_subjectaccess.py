@@ -87,7 +87,8 @@ def test_the_copy_is_made_once_everything_is_checked(asked: Shell, tmp_path: Pat
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert {path.name for path in files} == {
-        "README.txt", "consents.txt", "disclosures.csv", "disclosures.html", "2025-03-01_1.jpg", "2025-03-01_2.jpg"
+        "README.txt", "consents.txt", "disclosures.csv", "disclosures.html", "disclosures.pdf",
+        "2025-03-01_1.jpg", "2025-03-01_2.jpg"
     }  # fmt: skip
     hidden = b"".join(path.read_bytes() for path in files if path.suffix == ".jpg")
     assert PATIENT.id.encode() not in hidden

@@ -1,7 +1,7 @@
 """Other projects' public test data: each object is refused with the reason, or nothing of its patient is in the copy.
 
-``deid-data`` is what pydicom/deid is tested with; pydicom's own files are what dicom-anonymizer's and dicognito's tests
-make their objects of.
+``deid-data`` is what pydicom/deid is tested with; pydicom's own files, those in its package and the larger ones of
+``pydicom-data``, are what dicom-anonymizer's tests run over. dicognito's tests come with no package.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+import data_store
 import deid_data
 import pydicom
 import pytest
@@ -28,12 +29,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 SETS: Final = {
     "deid-data": Path(deid_data.__file__).parent / "data",
     "pydicom": Path(pydicom.__file__).parent / "data" / "test_files",
+    "pydicom-data": Path(data_store.__file__).parent / "data",
 }
 IDENTIFYING: Final = ("PN", "LO", "SH", "UI", "DA", "ST", "LT", "UT", "AE", "UC", "UR")
 CODED: Final = ("CodeValue", "CodeMeaning", "CodingSchemeDesignator", "CodingSchemeVersion", "CodingSchemeName")
 SHORTEST, SHORTEST_DRAWN = 5, 10  # a ramp of greys reads as "123456"
 STANDARD: Final = "1.2.840.10008."
-COPIES: Final = {"deid-data": 9, "pydicom": 40}  # at least; a set of which all is refused would show nothing
+COPIES: Final = {
+    "deid-data": 9,
+    "pydicom": 40,
+    "pydicom-data": 35,
+}  # at least; a set of which all is refused would show nothing
 
 
 def files(name: str) -> list[Path]:
@@ -53,7 +59,8 @@ def identifying(dataset: Dataset) -> Iterator[str]:
 
 def survivors(content: bytes, copy: bytes) -> set[str]:
     """Return what identifies the original and is in the copy; no part of ours has a say in this."""
-    said = {text for text in identifying(pydicom.dcmread(BytesIO(content))) if len(text) >= SHORTEST}
+    every = identifying(pydicom.dcmread(BytesIO(content)))
+    said = {text for text in every if len(text) >= SHORTEST and len(set(text)) > 1}  # "00000" is in any number
     header = copy.replace(pydicom.dcmread(BytesIO(copy)).PixelData, b"")
     places = {text: copy if len(text) >= SHORTEST_DRAWN else header for text in said if not text.startswith(STANDARD)}
     return {text for text, place in places.items() if text.encode() in place}

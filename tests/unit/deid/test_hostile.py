@@ -111,9 +111,9 @@ def test_a_picture_packed_full_is_refused_rather_than_unpacked() -> None:
 def test_a_kept_number_that_begins_a_kept_one_is_no_secret() -> None:
     said = Dataset()
     said.InstitutionName, said.StationName, said.StudyID = "202503017", "2025030", "202503017"
-    found = {secret.text for secret in secrets(said, frozenset({"113112"}))}
+    found = {secret.text for secret in secrets(said.iterall(), frozenset({"113112"}))}
     assert found == set()
-    assert {secret.text for secret in secrets(said, frozenset())} >= {"202503017", "2025030"}
+    assert {secret.text for secret in secrets(said.iterall(), frozenset())} >= {"202503017", "2025030"}
 
 
 def rle() -> Dataset:

@@ -7,10 +7,12 @@ import sys
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from dicomwrap.bitstream.clean import cleaned
 from dicomwrap.bitstream.rewrite import rewritten
 from dicomwrap.bitstream.wipe import Rectangle, wiped
+from orthanc_plugin.deid.pixelchild import STRIP, Request, proven
 from orthanc_plugin.deid.pixelproof import Claim, inner, interpreter, proof
 from orthanc_plugin.errors import DeidentificationError
 from tests.unit.dicomwrap import photos
@@ -94,3 +96,41 @@ NOT_CUT = {
 def test_what_was_not_cut_off_is_not_proven(after: bytes, claim: Claim) -> None:
     with pytest.raises(DeidentificationError, match="second reader"), proof(BEFORE, claim) as prove:
         prove(after)
+
+
+TALL = (40, 2 * STRIP + 20)
+ACROSS = (8, STRIP - 16, 24, STRIP + 16)  # from one strip that is compared into the next
+
+
+@pytest.mark.parametrize("mode", ["L", "YCbCr"])
+@pytest.mark.parametrize(
+    ("place", "is_proven"),
+    [
+        ((8, STRIP), True), ((23, STRIP + 15), True), ((7, STRIP), False), ((24, STRIP - 1), False),
+        ((12, STRIP + 16), False), ((0, STRIP - 1), False), ((0, STRIP), False), ((39, 2 * STRIP - 1), False),
+        ((39, 2 * STRIP + 19), False),
+    ],
+)  # fmt: skip
+def test_a_single_sample_that_differs_is_found_in_every_strip(
+    mode: str, place: tuple[int, int], is_proven: bool
+) -> None:
+    before = Image.new(mode, TALL, 128 if mode == "L" else (128, 128, 128))
+    after = before.copy()
+    before.putpixel(place, 129 if mode == "L" else (129, 128, 128))
+    for rim in (0, 1):
+        request: Request = {
+            "size": [*TALL], "mode": mode, "fill": 128, "boxes": [[*ACROSS]], "blank": [[*ACROSS]], "rim": rim,
+            "kept": [],
+        }  # fmt: skip
+        assert proven(before, after, request) is is_proven
+
+
+@pytest.mark.parametrize(("row", "is_proven"), [(STRIP + 16, True), (STRIP + 17, False)])
+def test_chroma_may_differ_in_the_rim_and_nowhere_else(row: int, is_proven: bool) -> None:
+    before = Image.new("YCbCr", TALL, (128, 128, 128))
+    after = before.copy()
+    before.putpixel((12, row), (128, 129, 128))
+    request: Request = {
+        "size": [*TALL], "mode": "YCbCr", "fill": 128, "boxes": [[*ACROSS]], "blank": [[*ACROSS]], "rim": 1, "kept": [],
+    }  # fmt: skip
+    assert proven(before, after, request) is is_proven

@@ -222,13 +222,6 @@ def test_a_file_name_in_the_request_changes_nothing(streaming: Asking) -> None:
         assert (given.status, "Doe" in str(given.headers)) == (200, False)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("path", ["/studies/{}/media", "/tools/create-media", "/tools/create-media-extended"])
-def test_media_are_refused_and_what_to_ask_for_is_said(empty: Asking, method: str, path: str) -> None:
-    given = empty.call(method, path.format(NOBODY))
-    assert (given.status, "/archive" in str(given.json["remedy"])) == (403, True)
-
-
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "PATCH"])
 def test_a_method_that_nobody_answers_is_not_the_core_s_either(streaming: Asking, method: str) -> None:
     assert streaming.call(method, f"/studies/{streaming.world.row().orthanc_study}/archive").status == 405

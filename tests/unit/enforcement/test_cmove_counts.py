@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from demo.peers import wait_until
 from orthanc_plugin.enforcement.cmove import Move, MoveRefusedError, apply, free, size
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.policy.model import ImageStatus
@@ -146,8 +147,9 @@ def test_the_association_ends_with_the_move(world: World) -> None:
     move = begun(world)
     assert world.archive.open == 1
     free(move)  # the caller went away after the first
-    move.worker.meet()
-    assert (world.archive.open, len(world.archive.sent), len(world.disclosures())) == (0, 1, 1)
+    assert wait_until(lambda: world.archive.open == 0, 30)
+    assert len(world.archive.sent) == 1
+    assert [each["outcome"] for each in world.disclosures()] == ["DELIVERED"]
 
 
 def test_a_registry_that_is_lost_ends_the_move_at_once(world: World) -> None:

@@ -57,9 +57,12 @@ def test_an_original_that_became_another_object_is_refused_and_recorded(world: W
     assert (archive.sent, world.disclosures(), world.last_rules()) == ([], [], ["OBLIGATION_UNMET"])
 
 
-@pytest.mark.parametrize(("during", "begun"), [(1, 1), (2, 3), (3, 3), (4, 7), (7, 7), (8, 15), (15, 15), (16, 17)])
+@pytest.mark.parametrize(
+    ("during", "begun", "most"),
+    [(1, 1, 1), (2, 3, 7), (3, 3, 7), (4, 7, 15), (7, 7, 15), (8, 15, 17), (15, 15, 17), (16, 17, 17)],
+)
 def test_a_withdrawal_stops_every_picture_that_is_not_being_sent_though_its_release_is_on_record(
-    during: int, begun: int, world: World
+    during: int, begun: int, most: int, world: World
 ) -> None:
     for number in range(17):
         world.file(CARE, uid=f"2.25.{100 + number}")
@@ -73,9 +76,11 @@ def test_a_withdrawal_stops_every_picture_that_is_not_being_sent_though_its_rele
     world.archive.watcher = look
     with suppress(MoveRefusedError):
         move_scp(world).hook(OriginatorAET="DERMWS", TargetAET="DERMWS", Level="STUDY", StudyInstanceUID="2.25.1")
-    assert recorded == [begun]
+    (on_record,) = recorded
+    assert begun <= on_record <= most, "these few, and the next few, which are made ready meanwhile"
     outcomes = [each["outcome"] for each in world.disclosures()]
-    assert outcomes == ["DELIVERED"] * during + ["FAILED"] * (begun - during)
+    assert on_record <= len(outcomes) <= most
+    assert outcomes == ["DELIVERED"] * during + ["FAILED"] * (len(outcomes) - during)
     assert len(world.archive.sent) == during
 
 
@@ -88,7 +93,9 @@ def test_pictures_that_are_large_together_are_not_all_held_at_once(
     begun: list[int] = []
     world.archive.watcher = lambda _modality, _content: begun.append(len(world.disclosures()))
     move_scp(world).hook(OriginatorAET="DERMWS", TargetAET="DERMWS", Level="STUDY", StudyInstanceUID="2.25.1")
-    assert begun == [1, 3, 3, 5, 5, 7, 7, 9, 9]
+    expected = (1, 3, 3, 5, 5, 7, 7, 9, 9)
+    assert begun[0] == 1
+    assert all(count <= found <= count + 2 for found, count in zip(begun, expected, strict=True))
 
 
 def test_a_release_that_can_t_be_recorded_does_not_keep_its_neighbours_back(world: World) -> None:

@@ -6,19 +6,19 @@ import base64
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection
 
 from orthanc_plugin.archive.remote import Credentials
-from orthanc_plugin.enforcement.http import Asked, HttpFilter, Patience
+from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.registry.turns import Lead
 from orthanc_plugin.sending.worker import Worker
 from tests.fakes.pictures import CARE, consent
 from tests.fakes.world import POLICY, World, make_world
 
-P = ParamSpec("P")
 T = TypeVar("T")
 GET = 1
 INTERNAL = Credentials(user="consentgate", password="p", secret="s")
@@ -39,11 +39,6 @@ FULL = "CREATE TRIGGER full BEFORE INSERT ON disclosures BEGIN SELECT RAISE(ABOR
 def ask(world: World, worker: Worker | None = None) -> bool:
     hook = HttpFilter(world.services, INTERNAL, worker or world.worker()).hook
     return hook(f"/instances/{world.row().orthanc_instance}/file", method=GET, ip="", headers=ACCOUNT, get={})
-
-
-def asked(world: World) -> Asked:
-    path = f"/instances/{world.row().orthanc_instance}/file"
-    return Asked(method="GET", uri=path, address="", headers=ACCOUNT, arguments={})
 
 
 @pytest.fixture
@@ -77,53 +72,61 @@ def test_after_a_withdrawal_neither_a_decision_nor_a_disclosure_lets_it_out(shar
     assert (shared.trail()[-1]["effect"], shared.disclosures()) == ("DENY", [])
 
 
-class Slow(Worker):
-    """A worker whose callers lose their patience: before the work is done, or once it is."""
+class Held(Worker):
+    """A worker that begins nothing before it is told to, and whose callers lose their patience at once."""
 
-    def __init__(self, *, before: bool) -> None:
-        super().__init__("slow", 1)
-        self.before = before
+    def __init__(self) -> None:
+        super().__init__("held", 1, seconds=0)
+        self.work: list[Callable[[], None]] = []
 
-    def within(self, seconds: float | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if not self.before:
-            return self._late(super().within(seconds, work, *args, **kwargs))
-        (patience,) = (each for each in args if isinstance(each, Patience))
-        patience.end()
-        return self._late(super().within(seconds, work, *args, **kwargs))
-
-    def _late(self, _result: T) -> T:
-        raise TimeoutError
-
-
-def impatient(world: World, *, before: bool) -> bool:
-    slow = Slow(before=before)
-    world.workers.append(slow)
-    return ask(world, slow)
+    def lead(self, work: Callable[[], None]) -> None:
+        self.work.append(work)
 
 
 def test_a_release_for_which_nobody_waits_any_more_is_not_recorded(shared: World) -> None:
-    before = shared.trail()
-    assert not impatient(shared, before=True)
+    before, held = shared.trail(), Held()
+    shared.workers.append(held)
+    assert not ask(shared, held)
+    assert not ask(shared, held)  # at once, for the one before hangs
+    (begin,) = held.work
+    begin()
     assert (shared.trail(), shared.disclosures()) == (before, [])
+    assert ask(shared)
+
+
+class Late(Database):
+    """A registry whose callers lose their patience once the record is committed; then they are told, or had been."""
+
+    def __init__(self, database: Database, *, told: bool) -> None:
+        super().__init__(database.engine)
+        self.told = told
+        self.rest: list[Callable[[], None]] = []
+
+    def hand(self, work: Callable[[Connection], T], then: Callable[[T], None], lead: Lead, seconds: float | None) -> T:
+        result = self.write(work)
+        self.rest.append(lambda: then(result))
+        if self.told:
+            self.rest.pop()()
+        raise TimeoutError
+
+
+def late(world: World, *, told: bool) -> tuple[bool, Late]:
+    database = Late(world.services.database, told=told)
+    hook = HttpFilter(replace(world.services, database=database), INTERNAL, world.worker()).hook
+    path = f"/instances/{world.row().orthanc_instance}/file"
+    return hook(path, method=GET, ip="", headers=ACCOUNT, get={}), database
 
 
 def test_a_release_that_was_recorded_in_the_last_moment_is_let_happen(shared: World) -> None:
-    assert impatient(shared, before=False)
+    left, _ = late(shared, told=True)
+    assert left
     assert len(shared.disclosures()) == 1
 
 
 def test_a_release_whose_record_came_too_late_is_said_to_have_left_nothing(shared: World) -> None:
-    database = shared.services.database
-    patience = Patience()
-
-    class Committed(Database):
-        def write(self, work: Callable[[Connection], T]) -> T:
-            done = database.write(work)
-            patience.end()
-            return done
-
-    late = replace(shared.services, database=Committed(database.engine))
-    ask_at = HttpFilter(late, INTERNAL, shared.worker())
-    assert not ask_at.allow(asked(shared), patience)
+    left, database = late(shared, told=False)
+    assert not left
+    (rest,) = database.rest
+    rest()
     assert shared.last_rules() == ["TOO_LATE"]
     assert [entry["rules"] for entry in shared.trail()].count(["TOO_LATE"]) == 1

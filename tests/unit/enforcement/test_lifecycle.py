@@ -12,8 +12,9 @@ import pytest
 from orthanc_plugin.archive.remote import Credentials, Place, read_credentials, read_place
 from orthanc_plugin.enforcement.effective import Standing
 from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, STABLE, STARTED, STOPPED, Lifecycle, write_boot_file
-from orthanc_plugin.errors import ArchiveError
+from orthanc_plugin.errors import ArchiveError, RegistryError
 from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry import holdings
 from tests.fakes.configuration import modalities
 from tests.fakes.pictures import CARE, encoded, photograph, photograph_bytes
 from tests.fakes.routed import ROUTED, sends
@@ -49,6 +50,20 @@ def test_the_archive_has_one_name_for_good_and_says_it_once_it_has_started(world
     assert first.archive
     lifecycle(world).hook(STARTED, 0, "")
     assert read_place(boot_file(world)) == first
+
+
+def test_an_archive_that_was_lost_as_a_whole_has_nothing_any_more_though_its_successor_has_another_name(
+    world: World,
+) -> None:
+    picture = world.file(CARE)
+    lifecycle(world).hook(STARTED, 0, "")
+    with world.services.database.reading() as connection:
+        assert holdings.elsewhere(connection, "another") == {picture.orthanc_instance}
+    world.archive.objects.clear()
+    world.archive.name = ""
+    lifecycle(world).hook(STARTED, 0, "")
+    with world.services.database.reading() as connection:
+        assert holdings.elsewhere(connection, "another") == frozenset()
 
 
 def test_what_was_stored_while_nobody_asked_is_quarantined(world: World) -> None:
@@ -133,7 +148,7 @@ def test_a_series_that_became_stable_is_queued_while_nobody_waits(routed: World)
     row = routed.file(CARE)
     cycle = lifecycle(routed)
     cycle.hook(STABLE, 0, row.orthanc_series)
-    cycle.worker.pool.shutdown(wait=True)
+    cycle.worker.join()
     assert sends(routed) == {(row.sop_instance_uid, "to-teaching"): "WAITING"}
 
 
@@ -154,6 +169,21 @@ def test_a_registry_that_can_t_be_written_doesn_t_stop_the_archive(
     cycle.stable(row.orthanc_series)
     assert "could not be queued for its routes" in caplog.text
     assert routed.archive.stopped == 0
+
+
+def test_what_could_not_be_queued_is_once_the_registry_is_back(routed: World) -> None:
+    row = routed.file(CARE)
+    cycle = lifecycle(routed)
+    routed.sql("ALTER TABLE outbox RENAME TO away")
+    cycle.stable(row.orthanc_series)
+    with pytest.raises(RegistryError):
+        cycle.queue_missed()
+    routed.sql("ALTER TABLE away RENAME TO outbox")
+    cycle.queue_missed()
+    assert sends(routed) == {(row.sop_instance_uid, "to-teaching"): "WAITING"}
+    routed.sql("DELETE FROM outbox")
+    cycle.queue_missed()
+    assert sends(routed) == {}
 
 
 def test_at_the_stop_everything_is_cleared_up(world: World) -> None:

@@ -38,12 +38,13 @@ def asked(caller: Caller) -> Effect:
     return caller.world.services.gate.authorize(caller.world.request("teacher")).decision.effect
 
 
-def picture(caller: Caller, by: str = "looker", profile: str = "teaching") -> tuple[int, bytes]:
+def picture(caller: Caller, by: str = "looker", profile: str = "teaching", **more: str) -> tuple[int, bytes]:
     """Ask for the picture, which is no JSON."""
     door = RestDoor(caller.world.services, ENDPOINTS, caller.world.worker())
     headers = {"authorization": "Basic " + base64.b64encode(f"{by}:x".encode()).decode()}
     output = RestOutput()
-    door.hook(output, f"/consentgate/{ONE}/picture", method="GET", headers=headers, groups=(), get={"profile": profile})
+    asks = {"profile": profile, **more}
+    door.hook(output, f"/consentgate/{ONE}/picture", method="GET", headers=headers, groups=(), get=asks)
     body = output.body
     return output.status, body if isinstance(body, bytes) else body.encode()
 
@@ -66,6 +67,19 @@ def test_the_steps_by_rest_keep_to_the_description_and_lead_to_a_copy(caller: Ca
     rejected = caller.post(f"{ONE}/rejection", {"reason": "A scar."}, "second-looker")
     assert (rejected.status, problems("ReviewVerdict", rejected.body)) == (200, [])
     assert not asked(caller).startswith("PERMIT")
+
+
+def test_an_outlined_picture_is_no_look_at_what_would_leave(caller: Caller) -> None:
+    caller.post(f"{ONE}/opening", NAMED, "looker")
+    caller.post(f"{ONE}/regions", {**NAMED, "regions": [[[8, 8], [40, 8], [24, 40]]], "crop": [0, 0, 48, 48]}, "looker")
+    status, content = picture(caller, outlined="true")
+    assert (status, content[:2]) == (200, b"\xff\xd8")
+    answers = {"answers": {**NOTHING, "face": "COVERED"}, **NAMED}
+    said = caller.post(f"{ONE}/confirmation", answers, "looker")
+    assert (said.status, said["error"]) == (409, "The picture as it would leave has not been looked at.")
+    assert picture(caller, outlined="1")[0] == 400
+    assert picture(caller)[1] != content
+    assert caller.post(f"{ONE}/confirmation", answers, "looker").status == 200
 
 
 @pytest.mark.parametrize("by", ["epr", "governance", "admin", "teacher", "derm"])

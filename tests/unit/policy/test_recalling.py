@@ -10,7 +10,7 @@ import pytest
 
 from dicomwrap.iod.keyobject import PATIENT_SAFETY, RETENTION_EXPIRED
 from dicomwrap.terms import Form, Purpose
-from orthanc_plugin.policy.eventmodel import PUBLISHED, Copy, Recall
+from orthanc_plugin.policy.eventmodel import DEPOSITED, PUBLISHED, Copy, Recall
 from orthanc_plugin.policy.recalling import (
     ANSWER_WITHIN,
     CAUSE_WORDS,
@@ -20,6 +20,7 @@ from orthanc_plugin.policy.recalling import (
     Cause,
     Standing,
     answer_due,
+    bears_identity,
     ends_with_the_original,
     next_try,
     reminder_due,
@@ -108,6 +109,7 @@ def test_every_cause_has_words_and_one_of_the_standard_s_titles() -> None:
         ({"purpose": Purpose.DIRECT_CARE}, True),
         ({"kind": "VIEW"}, False),
         ({"kind": PUBLISHED}, False),
+        ({"kind": DEPOSITED}, False),
         ({"form": Form.ANONYMISED, "key_destroyed": True}, False),
         ({"recall": Recall.OPEN}, False),
         ({"recall": Recall.CONFIRMED}, False),
@@ -161,3 +163,8 @@ def test_what_people_wrote_steers_nothing_on_a_page() -> None:
     assert "&lt;b&gt;Dean&lt;/b&gt;" in said
     assert "\x1b" not in said
     assert "a &amp; b" in said
+
+
+def test_a_place_of_deposit_is_told_that_a_copy_names_the_wrong_patient() -> None:
+    copy = Copy(id="D1", kind=DEPOSITED, purpose=Purpose.RECORDS_MANAGEMENT)
+    assert (ends_with_the_original(copy), bears_identity(copy)) == (False, True)

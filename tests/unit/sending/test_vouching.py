@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from orthanc_plugin.archive.commitment import Heard
 from orthanc_plugin.archive.storescu import StoreScu
 from orthanc_plugin.archive.upperlayer import Peer
 from orthanc_plugin.config.bindings import Destination
+from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.sending.courier import Rounds
 from orthanc_plugin.sending.ways import Ways
 from tests.fakes.pictures import CARE
-from tests.fakes.rounds import Ward, routed
+from tests.fakes.rounds import Ward, routed, unheard
 from tests.fakes.world import World
 from tests.unit.dicomwrap.sendable import HOST, Archive
 
@@ -32,8 +34,10 @@ class RealWays(Ways):
 
 
 @contextmanager
-def vouching(world: World, archive: Archive, seconds: float = 30.0) -> Iterator[tuple[Ward, Rounds]]:
-    """Have the workstation listen, and be asked for commitment."""
+def vouching(
+    world: World, archive: Archive, seconds: float = 30.0, heard: Heard = unheard
+) -> Iterator[tuple[Ward, Rounds]]:
+    """Have the workstation listen, and be asked for commitment; ``heard``: what Orthanc has heard."""
     for uid in UIDS:
         world.file(CARE, uid=uid)
     ward = routed(world)
@@ -44,7 +48,7 @@ def vouching(world: World, archive: Archive, seconds: float = 30.0) -> Iterator[
     ward.queue(*UIDS)
     with archive.listening():
         peer = Peer(aet="ARCHIVE", host=HOST, port=archive.node.port, calling="CONSENTGATE", seconds=seconds)
-        ways = RealWays(policy=services.policy, folder=world.folder, peers={"DERMWS": peer})
+        ways = RealWays(policy=services.policy, folder=world.folder, peers={"DERMWS": peer}, heard=heard)
         yield ward, replace(ward.rounds(), ways=ways)
 
 
@@ -70,6 +74,52 @@ def test_a_peer_that_lies_about_success_is_caught_and_sent_to_again(world: World
         world.clock.advance(minutes=1)
         rounds.turn()
     assert ward.states() == dict.fromkeys(UIDS, "DELIVERED")
+
+
+def told(committed: tuple[str, ...], failed: tuple[str, ...] = (), aet: str = "ARCHIVE") -> Heard:
+    """Return what Orthanc tells of every transaction, when it is asked for the second time."""
+    asked: list[str] = []
+
+    def heard(transaction_uid: str) -> Mapping[str, object] | None:
+        asked.append(transaction_uid)
+        if len(asked) == 1:
+            raise ArchiveError("Orthanc could not be reached.")
+        return {
+            "RemoteAET": aet,
+            "Status": "Failure" if failed else "Success",
+            "Success": [{"SOPInstanceUID": uid} for uid in committed],
+            "Failures": [{"SOPInstanceUID": uid, "Description": "no such object"} for uid in failed],
+        }
+
+    return heard
+
+
+def silent() -> Archive:
+    """Return an archive that doesn't report on the association that asks."""
+    archive = Archive()
+    archive.silent = True
+    return archive
+
+
+def test_a_report_that_went_to_orthanc_s_port_counts(world: World) -> None:
+    with vouching(world, silent(), heard=told(UIDS)) as (ward, rounds):
+        rounds.turn()
+    assert {(row["state"], row["reason"]) for row in ward.rows().values()} == {("DELIVERED", "")}
+
+
+def test_a_liar_who_reports_to_orthanc_s_port_is_sent_to_again(world: World) -> None:
+    with vouching(world, silent(), heard=told(UIDS[:1], UIDS[1:2])) as (ward, rounds):
+        rounds.turn()
+    assert ward.states() == {UIDS[0]: "DELIVERED", UIDS[1]: "WAITING", UIDS[2]: "WAITING"}
+    reasons = [str(ward.rows()[uid]["reason"]) for uid in UIDS]
+    assert ["no such object" in each for each in reasons] == [False, True, False]
+    assert "doesn't mention" in reasons[2]
+
+
+def test_what_somebody_else_reports_is_no_report(world: World) -> None:
+    with vouching(world, silent(), seconds=1.0, heard=told(UIDS, aet="ELSEWHERE")) as (ward, rounds):
+        rounds.turn()
+    assert all(str(row["reason"]).startswith("UNCONFIRMED") for row in ward.rows().values())
 
 
 @pytest.mark.parametrize("how", ["silent", "refusing"])

@@ -103,3 +103,45 @@ def test_work_begun_ahead_is_done_by_whoever_waits_for_it_when_no_thread_is_free
     hang(worker, registry.wait, 2)
     by = worker.ahead(threading.current_thread)
     assert by() is threading.current_thread()
+
+
+def test_what_waits_when_the_threads_are_stopped_is_told_that_nothing_comes(
+    worker: Worker, registry: threading.Event
+) -> None:
+    hang(worker, registry.wait, 2)
+    waiting = worker.ahead(int)
+    worker.stop()
+    with pytest.raises(RuntimeError, match="stopped"):
+        waiting()
+    with pytest.raises(RuntimeError, match="stopped"):
+        worker.later(lambda: None)
+
+
+def test_what_has_been_asked_for_is_finished_before_the_threads_are_joined() -> None:
+    worker = Worker("joined", 2)
+    done: list[int] = []
+    for number in range(8):
+        worker.later(lambda number=number: done.append(number))  # type: ignore[misc]
+    worker.join()
+    assert sorted(done) == list(range(8))
+
+
+def test_an_error_is_raised_where_the_work_is_waited_for(worker: Worker) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        worker.within(None, int, "seven")
+
+
+def test_shared_work_is_done_in_order_of_its_items_though_no_other_thread_is_free() -> None:
+    worker, over, busy = Worker("test", 1, seconds=None), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        busy.set()
+        over.wait(60)
+
+    worker.later(hold)
+    assert busy.wait(60)
+    assert worker.share(lambda each: each * 2, (1, 2, 3)) == [2, 4, 6]
+    over.set()
+    worker.meet()
+    assert worker.share(str, ()) == []
+    worker.stop()

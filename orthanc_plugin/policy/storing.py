@@ -1,0 +1,15 @@
+"""Words of storage that tasks are named by."""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+
+
+@unique
+class StorageTask(StrEnum):
+    """What somebody has to look into.
+
+    UNREADABLE_FILE: a file of the archive is not what was stored, isn't encrypted, or its key is lost.
+    """
+
+    UNREADABLE_FILE = "UNREADABLE_FILE"

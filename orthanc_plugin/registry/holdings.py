@@ -1,0 +1,53 @@
+"""Which archive has a picture: nodes that share a registry may each have an archive of their own.
+
+Knows what each archive has said that it has. Must not know what follows when one has lost it. Nothing is written of an
+archive that was never started under this version; what nobody has said is any archive's.
+
+Source: requirements 4, acceptance test (f) (what vanishes is noticed, where it was).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy import Column, Connection, Index, String, Table, delete, select, update
+
+from orthanc_plugin.registry.bulk import among, pieces, put
+from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.tables import metadata
+
+AT_ONCE: Final = 10_000
+
+archive_holdings = Table(
+    "archive_holdings",
+    metadata,
+    Column("orthanc_instance", String(64), primary_key=True),
+    Column("archive", String(64), nullable=False),
+    Index("archive_holdings_by_archive", "archive"),
+)
+_held = archive_holdings.c
+
+
+def keep(connection: Connection, archive: str, instances: Collection[str]) -> None:
+    """Write down that an archive has these, by Orthanc's names; whoever said so last has it."""
+    for some in pieces(instances, AT_ONCE):
+        these = among(connection, _held.orthanc_instance, some)
+        known = set(connection.execute(select(_held.orthanc_instance).where(these)).scalars())
+        new = [each for each in dict.fromkeys(some) if each not in known]
+        if known:
+            moved = update(archive_holdings).where(these, _held.archive != archive)
+            connection.execute(moved.values(archive=archive))
+        if new:
+            put(connection, archive_holdings, {"orthanc_instance": new}, archive=archive)
+
+
+def forget(connection: Connection, archive: str) -> None:
+    """Forget what an archive said: it isn't there any more, so it has none of it."""
+    connection.execute(delete(archive_holdings).where(_held.archive == archive))
+
+
+def elsewhere(connection: Connection, archive: str) -> frozenset[str]:
+    """Return what other archives have said that they have."""
+    others = select(_held.orthanc_instance).where(_held.archive != archive)
+    return frozenset(connection.execute(others, execution_options=IN_PARTS).scalars())

@@ -1,0 +1,130 @@
+"""The export of a record: killed, taken up, refused; on what is no bag nobody counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import bagit
+import pytest
+
+from orthanc_plugin.config.policyfile import load_policy
+from orthanc_plugin.errors import ConsentgateError, IllegalTransitionError, ReleaseRefusedError
+from orthanc_plugin.registry import ledger
+from orthanc_plugin.registry.plans import Action
+from orthanc_plugin.registry.transfers import State
+from orthanc_plugin.retention import deciding
+from orthanc_plugin.retention.transfer import tell
+from tests.fakes.depositing import (
+    approved,
+    dispatch,
+    exported,
+    transfer_of,
+    with_place,
+    with_record,
+)
+from tests.fakes.disposing import PLACE, Office
+from tests.fakes.world import World
+
+
+class KilledError(BaseException):
+    """The process was killed: no handler of ours runs, as far as a test can have it."""
+
+
+@pytest.fixture
+def place(world: World) -> Path:
+    return with_place(world)
+
+
+@pytest.fixture
+def bureau(world: World, place: Path) -> Office:
+    assert place.is_dir()
+    return with_record(world)
+
+
+def bag_of(place: Path) -> Path:
+    (found,) = (each for each in place.iterdir() if not each.name.startswith("."))
+    return found
+
+
+@pytest.mark.parametrize("after", [1, 5, 11])
+def test_an_export_that_is_killed_counts_for_nothing_and_the_next_takes_it_up(
+    after: int, bureau: Office, place: Path
+) -> None:
+    plan, sent = approved(bureau), dispatch(bureau)
+
+    def contents(load: object) -> Iterator[tuple[str, bytes]]:
+        for number, each in enumerate(sent.contents(load), 1):  # type: ignore[arg-type]
+            if number == after:
+                raise KilledError
+            yield each
+
+    with pytest.raises(KilledError):
+        list(replace(sent, contents=contents).run(*sent.begin(plan.plan_id)))
+    assert transfer_of(bureau, plan).state is State.BEGUN
+    assert list(place.iterdir()) == []
+    (done,) = exported(bureau, plan)
+    assert done.transfer is not None
+    assert bagit.Bag(str(bag_of(place))).is_valid()
+    assert exported(bureau, plan) == []
+
+
+def test_a_bag_that_was_whole_when_the_process_was_killed_is_validated_and_counted_once(
+    bureau: Office, place: Path
+) -> None:
+    plan = approved(bureau)
+    exported(bureau, plan)
+    moved = transfer_of(bureau, plan)
+    with bureau.world.services.database.writing() as connection:
+        tell(connection, bureau.act(), replace(moved, state=State.BEGUN, bag_sha256="", exported_at="", size=0))
+    (done,) = exported(bureau, plan)
+    assert done.transfer is not None
+    assert done.transfer.bag_sha256 == moved.bag_sha256
+    (next((bag_of(place) / "data" / "dicom").iterdir())).write_bytes(b"other")
+    with bureau.world.services.database.writing() as connection:
+        tell(connection, bureau.act(), replace(moved, state=State.BEGUN))
+    with pytest.raises(ConsentgateError, match="bag can't be made"):
+        exported(bureau, plan)
+
+
+def test_an_object_that_is_not_the_one_that_was_accepted_is_not_exported(bureau: Office, place: Path) -> None:
+    plan = approved(bureau)
+    for name in bureau.world.archive.objects:
+        bureau.world.archive.objects[name] += b"\0\0"
+    with pytest.raises(ReleaseRefusedError):
+        exported(bureau, plan)
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "name"), [(Action.TRANSFER, ""), (Action.TRANSFER, "Elsewhere"), (Action.DESTROY, PLACE)]
+)
+def test_a_transfer_is_decided_with_a_place_that_policy_names_and_nothing_else_has_one(
+    action: Action, name: str, bureau: Office
+) -> None:
+    plan = bureau.plan()
+    with (
+        pytest.raises(IllegalTransitionError, match="place of deposit"),
+        bureau.world.services.database.writing() as connection,
+    ):
+        deciding.decide(connection, bureau.act("officer"), plan.plan_id, (1,), action, "why", bureau.known, place=name)
+
+
+def test_nothing_goes_to_a_place_that_policy_names_no_more(bureau: Office, place: Path) -> None:
+    plan = approved(bureau)
+    policy = bureau.world.folder / "policy.toml"
+    policy.write_text(policy.read_text().replace(f'name = "{PLACE}"', 'name = "Another Office"'))
+    bureau.world.services = replace(bureau.world.services, policy=load_policy(policy))
+    (done,) = exported(bureau, plan)
+    assert "no such place" in done.reason
+    assert list(place.iterdir()) == []
+
+
+def test_a_folder_that_is_not_mounted_takes_nothing_and_nothing_is_recorded(bureau: Office, place: Path) -> None:
+    plan = approved(bureau)
+    place.rmdir()
+    with pytest.raises(ConsentgateError, match="isn't there"):
+        exported(bureau, plan)
+    with bureau.world.services.database.reading() as connection:
+        assert ledger.disclosed(connection) == []
