@@ -23,7 +23,7 @@ from typing import Final
 import httpx
 import pydicom
 
-from benchmarks.doors import Arm, both, processor
+from benchmarks.servers import Arm, both, processor
 from dicomwrap.uids import fresh_uid
 from orthanc_plugin.cli.disposition import DOOR, InForce, shredder
 from orthanc_plugin.clock import new_id, now
@@ -54,7 +54,7 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--records", type=int, default=60, help="of each round")
+    parser.add_argument("--records", type=int, default=200, help="of each round")
     parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder when left out")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:

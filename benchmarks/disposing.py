@@ -100,16 +100,17 @@ def _filled(database: Database, studies: int) -> None:
     for start in range(0, studies, AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, studies))
         with database.writing() as connection:
-            connection.execute(images.insert(), [_picture(number) for number in numbers])
+            connection.execute(images.insert(), [picture(number) for number in numbers])
             people = sorted({number // 2 for number in numbers})
-            connection.execute(patients.insert(), [_patient(number) for number in people])
-            connection.execute(retention_facts.insert(), [_facts(number) for number in people])
+            connection.execute(patients.insert(), [patient(number) for number in people])
+            connection.execute(retention_facts.insert(), [facts(number) for number in people])
     with database.writing() as connection:
         at = NOW.isoformat()
         connection.execute(retention_feeds.insert().values(source="pas", told_at=at, recorded_at=at, recorded_by="pas"))
 
 
-def _picture(number: int) -> dict[str, object]:
+def picture(number: int) -> dict[str, object]:
+    """Return the row of a study's picture."""
     return {
         "sop_instance_uid": f"2.25.1{number:09}",
         "sop_class_uid": "1.2.840.10008.5.1.4.1.1.77.1.4",
@@ -132,12 +133,14 @@ def _picture(number: int) -> dict[str, object]:
     }
 
 
-def _patient(number: int) -> dict[str, object]:
-    facts = {"birth_date": "1950-01-01", "capacity": "HAS", "gillick": "NA", "national_data_opt_out": 0}
-    return {"patient_id": f"P{number}", "issuer": "HOSP", **facts}
+def patient(number: int) -> dict[str, object]:
+    """Return the row of a patient."""
+    known = {"birth_date": "1950-01-01", "capacity": "HAS", "gillick": "NA", "national_data_opt_out": 0}
+    return {"patient_id": f"P{number}", "issuer": "HOSP", **known}
 
 
-def _facts(number: int) -> dict[str, object]:
+def facts(number: int) -> dict[str, object]:
+    """Return the row of what retention has to know of a patient; of 8 in 100 that they were last seen long ago."""
     last = "2012-05-06" if number % 100 < DUE else "2024-05-06"
     told = {"open_episode": 0, "categories": "[]", "told_at": NOW.isoformat(), "recorded_at": NOW.isoformat()}
     return {

@@ -17,11 +17,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import update
+
 from dicomwrap.consentrecord import Withdrawal
 from dicomwrap.terms import WithdrawalPhase
 from orthanc_plugin.lifecycle import withdrawal
 from orthanc_plugin.registry import outbox
 from orthanc_plugin.registry.outbox import State
+from orthanc_plugin.registry.outboxtables import outbox as table_of_rows
 from orthanc_plugin.registry.tables import disclosures, images
 from tests.fakes import postgres
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID
@@ -60,12 +63,14 @@ def table(world: Callable[[], World]) -> Iterator[str]:
     """Yield the lines of the table."""
     yield "| what | ms | ratio |"
     yield "|---|---|---|"
-    few, many = _filled(world(), FEW), _filled(world(), MANY)
+    few, many, others = _filled(world(), FEW), _filled(world(), MANY), _filled(world(), MANY)
     _away(many)
-    took = [(_claim(few), _claim(many)) for _ in range(ROUNDS)]
-    small, large = (statistics.median(each) for each in zip(*took, strict=True))
+    _elsewhere(others)
+    took = [(_claim(few), _claim(many), _claim(others)) for _ in range(ROUNDS)]
+    small, large, apart = (statistics.median(each) for each in zip(*took, strict=True))
     yield f"| a claim of {EACH} among {FEW} rows | {small * 1000:.2f} | 1 |"
     yield f"| a claim of {EACH} among {MANY} rows, a tenth of them not due | {large * 1000:.2f} | {large / small:.2f} |"
+    yield f"| the same, nine tenths of them another archive's | {apart * 1000:.2f} | {apart / small:.2f} |"
     seconds, own = withdrawn(world())
     what = f"a withdrawal of a patient with {COPIES} copies out and {COPIES} sends queued"
     yield f"| {what} (of which {own * 1000:.0f} of our own processor time) | {seconds * 1000:.0f} | |"
@@ -85,11 +90,18 @@ def _away(world: World) -> None:
                 outbox.ended(connection, row, State.WAITING, AT, next_try=AT + timedelta(days=1 + number))
 
 
+def _elsewhere(world: World) -> None:
+    """Have all rows but the last tenth be another archive's."""
+    there = update(table_of_rows).where(table_of_rows.c.outbox_id <= MANY - MANY // 10)
+    with world.services.database.writing() as connection:
+        connection.execute(there.values(archive="elsewhere"))
+
+
 def _claim(world: World) -> float:
     """Return how long a claim took; the rows are given back, so that the backlog stays as long as it is."""
     began = time.perf_counter()
     with world.services.database.writing() as connection:
-        rows = outbox.claim(connection, "courier", AT, AT + LEASE, EACH)
+        rows = outbox.claim(connection, "courier", AT, AT + LEASE, EACH, archive="here")
     took = time.perf_counter() - began
     with world.services.database.writing() as connection:
         for row in rows:

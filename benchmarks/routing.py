@@ -1,12 +1,12 @@
 """How fast routes send, against Orthanc's own autorouting of the same photographs without any consent.
 
-Run as ``python -m benchmarks.routing [--rounds N] [--photographs N] [--folder DIR]``; prints the table of
-docs/performance.md. The arms take turns at the same storescp. "autorouting" is what ``SendToModality`` of Orthanc's Lua
-does for a series (one job, one association), from its call to its end. "route" is ``consentgate courier``, from the
-insert into the outbox to the last row that is delivered: claim, decide, disclose, send; "anonymised" makes a copy of
-each picture besides. A ratio is of photographs in the same time: 1 is as fast as autorouting. "ms of processor" is what
-Orthanc, the courier with its children, and storescp computed for a photograph, of the round that took least; where
-other work slows everything down it says most. Its ratio is autorouting's by the arm's, too.
+Run as ``python -m benchmarks.routing [--rounds N] [--photographs N] [--folder DIR] [--workers N] [--originals]``; it
+prints the table of docs/performance.md. The arms take turns at the same storescp. "autorouting" is what
+``SendToModality`` of Orthanc's Lua does for a series (one job, one association), from its call to its end. "route" is
+``consentgate courier``, from the insert into the outbox to the last row that is delivered: claim, decide, disclose,
+send; "anonymised" makes a copy of each picture besides. A ratio is of photographs in the same time: 1 is as fast as
+autorouting. "ms of processor" is what Orthanc, the courier with its children, and storescp computed for a photograph,
+of the round that took least; where other work slows everything down it says most. Its ratio is autorouting's by that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,7 +28,7 @@ from typing import Final
 
 import httpx
 
-from benchmarks.doors import STORESCP, Photograph, at_once, photographs, running, unguarded
+from benchmarks.servers import STORESCP, Photograph, at_once, photographs, running, unguarded
 from benchmarks.wrapping import KINDS, photograph
 from demo.journey import Journey
 from demo.peers import CALLED_AET, HOST, STORESCU, free_ports, wait_until
@@ -64,9 +64,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--photographs", type=int, default=1000)
     parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder when left out")
+    parser.add_argument("--workers", type=int, default=1, help="of the courier")
+    parser.add_argument("--originals", action="store_true", help="leave out the anonymised arm, which takes longest")
     chosen = parser.parse_args()
+    goals = {name: goal for name, goal in GOALS.items() if not chosen.originals or "anonymised" not in name}
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        for line in table(Path(folder), chosen.rounds, chosen.photographs):
+        for line in table(Path(folder), chosen.rounds, chosen.photographs, chosen.workers, goals):
             sys.stdout.write(line + "\n")
 
 
@@ -86,16 +89,16 @@ class Taken:
     computed: list[tuple[float, ...]] = field(default_factory=list)
 
 
-def table(folder: Path, rounds: int, count: int) -> Iterator[str]:
+def table(folder: Path, rounds: int, count: int, workers: int, goals: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of the table."""
-    taken = {name: Taken() for name in GOALS}
-    with both(folder, count) as arms:
+    taken = {name: Taken() for name in goals}
+    with both(folder, count, workers) as arms:
         for number in range(rounds):
-            for name in GOALS if number % 2 else reversed(GOALS):
+            for name in goals if number % 2 else reversed(list(goals)):
                 measure(arms[name], taken[name])
     yield "| arm | ms each | ratio | ms of processor | of it Orthanc | courier | storescp | ratio | goal |"
     yield "|---|---|---|---|---|---|---|---|---|"
-    for name, goal in GOALS.items():
+    for name, goal in goals.items():
         yield row(name, taken["autorouting"], taken[name], count, goal)
 
 
@@ -119,13 +122,14 @@ def row(name: str, plain: Taken, taken: Taken, count: int, goal: str) -> str:
 
 
 def computed(pid: int) -> float:
-    """Return the seconds that a process and its children that ended have computed (proc(5), fields 14 to 17)."""
+    """Return the seconds that a process and its children have computed (proc(5), fields 14 to 17)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    living = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + sum(computed(int(each)) for each in living)
 
 
 @contextmanager
-def both(folder: Path, count: int) -> Iterator[dict[str, Arm]]:
+def both(folder: Path, count: int, workers: int) -> Iterator[dict[str, Arm]]:
     """Start both Orthancs with the same photographs, a courier and the receivers; give the arms."""
     http, dicom, camera, workstation, teaching, plain_http, plain_dicom = free_ports(7)
     ports = Ports(http=http, dicom=dicom, camera=camera, workstation=workstation, teaching=teaching)
@@ -153,7 +157,7 @@ def both(folder: Path, count: int) -> Iterator[dict[str, Arm]]:
                 lambda: route(database, sent, "care", "dermatology-workstation", "DIRECT_CARE"),
                 lambda: route(database, sent, "teaching", "teaching-archive", "TEACHING"),
             )
-            with courier(server) as sender:
+            with courier(server, workers) as sender:
                 yield {
                     "autorouting": Arm(act=lambda: autoroute(plain, server.passwords, sent), pids=(stock, ward)),
                     "route": Arm(act=care, pids=(guarded.pid, ward, sender)),
@@ -211,10 +215,11 @@ def receiving(port: int) -> Iterator[int]:
 
 
 @contextmanager
-def courier(server: Server) -> Iterator[int]:
+def courier(server: Server, workers: int) -> Iterator[int]:
     """Run a courier; give its process id."""
     program = Path(sys.executable).parent / "consentgate"
     command = [str(program), "--settings", str(server.folder / "settings.toml"), "courier"]
+    command += ["--workers", str(workers)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
     try:
         yield process.pid

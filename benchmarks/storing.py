@@ -29,7 +29,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit, VLPhotographicImageStorage
 
-from benchmarks.doors import processor
+from benchmarks.servers import processor
 from benchmarks.wrapping import KINDS, photograph
 from demo.peers import HOST, free_ports, port_is_free, wait_until
 from demo.server import ROOT

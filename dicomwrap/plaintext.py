@@ -8,16 +8,31 @@ what an element means. Whatever isn't plainly so is left to pydicom.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 SEVERAL: Final = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"})
 ONE: Final = frozenset({"LT", "ST", "UT"})
 PADDING: Final = b"\0 "
 _ESCAPE: Final = b"\x1b"  # begins another character set
+_TAGS: Final = 8192  # more than the dictionary's that any object of ours has, and fewer than a stranger could send
+
+
+@lru_cache(_TAGS)
+def one_tag(tag: int) -> BaseTag:
+    """Return a tag as pydicom has it, for each number the same one: pydicom compares others by a function of Python."""
+    return BaseTag(tag)
+
+
+@lru_cache(_TAGS)
+def _tag_of(keyword: str) -> BaseTag | None:
+    tag = tag_for_keyword(keyword)
+    return None if tag is None else one_tag(tag)
 
 
 def plain_texts(dataset: Dataset, tag: int) -> tuple[str, ...] | None:
@@ -25,7 +40,10 @@ def plain_texts(dataset: Dataset, tag: int) -> tuple[str, ...] | None:
 
     What is around a value is not taken off, but for the padding at the element's end.
     """
-    element = dataset.get_item(tag)
+    return _plain(dataset.get_item(one_tag(tag)))
+
+
+def _plain(element: object) -> tuple[str, ...] | None:
     if not isinstance(element, RawDataElement) or not isinstance(element.value, bytes):
         return None
     value = element.value if element.VR == "AE" else element.value.rstrip(PADDING)  # of AE pydicom keeps zeros
@@ -44,16 +62,19 @@ def text_of(dataset: Dataset, keyword: str) -> str:
     Raises:
         UNREADABLE: pydicom, which is asked about what isn't plain, can't convert it.
     """
-    tag = tag_for_keyword(keyword)
-    found = plain_texts(dataset, tag) if tag is not None else None
+    tag = _tag_of(keyword)
+    element = None if tag is None else dataset.get_item(tag)
+    if tag is None or element is None:
+        return ""
+    found = _plain(element)
     if found is not None and len(found) == 1:
         return found[0]
-    return str(dataset[tag].value or "") if tag is not None and tag in dataset else ""
+    return str(dataset[tag].value or "")
 
 
 def plain_number(dataset: Dataset, keyword: str) -> int | None:
     """Return the number that an element of one unsigned short has, None when only pydicom can tell it."""
-    tag = tag_for_keyword(keyword)
+    tag = _tag_of(keyword)
     element = dataset.get_item(tag) if tag is not None else None
     if not isinstance(element, RawDataElement) or element.VR != "US":
         return None

@@ -30,12 +30,14 @@ from orthanc_plugin.registry import breakglass, facts, images, reviews, snapshot
 from orthanc_plugin.registry.breakglass import Grant
 from orthanc_plugin.registry.emergencies import Emergency, nameless, overriding, said
 from orthanc_plugin.registry.engine import Database
-from orthanc_plugin.registry.factversions import Remembered
+from orthanc_plugin.registry.factversions import Remembered, Shelf
 from orthanc_plugin.registry.stored import UnreadableRowError
 from orthanc_plugin.registry.trail import append
 
 logger = logging.getLogger(__name__)
 
+Asking = tuple[Requester, str, Content, date]
+Permits = Shelf[Asking, "Standing"]
 UNTAKEN: Final = "the decision could not be taken or recorded"
 
 
@@ -46,7 +48,7 @@ class Standing:
     decision: Decision
     case: Case
     sop_class_uid: str
-    snapshot: snapshots.Snapshot | None = None
+    facts: str = ""  # the digest under which they are kept, once they are
     stencils: dict[str, Stencil] = field(default_factory=dict)  # by door
 
 
@@ -113,7 +115,7 @@ class Gate:
         self.ids = ids
         self.profiles = profiles
         self.pulse = Pulse(ticks)  # of the thread that watches over the trail and the configuration
-        self.permits: Remembered[tuple[Requester, str, Content, date], Standing] = Remembered(database.undone)
+        self.permits: Remembered[Asking, Standing] = Remembered(database.undone)
         self._reasons: dict[str, None] = {}
 
     @property
@@ -142,14 +144,19 @@ class Gate:
             logger.exception("denied because the decision could not be taken or recorded")
             return tuple(Answer(request=request, decision=undecided(UNTAKEN), decision_id="") for request in requests)
 
-    def decide(self, connection: Connection, requests: Sequence[AccessRequest]) -> tuple[Answer, ...]:
+    def decide(
+        self, connection: Connection, requests: Sequence[AccessRequest], permits: Permits | None = None
+    ) -> tuple[Answer, ...]:
         """Return the decisions, recorded in the write transaction of ``connection``: they count once it is committed.
+
+        ``permits`` is what counts in it, where somebody has looked and no fact was written there since.
 
         Raises:
             RegistryError: one could not be taken or recorded, so nothing may leave.
         """
         at = self.clock()  # under the lock: what ended while this waited for it has ended
-        answers = tuple(self.answer(connection, request, at) for request in requests)
+        permits = permits or self.permits.shelf(connection)
+        answers = tuple(self.answer(connection, request, at, permits) for request in requests)
         waits = [self._waits(connection, answer) for answer in answers]
         askers = [self._note_asker(connection, *each, at) for each in zip(answers, waits, strict=True)]
         events = [self._entry(connection, answer, at) for answer in answers]
@@ -207,12 +214,12 @@ class Gate:
             return False
         return True
 
-    def answer(self, connection: Connection, request: AccessRequest, at: datetime) -> Answer:
-        """Return what holds now; nothing is recorded, which is the caller's to do before anything is told.
-
-        The same question about the same facts on the same day has the same answer, so a permit is not worked out again.
-        """
-        permits = self.permits.shelf(connection)
+    def answer(
+        self, connection: Connection, request: AccessRequest, at: datetime, permits: Permits | None = None
+    ) -> Answer:
+        """Return what holds now; nothing is recorded, which is the caller's to do before anything is told."""
+        # The same question about the same facts on the same day has the same answer: no permit is worked out again.
+        permits = permits or self.permits.shelf(connection)
         key = (request.requester, request.sop_instance_uid, request.content, hospital_day(at))  # whatever the door
         standing = permits.get(key)
         if standing is None or self.closed is not None:
@@ -267,12 +274,11 @@ class Gate:
         standing = answer.standing
         if standing is None:
             return self._event(answer, at, snapshots.keep(connection, answer.case) if answer.case else "")
-        if standing.snapshot is None:
-            standing.snapshot = snapshots.of(standing.case)
-        kept, stencil = standing.snapshot.keep(connection), standing.stencils.get(answer.request.door)
-        if stencil is None:
-            stencil = standing.stencils[answer.request.door] = self._event(answer, at, kept).stencil()
-        return stencil.entry(answer.decision_id, at)
+        if standing.facts == "":  # were the transaction undone, the permit would stand no more
+            standing.facts = snapshots.keep(connection, standing.case)
+        if answer.request.door not in standing.stencils:
+            standing.stencils[answer.request.door] = self._event(answer, at, standing.facts).stencil()
+        return standing.stencils[answer.request.door].entry(answer.decision_id, at)
 
     def _event(self, answer: Answer, at: datetime, kept: str) -> AuditEvent:
         request, decision = answer.request, answer.decision

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from orthanc_plugin.archive import memory
 from orthanc_plugin.archive.embedded import EmbeddedControl, EmbeddedCore
 from orthanc_plugin.archive.peers import network, peers
 from orthanc_plugin.archive.port import ArchiveControl, CoreApi, ImageArchive
@@ -33,6 +34,7 @@ from orthanc_plugin.enforcement.exits import write_table
 from orthanc_plugin.enforcement.finding import require_safe
 from orthanc_plugin.enforcement.health import DECISIONS, PARTS, Examiner, free
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
+from orthanc_plugin.enforcement.holdingcalls import endpoints as held
 from orthanc_plugin.enforcement.http import HttpFilter
 from orthanc_plugin.enforcement.ingest import CStoreFilter, OnStored, Received
 from orthanc_plugin.enforcement.intake import Intake
@@ -45,6 +47,8 @@ from orthanc_plugin.enforcement.lifecycle import (
     Lifecycle,
     write_boot_file,
 )
+from orthanc_plugin.enforcement.opensessions import OpenSessions
+from orthanc_plugin.enforcement.orthanclog import OrthancLog
 from orthanc_plugin.enforcement.overrides import by_path, overrides, require_answered
 from orthanc_plugin.enforcement.pace import Pace
 from orthanc_plugin.enforcement.preflight import Around, findings
@@ -55,6 +59,7 @@ from orthanc_plugin.enforcement.reviewcalls import CALLS, PROPOSALS, REVIEWS
 from orthanc_plugin.enforcement.sdk import RestHook, Sdk, can_stream
 from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.enforcement.storage import StorageHooks, keep_files, open_storage
+from orthanc_plugin.enforcement.switchboard import AT_ONCE, Switchboard, expression
 from orthanc_plugin.enforcement.threadstates import keeping
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.sending.delivery import Courier
@@ -68,9 +73,6 @@ MOVE_THREADS: Final = 4
 EXIT_THREADS: Final = 4
 SEND_THREADS: Final = 4
 LIST_THREADS: Final = 4
-# With what is held back fewer than Orthanc has HTTP threads, of which archives and sends need more. No find is sent
-# away: DICOMweb asks them itself in the middle of an answer, and they are quick.
-AT_ONCE: Final = {Lane.LISTS: 12, Lane.ARCHIVES: 12, Lane.SENDS: 8}
 SEND_SECONDS: Final = 600.0  # for all that one call has sent; what is on its way then goes on, and is on record
 EXIT_SECONDS: Final = 60.0  # for one list, or one picture, which may be a film that is anonymised
 
@@ -156,7 +158,7 @@ def _rest(sdk: Sdk, parts: Parts) -> None:
     slow = Admission(1).before(RestDoor(parts.services, drafting, parts.sends))
     _answer(sdk, parts, f"{REVIEWS}/[0-9.]+/proposals", slow)
     _answer(sdk, parts, f"{REVIEWS}(/.*)?", RestDoor(parts.services, CALLS, parts.exits).hook)
-    _answer(sdk, parts, f"{BASE}/(.*)", RestDoor(parts.services, ENDPOINTS, parts.decisions).hook)
+    _answer(sdk, parts, f"{BASE}/(.*)", RestDoor(parts.services, (*ENDPOINTS, *held(parts.core)), parts.decisions).hook)
 
 
 def _overrides(sdk: Sdk, parts: Parts) -> None:
@@ -164,10 +166,12 @@ def _overrides(sdk: Sdk, parts: Parts) -> None:
     require_answered(every)
     workers = {Lane.ARCHIVES: parts.exits, Lane.FINDS: parts.finds, Lane.LISTS: parts.lists, Lane.SENDS: parts.sends}
     admissions = {lane: Admission(most) for lane, most in AT_ONCE.items()}
+    hooks: dict[str, RestHook] = {}
     for path, endpoints in by_path(every):
         (lane,) = {each.lane for each in endpoints}
         door = RestDoor(parts.services, endpoints, workers[lane], streams=parts.streams, pace=parts.pace)
-        _answer(sdk, parts, path, admissions[lane].before(door) if lane in admissions else door.hook)
+        hooks[path] = admissions[lane].before(door) if lane in admissions else door.hook
+    _answer(sdk, parts, expression(each.path for each in every), Switchboard(hooks).hook)
 
 
 def _answer(sdk: Sdk, parts: Parts, path: str, hook: Hook) -> None:
@@ -187,7 +191,7 @@ def _change(sdk: Sdk, parts: Parts) -> None:
     lifecycle = Lifecycle(
         parts.services, parts.control, standing, parts.moves, lambda change: kinds.get(change, ""), parts.at_stop
     )
-    parts.heartbeat.also += [lifecycle.restored.look_again, lifecycle.queue_missed]
+    parts.heartbeat.also += [lifecycle.restored.look_again, lifecycle.queue_missed, OpenSessions(parts.services).look]
     sdk.RegisterOnChangeCallback(lifecycle.hook)
 
 
@@ -206,19 +210,6 @@ HOOKS: Final[tuple[Register, ...]] = (
     _change,
     keep_files,
 )
-
-
-class OrthancLog(logging.Handler):
-    """Writes the plugin's warnings into Orthanc's log."""
-
-    def __init__(self, sdk: Sdk) -> None:
-        super().__init__(logging.WARNING)
-        self.sdk = sdk
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; the kind of an exception, never its text, which could carry an identifier."""
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
-        self.sdk.LogWarning(f"Consentgate: {record.getMessage()}" + (f" ({kind})" if kind else ""))
 
 
 def settings_path(configuration: Mapping[str, object], environment: Mapping[str, str]) -> Path:
@@ -342,6 +333,7 @@ def install(sdk: Sdk, environment: Mapping[str, str] = os.environ) -> Parts:
     logging.getLogger("orthanc_plugin").addHandler(OrthancLog(sdk))
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote values of elements,
     warnings.filterwarnings("ignore", module="pydicom")  # by either way
+    memory.keep(environment)
     parts = parts_for(sdk, environment)
     for register in HOOKS:
         register(sdk, parts)

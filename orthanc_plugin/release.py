@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple
 
+from dicomwrap.bitstream.recipes import Recipes
 from dicomwrap.confidentiality import PixelDuty
 from dicomwrap.consentcopy import stamped_copy
 from dicomwrap.consentrecord import ConsentRecord
@@ -240,12 +242,14 @@ class Release:
         policy: profiles by name.
         keys: the pseudonyms' keys.
         vault: locks what re-identification needs into copies, for custodians.
+        known: remembers how pictures' streams came out, where somebody does.
     """
 
-    def __init__(self, policy: Policy, keys: KeyRing, vault: Vault) -> None:
+    def __init__(self, policy: Policy, keys: KeyRing, vault: Vault, known: Recipes | None = None) -> None:
         self.policy = policy
         self.keys = keys
         self.vault = vault
+        self._copied = partial(deidentify, vault=vault, known=known)
         self._digests: dict[str, str] = {}
 
     def profile(self, binding: Binding) -> Profile:
@@ -293,9 +297,7 @@ class Release:
         domain = profile.pseudonym_domain
         pseudonyms = Pseudonyms(key=self.keys.of(domain).value, domain=domain)
         blanked, kept = hidden.blanked(), hidden.kept()
-        return deidentify(
-            original, profile, pseudonyms, confirmed=confirmed, regions=blanked, crop=kept, vault=self.vault
-        )
+        return self._copied(original, profile, pseudonyms, confirmed=confirmed, regions=blanked, crop=kept)
 
     def shown(self, original: bytes, profile: Profile, hidden: Hidden, nonce: str) -> bytes:
         """Return the copy as it is looked at: with the picture that would leave, and nothing else of what would.
@@ -308,8 +310,7 @@ class Release:
         """
         plain = replace(profile, custodians=(), pseudonym_domain=LOOKING)
         pseudonyms = Pseudonyms(key=hashlib.sha256(nonce.encode()).digest(), domain=LOOKING)
-        blanked, kept = hidden.blanked(), hidden.kept()
-        return deidentify(original, plain, pseudonyms, regions=blanked, crop=kept, vault=self.vault).content
+        return self._copied(original, plain, pseudonyms, regions=hidden.blanked(), crop=hidden.kept()).content
 
     def prepare(self, decision: Decision, context: Context, original: bytes, sop_instance_uid: str) -> Released:
         """Return the bytes that may leave under ``decision``.

@@ -37,6 +37,7 @@ from orthanc_plugin.registry.heads import Heads
 from orthanc_plugin.registry.ledger import Disclosure
 from orthanc_plugin.registry.schema import require_current
 from orthanc_plugin.registry.spool import Spool
+from orthanc_plugin.registry.streamrecipes import StreamRecipes
 from orthanc_plugin.registry.trail import Trail, append
 from orthanc_plugin.release import DOCUMENTS, Context, Release, Released
 from orthanc_plugin.retention import withdrawals
@@ -281,7 +282,8 @@ def build(
     vault = Vault({name: settings.path(file) for name, file in settings.custodians.items()}, clock)
     _require_custodians(policy, vault)
     spool_key = read_key(settings.path(settings.spool.key_file)) if settings.spool.key_file else None
-    release = Release(policy, keys, vault)
+    seed = read_key(settings.path(settings.trail.signing_key))
+    release = Release(policy, keys, vault, StreamRecipes(database, seed))
     return Services(
         settings=settings,
         policy=policy,
@@ -290,7 +292,7 @@ def build(
         gate=Gate(database, policy, clock, ids, ticks, release.under),
         release=release,
         spool=Spool(settings.path(settings.spool.folder), spool_key),
-        heads=Heads(settings.path(settings.trail.checkpoints), read_key(settings.path(settings.trail.signing_key))),
+        heads=Heads(settings.path(settings.trail.checkpoints), seed),
         clock=clock,
         ticks=ticks,
         ids=ids,

@@ -6,6 +6,7 @@ the picture can be in it. Must not know where it goes. What can't be followed to
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -19,6 +20,7 @@ from dicomwrap.bitstream.clean import cleaned
 from dicomwrap.bitstream.encapsulation import taken_apart
 from dicomwrap.bitstream.markers import DQT, parse
 from dicomwrap.bitstream.mp4 import hidden
+from dicomwrap.bitstream.recipes import Recipes, recipe, way
 from dicomwrap.bitstream.recoded import jpeg_2000_cleaned, jpeg_ls_cleaned, jpeg_xl_cleaned, rle_cleaned
 from dicomwrap.bitstream.rewrite import rewriting, rewritten
 from dicomwrap.bitstream.surplus import has_surplus
@@ -60,23 +62,56 @@ def clean_stream(dataset: Dataset, rewrite: Callable[[bytes], bytes] = rewritten
 
 
 @contextmanager
-def begun(dataset: Dataset) -> Iterator[Callable[[bytes], bytes]]:
+def begun(dataset: Dataset, known: Recipes | None = None) -> Iterator[Callable[[bytes], bytes]]:
     """Begin to write an object's JPEG anew, beside what is done to its header; yields what ``clean_stream`` asks for.
 
     It is begun with when the object holds one JPEG stream in one fragment, as photographs do. Any other stream than
     that one is written anew when it is asked for.
 
+    Args:
+        dataset: the object.
+        known: remembers how a stream came out, where somebody does: one that is known isn't written anew.
+
     Raises:
         DicomwrapError: nothing can be written anew here.
     """
+    first = _only_jpeg(dataset)
+    if first is None:
+        yield rewritten
+    elif known is None:
+        with rewriting(first) as finish:
+            yield lambda stream: finish() if stream == first else rewritten(stream)
+    else:
+        with _once(first, known) as finish:
+            yield lambda stream: finish() if stream == first else rewritten(stream)
+
+
+def _only_jpeg(dataset: Dataset) -> bytes | None:
+    """Return the stream of an object that has one, of which the coefficients are read; None for any other."""
     syntax = TRANSFER_SYNTAXES.get(str(dataset.file_meta.TransferSyntaxUID))
     whole = taken_apart(dataset.PixelData)
     if syntax is None or syntax.coding is not Coding.JPEG or syntax.loss is Loss.NEVER or len(whole.fragments) != 1:
-        yield rewritten
+        return None
+    return bytes(dataset.PixelData[slice(*whole.fragments[0])])
+
+
+@contextmanager
+def _once(stream: bytes, known: Recipes) -> Iterator[Callable[[], bytes]]:
+    """Begin to write a stream anew that nobody remembers; what is yielded returns it, cleaned."""
+    sha256 = hashlib.sha256(stream).hexdigest()
+    remembered = known.of(sha256)
+    if remembered is not None:
+        yield lambda: remembered.followed(stream)
         return
-    first = dataset.PixelData[slice(*whole.fragments[0])]
-    with rewriting(first) as finish:
-        yield lambda stream: finish() if stream == first else rewritten(stream)
+    with rewriting(stream, *way(stream)) as finish:
+
+        def learnt() -> bytes:
+            made = finish()
+            if (found := recipe(stream, made)) is not None:
+                known.keep(sha256, found)
+            return made
+
+        yield learnt
 
 
 def _pictures(dataset: Dataset, syntax: TransferSyntax, rewrite: Callable[[bytes], bytes]) -> list[bytes]:

@@ -83,13 +83,13 @@ def proven(stream: bytes) -> bytes:
 
 
 @contextmanager
-def rewriting(stream: bytes) -> Iterator[Callable[[], bytes]]:
+def rewriting(stream: bytes, *options: str) -> Iterator[Callable[[], bytes]]:
     """Begin to write the stream anew; what is yielded waits for it, and returns it cleaned.
 
     Raises:
         DicomwrapError: as ``rewritten`` does.
     """
-    with _started(stream) as finish:
+    with _started(stream, *options) as finish:
         yield lambda: _accepted(finish())
 
 

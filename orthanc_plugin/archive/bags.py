@@ -57,6 +57,23 @@ def discard(folder: Path, name: str) -> None:
     shutil.rmtree(_part(folder, name), ignore_errors=True)
 
 
+def put_aside(folder: Path, name: str) -> None:
+    """Take a bag from where a place would find it, and remove it: it names a patient, and isn't to be handed over.
+
+    Raises:
+        BagError: it is still there.
+    """
+    try:
+        if (folder / name).exists():
+            discard(folder, name)
+            (folder / name).rename(_part(folder, name))
+            sync_folder(folder)
+    except OSError as error:
+        words = f"A bag that isn't to be handed over can't be put aside ({reason_of(error)})."
+        raise BagError(words, remedy="Take it out of the place's folder yourself, then run this again.") from error
+    discard(folder, name)
+
+
 def _part(folder: Path, name: str) -> Path:
     return folder / f".{name}.part"
 
@@ -68,7 +85,40 @@ def make(
     tags: Mapping[str, str],
     holds: Set[str] = frozenset(),
 ) -> Bagged:
-    """Make a bag of this name in ``folder``, or take up one that is whole; what a run that was cut off left goes.
+    """Make a bag of this name in ``folder``, or take up one that is whole, and hand it over.
+
+    Raises:
+        BagError: it can't be written, or the library finds that it isn't valid.
+    """
+    found = prepare(folder, name, files, tags, holds)
+    hand_over(folder, name)
+    return found
+
+
+def hand_over(folder: Path, name: str) -> None:
+    """Give a bag that was prepared its name, under which its place finds it; nothing where it has that already.
+
+    Raises:
+        BagError: it can't be.
+    """
+    try:
+        if not (folder / name).exists():
+            _part(folder, name).rename(folder / name)
+            sync_folder(folder)
+    except OSError as error:
+        raise BagError(f"The bag can't be handed over ({_reason(error)}).") from error
+
+
+def prepare(
+    folder: Path,
+    name: str,
+    files: Iterable[tuple[str, bytes]],
+    tags: Mapping[str, str],
+    holds: Set[str] = frozenset(),
+) -> Bagged:
+    """Make a bag whole, on the disk, under a hidden name; what a run that was cut off left goes.
+
+    One that has its name already, because a run was cut off right after, is taken up.
 
     Args:
         folder: where it is to lie.
@@ -91,12 +141,12 @@ def make(
         _require_same(bagit.make_bag(str(part), dict(tags), checksums=CHECKSUMS), put)
         found = _whole(part, tags[IDENTIFIER], holds)
         _to_disk(part)
-        part.rename(place)
         sync_folder(folder)
-    except (OSError, bagit.BagError) as error:
-        raise BagError(f"The bag can't be made ({_reason(error)}).") from error
-    finally:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)  # what is in half a bag names a patient
+        if isinstance(error, OSError | bagit.BagError):
+            raise BagError(f"The bag can't be made ({_reason(error)}).") from error
+        raise
     return found
 
 

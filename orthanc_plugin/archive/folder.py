@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from orthanc_plugin.archive.port import NothingSentError
+from orthanc_plugin.archive.port import Left, NothingSentError, nobody
 
 MANIFEST: Final = "MANIFEST"
 
@@ -35,8 +35,8 @@ class FolderExport:
         """Do nothing: a folder is there, or writing fails."""
         return False
 
-    def store(self, content: bytes) -> str:
-        """Write an object.
+    def store(self, content: bytes, left: Left = nobody) -> str:
+        """Write an object; ``left`` is told when it begins to be there.
 
         Raises:
             FolderNotWritableError: it is not there.
@@ -44,7 +44,7 @@ class FolderExport:
         name = f"{hashlib.sha256(content).hexdigest()}.dcm"
         try:
             if not self._has(name, content):
-                self._write(name, content)
+                self._write(name, content, left)
             self._list(name)
         except OSError as error:
             raise FolderNotWritableError(f"The folder can't be written to ({type(error).__name__}).") from error
@@ -70,12 +70,13 @@ class FolderExport:
             return False
         return stat.S_ISREG(known.st_mode) and known.st_size == len(content) and place.read_bytes() == content
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _write(self, name: str, content: bytes, left: Left) -> None:
         part = self.folder / f".{name}.{os.getpid()}.part"
         try:
             part.unlink(missing_ok=True)
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
                 file.write(content)
+                left()
                 file.flush()
                 os.fsync(file.fileno())
             part.rename(self.folder / name)

@@ -9,7 +9,7 @@ import json
 from typing import Final
 
 from dicomwrap.sending.words import http_words
-from orthanc_plugin.archive.port import NotTakenError
+from orthanc_plugin.archive.port import Left, NotTakenError, nobody
 from orthanc_plugin.archive.webline import Server, WebLine
 
 OK: Final = 200
@@ -30,8 +30,10 @@ class OtherOrthanc:
         """
         return self.line.reach()
 
-    def store(self, content: bytes) -> str:
+    def store(self, content: bytes, left: Left = nobody) -> str:
         """Send an object; return what the other Orthanc says beside that it has it.
+
+        ``left`` is told when the request has begun to go.
 
         Raises:
             NotTakenError: it says no to this one.
@@ -39,7 +41,7 @@ class OtherOrthanc:
             ArchiveError: it broke off; nobody knows whether it has the object.
         """
         headers = {"Content-Type": "application/dicom", "Content-Length": str(len(content))}
-        status, body = self.line.asked("POST", "/instances", (memoryview(content),), headers)
+        status, body = self.line.asked("POST", "/instances", (memoryview(content),), headers, left)
         said = _status(body) if status == OK else http_words(status)
         if said not in HAS_IT:
             raise NotTakenError(f"The other Orthanc does not take the object: {said or 'it does not say why'}.")

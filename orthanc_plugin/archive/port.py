@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from orthanc_plugin.errors import ArchiveError
+
+Left = Callable[[], None]
+
+
+def nobody() -> None:
+    """Tell nobody."""
 
 
 class NotTakenError(ArchiveError):
@@ -35,8 +42,10 @@ class Sending(Protocol):
             NothingSentError: there is none.
         """
 
-    def store(self, content: bytes) -> str:
+    def store(self, content: bytes, left: Left = nobody) -> str:
         """Send an object; return what the recipient says beside that it has it, '' mostly.
+
+        ``left`` is told, once or more, as soon as the first bytes have gone.
 
         Raises:
             NotTakenError: the recipient refuses this one.
@@ -118,8 +127,12 @@ class CoreApi(Protocol):
 class Disposal(Protocol):
     """What the execution of an approved disposition asks of an archive."""
 
-    def files(self, orthanc_instance: str) -> tuple[str, ...] | None:
-        """Return the names of the files that hold an instance, None when the archive doesn't have it."""
+    def look(self, instances: Sequence[str]) -> Mapping[str, tuple[str, ...] | None]:
+        """Return the names of the files that hold each instance, None for what the archive doesn't have.
+
+        Raises:
+            ArchiveError: it doesn't say so of all of them.
+        """
 
     def has(self, orthanc_instance: str) -> bool:
         """Tell whether the archive has it."""

@@ -10,15 +10,16 @@ import json
 import re
 from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from orthanc_plugin.archive.line import Line
 from orthanc_plugin.archive.storescu import StoreScu
 from orthanc_plugin.archive.upperlayer import Peer
 from orthanc_plugin.clock import elapsed
@@ -29,6 +30,8 @@ GUARD_HEADER: Final = "X-Consentgate-Guard"  # the same secret, beside the accou
 TIMEOUT_SECONDS: Final = 120.0
 IDLE_SECONDS: Final = 0.5  # Orthanc keeps idle connections for a second at least
 SUCCESS: Final = range(200, 300)
+HOLDINGS: Final = "/consentgate/holdings"  # which of some objects Orthanc has, and in which files
+MOST: Final = 50  # objects in one question, whose names are in its address
 NOT_FOUND: Final = 404
 
 
@@ -99,8 +102,7 @@ class _Remote:
     """Orthanc at an address, asked as ourselves.
 
     Connections are kept for a moment, so that what is read and sent in a row needs no new ones, and no longer, because
-    each holds one of Orthanc's threads. The standard library's client computes a fifth of what others do, and every
-    hook waits for what is computed here.
+    each holds one of Orthanc's threads. Every hook waits for what is computed here, which is why it is little.
 
     Args:
         url: Orthanc's address.
@@ -111,7 +113,7 @@ class _Remote:
         account = b64encode(f"{credentials.user}:{credentials.password}".encode()).decode()
         self.address = urlsplit(url)
         self.headers = {"Authorization": f"Basic {account}", SECRET_HEADER: credentials.secret}
-        self._idle: deque[tuple[HTTPConnection, float]] = deque()
+        self._idle: deque[tuple[Line, float]] = deque()
 
     def _asked(self, method: str, path: str, content: bytes | None = None) -> bytes:
         """Return the body of Orthanc's answer.
@@ -119,31 +121,37 @@ class _Remote:
         Raises:
             ArchiveError: there was none, or it was no yes.
         """
-        connection = self._connection()
         try:
-            connection.request(method, path, body=content, headers=self.headers)
-            answer = connection.getresponse()
-            body = answer.read()
+            status, body = self._answered(self._line(), method, path, content)
         except (OSError, HTTPException) as error:
-            connection.close()
             raise ArchiveError(f"Orthanc could not be reached ({type(error).__name__}).") from error
-        self._idle.append((connection, elapsed()))
-        if answer.status == NOT_FOUND:
+        if status == NOT_FOUND:
             raise NotInArchiveError("Orthanc answered 404.")
-        if answer.status not in SUCCESS:
-            raise ArchiveError(f"Orthanc answered {answer.status}.")
+        if status not in SUCCESS:
+            raise ArchiveError(f"Orthanc answered {status}.")
         return body
 
-    def _connection(self) -> HTTPConnection:
-        """Return the connection that was used last, if that was a moment ago, or a new one."""
+    def _answered(self, line: Line, method: str, path: str, content: bytes | None) -> tuple[int, bytes]:
+        try:
+            found = line.asked(method, path, content)
+        except BaseException:
+            line.close()
+            raise
+        if line.kept:
+            self._idle.append((line, elapsed()))
+        else:
+            line.close()
+        return found
+
+    def _line(self) -> Line:
+        """Return the connection that was used last, if that was a moment ago and nothing came since, or a new one."""
         with suppress(IndexError):  # none is idle
             while True:
-                connection, used = self._idle.pop()
-                if elapsed() - used < IDLE_SECONDS:
-                    return connection
-                connection.close()
-        kind = HTTPSConnection if self.address.scheme == "https" else HTTPConnection
-        return kind(self.address.hostname or "", self.address.port, timeout=TIMEOUT_SECONDS)
+                line, used = self._idle.pop()
+                if elapsed() - used < IDLE_SECONDS and line.quiet():
+                    return line
+                line.close()
+        return Line(self.address, self.headers, TIMEOUT_SECONDS)
 
     def close(self) -> None:
         """Close the connections."""
@@ -229,15 +237,16 @@ class RemoteControl(_Remote):
 class RemoteDisposal(_Remote):
     """A ``Disposal`` over HTTP: the one way in which anything is deleted."""
 
-    def files(self, orthanc_instance: str) -> tuple[str, ...] | None:
-        """Return the names of the files that hold an instance, None when the archive doesn't have it."""
-        try:
-            known = json.loads(self._asked("GET", f"/instances/{orthanc_instance}"))
-            beside = json.loads(self._asked("GET", f"/instances/{orthanc_instance}/attachments"))
-            told = (f"/instances/{orthanc_instance}/attachments/{name}/info" for name in beside if name != "dicom")
-            return (str(known["FileUuid"]), *(str(json.loads(self._asked("GET", path))["Uuid"]) for path in told))
-        except NotInArchiveError:
-            return None
+    def look(self, instances: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
+        """Return the names of the files that hold each instance, None for what the archive doesn't have."""
+        found: dict[str, tuple[str, ...] | None] = {}
+        for start in range(0, len(instances), MOST):
+            some = instances[start : start + MOST]
+            told = json.loads(self._asked("GET", f"{HOLDINGS}?instances={','.join(some)}"))
+            if told.keys() != {*some}:
+                raise ArchiveError("Orthanc doesn't say of all that it was asked about whether it has it.")
+            found |= {name: None if files is None else tuple(map(str, files)) for name, files in told.items()}
+        return found
 
     def has(self, orthanc_instance: str) -> bool:
         """Tell whether the archive has it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicomwrap.sending.words import SUCCESS, is_warning, status_words
-from orthanc_plugin.archive.port import NothingSentError, NotOfferedError, NotTakenError
+from orthanc_plugin.archive.port import Left, NothingSentError, NotOfferedError, NotTakenError, nobody
 from orthanc_plugin.archive.upperlayer import Association, Kind, Peer, PeerSilentError
 
 MOST_KINDS: Final = 128  # presentation context ids are the odd numbers of a byte (PS3.8 section 9.3.2.2)
@@ -67,6 +67,7 @@ class StoreScu:
         self._kinds: dict[Kind, None] = {}
         self._open: Association | None = None
         self._message = 0
+        self._reached: Parcel | None = None  # whose header was read a moment ago
 
     @property
     def secured(self) -> bool:
@@ -81,10 +82,13 @@ class StoreScu:
             NotReachedError: there is no association.
         """
         before = self._open
-        return self._association(Parcel.of(content).kind) is not before
+        self._reached = Parcel.of(content)
+        return self._association(self._reached.kind) is not before
 
-    def store(self, content: bytes) -> str:
+    def store(self, content: bytes, left: Left = nobody) -> str:
         """Send an object; return what the node says beside that it has it, '' mostly.
+
+        ``left`` is told when the first bytes of the request have gone.
 
         Raises:
             NotTakenError: the node refuses this one, all of which it was sent.
@@ -92,13 +96,14 @@ class StoreScu:
             NotReachedError: there is no association.
             PeerSilentError: it broke; whether the object arrived nobody knows.
         """
-        parcel = Parcel.of(content)
+        reached, self._reached = self._reached, None
+        parcel = reached if reached is not None and reached.data.obj is content else Parcel.of(content)
         association = self._association(parcel.kind)
         context = association.contexts.get(parcel.kind)
         if context is None:
             raise NotOfferedError("The node does not take objects of this class in this transfer syntax.")
         try:
-            status = self._stored(association, context, parcel)
+            status = self._stored(association, context, parcel, left)
         except PeerSilentError:
             self._drop()
             raise
@@ -133,11 +138,10 @@ class StoreScu:
         if association is not None:
             association.close()
 
-    def _stored(self, association: Association, context: int, parcel: Parcel) -> int:
+    def _stored(self, association: Association, context: int, parcel: Parcel, left: Left) -> int:
         self._message = self._message % 0xFFFF + 1
         association.give(self.peer.seconds + len(parcel.data) / SLOWEST)
-        association.send(context, memoryview(_request(parcel, self._message)), command=True)
-        association.send(context, parcel.data, command=False)
+        association.send(context, _request(parcel, self._message), parcel.data, left)
         told = dict(_elements(association.command()))
         if (told.get(COMMAND_FIELD), told.get(RESPONDED_TO)) != (C_STORE_RSP, self._message) or STATUS not in told:
             raise PeerSilentError("The node answers something else than was asked.")

@@ -9,7 +9,7 @@ import hashlib
 from typing import Final
 
 from dicomwrap.sending.stow import is_listed, outcome
-from orthanc_plugin.archive.port import NotTakenError
+from orthanc_plugin.archive.port import Left, NotTakenError, nobody
 from orthanc_plugin.archive.storescu import Parcel
 from orthanc_plugin.archive.webline import Server, WebLine
 
@@ -37,8 +37,10 @@ class StowScu:
         """
         return self.line.reach()
 
-    def store(self, content: bytes) -> str:
+    def store(self, content: bytes, left: Left = nobody) -> str:
         """Send an object; return what the service says beside that it has it.
+
+        ``left`` is told when the request has begun to go.
 
         Raises:
             NotTakenError: it says no to this one, by HTTP or in its answer's FailedSOPSequence.
@@ -54,7 +56,7 @@ class StowScu:
             "Content-Length": str(len(head) + len(content) + len(tail)),
             "Accept": "application/dicom+json",
         }
-        status, body = self.line.asked("POST", self.path, (head, memoryview(content), tail), headers)
+        status, body = self.line.asked("POST", self.path, (head, memoryview(content), tail), headers, left)
         stored, _, said = outcome(uid, status, body)
         if not stored:
             raise NotTakenError(f"The service does not take the object: {said}.")

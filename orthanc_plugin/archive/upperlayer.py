@@ -11,8 +11,8 @@ import select
 import socket
 import ssl
 import struct
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, build_context
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 
+from orthanc_plugin.archive.port import Left, nobody
 from orthanc_plugin.clock import elapsed
 from orthanc_plugin.errors import ArchiveError
 
@@ -31,8 +32,10 @@ COMMAND, LAST = 0x01, 0x02  # of a message control header (PS3.8 annex E.2)
 OURS: Final = 16384  # the longest P-DATA-TF that we take, all of which are short answers
 LONGEST: Final = 1 << 20  # of any PDU that we read or write
 GOODBYE_SECONDS: Final = 1.0
+MOST_PIECES: Final = 1024  # that the system takes at once (IOV_MAX)
 
 Kind = tuple[str, str]
+Piece = bytes | memoryview
 
 
 class PeerSilentError(ArchiveError):
@@ -110,21 +113,14 @@ class Association:
         """Tell whether the peer said something unasked, which can only be that it ends the association."""
         return bool(select.select([self._socket], [], [], 0)[0])
 
-    def send(self, context: int, content: memoryview, *, command: bool) -> None:
-        """Send a command set or a data set in as many fragments as the peer needs.
+    def send(self, context: int, command: bytes, data: memoryview, left: Left = nobody) -> None:
+        """Send a command set and its data set, in as many fragments as the peer needs; tell when the first have gone.
 
         Raises:
             PeerSilentError: it breaks off, or time is up.
         """
-        pieces: list[bytes | memoryview] = []
-        length = 0
-        for piece in _values(context, content, self._fragment, COMMAND if command else 0):
-            pieces.append(piece)
-            length += len(piece)
-            if length > LONGEST:
-                self._write(b"".join(pieces))
-                pieces, length = [], 0
-        self._write(b"".join(pieces))
+        fragments = _values(context, memoryview(command), self._fragment, COMMAND)
+        self._write_all([*fragments, *_values(context, data, self._fragment, 0)], left)
 
     def command(self) -> bytes:
         """Return the next command set that the peer sends.
@@ -162,13 +158,34 @@ class Association:
             raise PeerSilentError("The node does not answer in time.")
         return left
 
-    def _write(self, content: bytes) -> None:
+    def _write_all(self, pieces: Sequence[Piece], gone: Left) -> None:
+        """Send all of these; without TLS they go from where they are, so that nothing is copied."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            for some in _joined(pieces):
+                self._write(some, gone)
+            return
+        for start in range(0, len(pieces), MOST_PIECES):
+            left = pieces[start : start + MOST_PIECES]
+            while left:
+                with self._breaking_off():
+                    self._socket.settimeout(self._left())
+                    left = _after(left, self._socket.sendmsg(left))
+                    gone()
+
+    def _write(self, content: bytes, gone: Left = nobody) -> None:
         """Send all; over TLS ``sendall`` would give the peer the whole time anew for each record that it takes."""
         left = memoryview(content)
-        try:
+        with self._breaking_off():
             while left:
                 self._socket.settimeout(self._left())
                 left = left[self._socket.send(left) :]
+                gone()
+
+    @staticmethod
+    @contextmanager
+    def _breaking_off() -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise PeerSilentError(f"The node breaks off ({type(error).__name__}).") from error
 
@@ -220,13 +237,39 @@ def _request(peer: Peer, kinds: Sequence[Kind]) -> bytes:
     return encoded
 
 
-def _values(context: int, content: memoryview, most: int, control: int) -> Iterator[bytes | memoryview]:
-    """Give each fragment behind its header, in a P-DATA-TF of its own."""
-    for start in range(0, len(content), most):
-        piece = content[start : start + most]
-        last = LAST if start + most >= len(content) else 0
-        yield VALUE.pack(DATA, len(piece) + 6, len(piece) + 2, context, control | last)
-        yield piece
+def _values(context: int, content: memoryview, most: int, control: int) -> list[Piece]:
+    """Return each fragment behind its header, in a P-DATA-TF of its own; all but the last have the same header."""
+    fragments = [content[start : start + most] for start in range(0, len(content), most)]
+    pieces: list[Piece] = [VALUE.pack(DATA, most + 6, most + 2, context, control)] * (2 * len(fragments))
+    pieces[1::2] = fragments
+    if fragments:
+        last = len(fragments[-1])
+        pieces[-2] = VALUE.pack(DATA, last + 6, last + 2, context, control | LAST)
+    return pieces
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Give pieces together, somewhat more than ``LONGEST`` bytes at most."""
+    some: list[Piece] = []
+    length = 0
+    for piece in pieces:
+        some.append(piece)
+        length += len(piece)
+        if length > LONGEST:
+            yield b"".join(some)
+            some, length = [], 0
+    yield b"".join(some)
+
+
+def _after(pieces: Sequence[Piece], sent: int) -> Sequence[Piece]:
+    """Return what is left of pieces when so many bytes of them are sent."""
+    if sent == sum(map(len, pieces)):  # mostly
+        return ()
+    for number, piece in enumerate(pieces):
+        if sent < len(piece):
+            return [memoryview(piece)[sent:], *pieces[number + 1 :]]
+        sent -= len(piece)
+    return ()
 
 
 def _fragments(body: bytes) -> Iterator[tuple[int, bytes]]:

@@ -11,9 +11,9 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -76,9 +76,17 @@ def opened(name: str, cipher: AESGCM, content: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class VaultFolder:
-    """The folder of Orthanc's files, written and read here instead of by Orthanc."""
+    """The folder of Orthanc's files, written and read here instead of by Orthanc.
+
+    Attributes:
+        folder: where it is.
+        sync: waits until the names in a folder are on disk.
+    """
 
     folder: Path
+    sync: Callable[[Path], None] = field(default=sync_folder, compare=False, repr=False)
+    # Folders that are new in theirs, until that is on disk: of a file in one, a power cut could take all.
+    _new: set[Path] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def path(self, name: str) -> Path:
         """Return where a file is.
@@ -101,15 +109,26 @@ class VaultFolder:
             try:
                 _write(path, header, rest)
             except FileNotFoundError:  # the first file of its folder
-                path.parent.mkdir(parents=True, exist_ok=True)
+                self._make(path.parent)
                 _write(path, header, rest)
-                for each in (path.parent, path.parent.parent, self.folder):  # a new folder is to survive a crash, too
-                    sync_folder(each)
+            for each in (path.parent, path.parent.parent):
+                if each in self._new:  # made a moment ago, maybe by somebody who hasn't come as far as here
+                    self.sync(each.parent)
+                    self._new.discard(each)
         except OSError as error:
             raise ArchiveError(
                 f"A file can't be stored ({reason_of(error)}).",
                 remedy="See to the disk, and to the rights on Orthanc's storage folder; the sender keeps its copy.",
             ) from error
+
+    def _make(self, folder: Path) -> None:
+        """Make the folder of a file; what is new counts as such before anybody can write into it."""
+        self._new.add(folder)
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileNotFoundError:
+            self._new.add(folder.parent)
+            folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes, as they are on disk.

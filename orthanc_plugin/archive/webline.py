@@ -22,7 +22,7 @@ from threading import Event, Timer
 from typing import Final
 from urllib.parse import urlsplit
 
-from orthanc_plugin.archive.port import NothingSentError
+from orthanc_plugin.archive.port import Left, NothingSentError, nobody
 from orthanc_plugin.errors import ArchiveError, ConfigurationError
 
 LARGEST_ANSWER: Final = 1 << 24
@@ -91,9 +91,16 @@ class WebLine:
         self._open: HTTPConnection | None = None
 
     def asked(
-        self, method: str, path: str, pieces: Sequence[bytes | memoryview], headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        pieces: Sequence[bytes | memoryview],
+        headers: Mapping[str, str],
+        left: Left = nobody,
     ) -> tuple[int, bytes]:
         """Return the status and the body of the answer; ``path`` goes behind the server's own.
+
+        ``left`` is told when the request's header has gone.
 
         Raises:
             NoLineError: nothing has gone out.
@@ -105,7 +112,7 @@ class WebLine:
         try:
             with _ending(connection.sock, self.server.seconds + sum(map(len, pieces)) / SLOWEST):
                 target = self.address.path.rstrip("/") + path
-                connection.request(method, target, body=pieces, headers={**headers, **ours})
+                connection.request(method, target, body=_behind(left, pieces), headers={**headers, **ours})
                 answer = connection.getresponse()
                 body = answer.read(LARGEST_ANSWER + 1)
         except (OSError, HTTPException) as error:
@@ -188,6 +195,12 @@ def _ending(line: socket.socket, seconds: float) -> Iterator[None]:
         watch.cancel()
     if cut.is_set():
         raise TimeoutError
+
+
+def _behind(left: Left, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Give the body, which is asked for when the header has been sent; ``left`` is told of that."""
+    left()
+    yield from pieces
 
 
 def _says_something(connection: HTTPConnection) -> bool:

@@ -32,6 +32,7 @@ from orthanc_plugin.registry import (
     policyversions,
     pseudonymkeys,
     recalls,
+    recallstates,
     rejections,
     retentionfacts,
     retentionschedules,
@@ -118,6 +119,8 @@ def _beside_the_chain(looked_at: Database, signed: dict[int, str], entries: int)
             return f"{others} consent record(s) name somebody else than the trail as who recorded them"
         if unlike := changes.unlike(connection):
             return f"the facts of {unlike} patient(s) or picture(s) are not what their last change made them"
+        if unlike := recallstates.unlike(connection):
+            return f"{unlike} copies that left don't stand where their recall and the trail have them"
     return ""
 
 
@@ -137,7 +140,8 @@ def verify(database: str | None, checkpoints: Path | None, as_json: bool) -> Non
     The records that the trail seals are consents, reviews with who asked for them, disclosures with how they ended and
     what they were marked as, authorities, emergency access, stopped captures, devices and operators, requests for
     subject access with their checks, pseudonym keys in use, linkage reviews with who was refused, re-identifications,
-    versions of the policy, and what people or feeds changed of a patient or picture.
+    versions of the policy, and what people or feeds changed of a patient or picture. Where each copy stands in its
+    recall must be what these let it be.
     Exit status 1 when it isn't; the first entry that doesn't hold is named.
     """
     shared = services()

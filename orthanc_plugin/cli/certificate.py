@@ -73,4 +73,4 @@ def export(number: str, as_json: bool) -> None:
     if not text:
         raise UnknownRecordError("No certificate has this number.", remedy="See 'consentgate audit tail'.")
     path = write_files(shared.settings.path(shared.settings.trail.certificates), number, text)
-    say({"certificate": str(path)}, f"Written: {path} and {path.with_suffix('.html').name}", as_json=as_json)
+    say({"certificate": str(path)}, f"Written: {path}, and beside it .html and .pdf", as_json=as_json)

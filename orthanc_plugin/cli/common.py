@@ -21,6 +21,7 @@ from rich.text import Text
 from orthanc_plugin.clock import Clock, new_id, now
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.policy.words import one_line
+from orthanc_plugin.registry.stopping import WORDS, forget, overtaken
 from orthanc_plugin.services import Services, build
 
 P = ParamSpec("P")
@@ -62,13 +63,21 @@ def told(command: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        forget()
         try:
-            return command(*args, **kwargs)
+            return _warned(command(*args, **kwargs))
         except ConsentgateError as error:
             click.echo(f"consentgate: {error}", err=True)
             sys.exit(1)
 
     return run
+
+
+def _warned(result: T) -> T:
+    """Say that a picture was about to leave when the command stopped releases, and could not be waited for."""
+    if overtaken():
+        click.echo(f"consentgate: {WORDS}", err=True)
+    return result
 
 
 def plain(value: object) -> str:

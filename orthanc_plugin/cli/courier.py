@@ -19,10 +19,12 @@ import click
 from orthanc_plugin.cli.common import LONGEST_NAME, json_option, services, told
 from orthanc_plugin.sending.courier import Turn
 from orthanc_plugin.sending.post import Post
+from orthanc_plugin.sending.sidebyside import side_by_side
 
 # How long one thread may compute while others wait for the interpreter. With Python's own 5 ms the thread that
 # sends, which waits for the network a dozen times a picture, would each time wait for the one that makes ready.
 SWITCH_SECONDS: Final = 0.0005
+MOST_WORKERS: Final = 16
 
 
 class StderrLog(logging.Handler):
@@ -37,9 +39,16 @@ class StderrLog(logging.Handler):
 @click.command()
 @click.option("--once", is_flag=True, help="Send what is due now, then end.")
 @click.option("--name", help="Name of this courier, as the queue shows it; the host's and the process's unless given.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="How many processes send side by side; a recipient gets an association or connection from each.",
+)
 @json_option
 @told
-def courier(*, once: bool, name: str | None, as_json: bool) -> None:
+def courier(*, once: bool, name: str | None, workers: int, as_json: bool) -> None:
     """Send what routes have queued, each picture decided on at the moment of sending; runs until it is stopped.
 
     It waits while Orthanc is away or its doors are shut. Several may run, on one node or on several.
@@ -49,11 +58,12 @@ def courier(*, once: bool, name: str | None, as_json: bool) -> None:
     warnings.filterwarnings("ignore", module="pydicom")  # by either way
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
     stop = Event()
+    number = side_by_side(workers, stop.set)
     for stopping in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stopping, lambda *_: stop.set())
     sys.setswitchinterval(SWITCH_SECONDS)
-    chosen = (name or f"{socket.gethostname()}-{os.getpid()}")[-LONGEST_NAME:]
-    Post(services, chosen, _teller(as_json=as_json), stop).work(once=once)
+    chosen = (name or f"{socket.gethostname()}-{os.getpid()}") + (f"-{number}" if name and number else "")
+    Post(services, chosen[-LONGEST_NAME:], _teller(as_json=as_json), stop).work(once=once)
 
 
 def _teller(*, as_json: bool) -> Callable[[Turn], None]:

@@ -21,8 +21,11 @@ from orthanc_plugin.cli.common import by_option, json_option, say, services, tol
 from orthanc_plugin.config.factsources import FactSource
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.fhir import episodes
+from orthanc_plugin.fhir.diagnoses import Diagnoses
 from orthanc_plugin.fhir.server import FhirServer
+from orthanc_plugin.fhir.trials import Trials
 from orthanc_plugin.lifecycle import retentionrows, scheduling
+from orthanc_plugin.policy.expirymodel import Schedule, Trigger
 from orthanc_plugin.services import Services
 
 DOOR: Final = "consentgate retention facts pull"
@@ -49,8 +52,14 @@ def pull(source: str, folder: Path | None, by: str, as_json: bool) -> None:
         )
     with shared.database.reading() as connection:
         schedule = scheduling.in_force(connection)
-    answer = _server(shared, known).search(known.url, shared.clock())
-    lines = episodes.told(answer.bundle, known.system, complete=known.complete)
+    answer = _server(shared, known).ask(known.url, known.also, shared.clock())
+    lines = episodes.told(
+        answer.bundle,
+        known.system,
+        complete=known.complete,
+        diagnoses=_diagnoses(known, schedule),
+        trials=Trials(system=known.trials.system, regimes=known.trials.regimes) if known.trials else None,
+    )
     with TemporaryDirectory(prefix="consentgate-") as work:
         file = _written(Path(work) / f"{source}.csv", lines)
         found = retentionrows.take_in(
@@ -65,6 +74,14 @@ def pull(source: str, folder: Path | None, by: str, as_json: bool) -> None:
     counted = {**asdict(report), "errors": kept, "source": source, "fresh_as_of": fresh}
     say(counted, sentence + ending, as_json=as_json)
     sys.exit(1 if report.failed else 0)
+
+
+def _diagnoses(source: FactSource, schedule: Schedule) -> Diagnoses | None:
+    """Return how diagnoses are read; those must have a day from which the schedule in force counts."""
+    if source.diagnoses is None:
+        return None
+    counted = (rule.applies.category for rule in schedule.rules if rule.trigger is Trigger.CANCER_DIAGNOSIS)
+    return Diagnoses(categories=source.diagnoses.categories, dated=frozenset(name for name in counted if name))
 
 
 def _server(shared: Services, source: FactSource) -> FhirServer:

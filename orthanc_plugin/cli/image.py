@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from orthanc_plugin.cli.backfill import backfill
 from orthanc_plugin.cli.common import by_option, json_option, plain, say, services, told
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.lifecycle import pictures
@@ -22,6 +23,9 @@ WORDS: Final = {kind: click.Choice([word.value for word in kind]) for kind in KI
 @click.group()
 def image() -> None:
     """Show and record the facts of pictures that decisions rest on."""
+
+
+image.add_command(backfill)
 
 
 @image.command(name="show")

@@ -15,7 +15,6 @@ import click
 from dicomwrap.durable import Disk, reason_of
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
 from orthanc_plugin.cli.disposition import InForce, reason_option, shredder
-from orthanc_plugin.enforcement.deposit import Deposit
 from orthanc_plugin.enforcement.running import archive
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.registry import transfers
@@ -23,6 +22,7 @@ from orthanc_plugin.registry.transfers import State
 from orthanc_plugin.retention import receipts
 from orthanc_plugin.retention.records import Records
 from orthanc_plugin.retention.transfer import DOOR, Dispatch, Exported
+from orthanc_plugin.sending.deposit import Deposit
 
 COLUMNS: Final = ("transfer_id", "plan_id", "line", "place", "state", "objects", "bag_sha256", "receipt_sha256")
 

@@ -35,6 +35,7 @@ class Role(StrEnum):
     REVIEW = "review"
     REQUEST_EXPORT = "request-export"
     REJECT = "reject"
+    FACTS = "facts"
 
 
 @unique

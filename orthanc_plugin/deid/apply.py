@@ -6,7 +6,7 @@ PS3.15 Annex E.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,6 +19,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from dicomwrap.bitstream.outgoing import begun
+from dicomwrap.bitstream.recipes import Recipes
 from dicomwrap.bitstream.rewrite import rewritten
 from dicomwrap.confidentiality import Option
 from dicomwrap.errors import DicomwrapError
@@ -26,8 +27,10 @@ from dicomwrap.hostile import UNREADABLE
 from dicomwrap.iodtables import SOP_CLASSES
 from orthanc_plugin.deid.actions import Needs
 from orthanc_plugin.deid.crops import Crop, cropped
+from orthanc_plugin.deid.elements import elements_of, every_element
+from orthanc_plugin.deid.encoding import with_head
 from orthanc_plugin.deid.engine import Engine, check
-from orthanc_plugin.deid.leakcheck import leaks_in
+from orthanc_plugin.deid.leakcheck import leaks_among
 from orthanc_plugin.deid.privateblocks import keep_safe
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
@@ -42,6 +45,7 @@ DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
 # Parts of the outermost data set that must be pictures or nothing.
 OTHER_PIXELS: Final = ("FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL")
 SHORTEST_HIDDEN: Final = 4  # characters
+PIXELS: Final = 0x7FE00010
 # What stands about fragments (PS3.5 A.4 and table A.4-1): encapsulated syntaxes are all explicit and little endian.
 _FRAGMENTS: Final = bytes.fromhex("e07f1000") + b"OB\0\0" + bytes.fromhex("ffffffff")
 _END_OF_FRAGMENTS: Final = bytes.fromhex("feffdde000000000")
@@ -143,35 +147,31 @@ def _encoded(copy: Dataset) -> bytes:
     pixels = copy["PixelData"]
     syntax = copy.file_meta.TransferSyntaxUID
     last = syntax.is_encapsulated and pixels.is_undefined_length and pixels.tag == max(copy.keys())
-    buffer = BytesIO()
-    if last:
-        del copy["PixelData"]
-    copy.save_as(buffer, enforce_file_format=True)
     if not last:
+        buffer = BytesIO()
+        copy.save_as(buffer, enforce_file_format=True)
         return buffer.getvalue()
+    del copy["PixelData"]
+    head = with_head(copy)
     copy[pixels.tag] = pixels
-    return b"".join((buffer.getvalue(), _FRAGMENTS, pixels.value, _END_OF_FRAGMENTS))
+    return b"".join((head, _FRAGMENTS, pixels.value, _END_OF_FRAGMENTS))
 
 
 def _kept_days(original: Dataset, engine: Engine) -> str:
     """Return the dates that the profile keeps as they are, one after the other."""
-    kept = (element for element in original if element.tag in engine.retained and element.VR in ("DA", "DT"))
+    kept = (each for each in elements_of(original) if each.tag in engine.retained and each.VR in ("DA", "DT"))
     return "\\".join(text for element in kept for text in texts(element))
 
 
-def _secrets(original: Dataset, engine: Engine, days: str) -> Dataset:
-    """Return the original without what the profile expressly keeps, at any depth: the rest must not be in the copy.
+def _secrets(original: Dataset, engine: Engine, days: str) -> Iterator[DataElement]:
+    """Yield what of the original the profile doesn't expressly keep, at any depth: it must not be in the copy.
 
     A number that is nothing but a date that is kept, as a study's often is, says no more than the date.
     """
-    secret = Dataset()
-    for element in original:
-        if element.VR == "SQ":
-            items = [_secrets(item, engine, days) for item in element.value]
-            secret.add(DataElement(element.tag, "SQ", items))
-        elif element.tag not in engine.retained and element.keyword != "PixelData" and not _is_said_by(element, days):
-            secret.add(element)
-    return secret
+    for element in every_element(original):
+        kept = element.tag in engine.retained or element.tag == PIXELS
+        if element.VR != "SQ" and not kept and not _is_said_by(element, days):
+            yield element
 
 
 def _is_said_by(element: DataElement, days: str) -> bool:
@@ -182,7 +182,7 @@ def _hidden_in_uids(original: Dataset, again: Dataset) -> bool:
     """Tell whether a UID that is kept as it is has the patient's number or birth date in it."""
     said = (str(original.get(keyword) or "") for keyword in ("PatientID", "PatientBirthDate", "AccessionNumber"))
     secrets = [text for each in said if len(text := each.lstrip("0")) >= SHORTEST_HIDDEN]  # no UID has leading zeros
-    uids = (str(element.value) for element in again.iterall() if element.VR == "UI")
+    uids = (str(element.value) for element in every_element(again) if element.VR == "UI")
     return any(secret in uid for uid in uids for secret in secrets)
 
 
@@ -193,7 +193,7 @@ def _proven(content: bytes, original: Dataset, engine: Engine) -> None:
         raise DeidentificationError(f"The copy's stream is not clean: {'; '.join(found)}.")
     if Option.RETAIN_UIDS in engine.profile.options and _hidden_in_uids(original, again):
         raise DeidentificationError("A UID that is kept has an identifier of the patient in it.")
-    if found := leaks_in(_secrets(original, engine, _kept_days(original, engine)), content):
+    if found := leaks_among(_secrets(original, engine, _kept_days(original, engine)), content):
         raise DeidentificationError(f"The copy still carries identifiers in {', '.join(sorted(set(found)))}.")
 
 
@@ -206,6 +206,7 @@ def deidentify(
     regions: Sequence[Region] = (),
     crop: Crop | None = None,
     vault: Vault | None = None,
+    known: Recipes | None = None,
 ) -> Derived:
     """Return the copy of ``content`` under ``profile``; the same input and key give the same copy.
 
@@ -220,6 +221,8 @@ def deidentify(
         regions: what is blanked.
         crop: what is kept once regions are blanked, in pixels of the whole picture; all of it when not given.
         vault: where the profile's custodians' certificates are.
+        known: remembers how a picture's stream came out when it was written anew; never asked where something of the
+            picture is blanked or cut off.
 
     Raises:
         DeidentificationError: the object can't be parsed, is no picture that can be anonymised, or the copy could not
@@ -229,7 +232,7 @@ def deidentify(
         original = _opened(content)
         syntax = syntax_of(original)
         engine = Engine(profile, pseudonyms, _patient(original))
-        with nullcontext(rewritten) if regions or crop else begun(original) as rewrite:
+        with nullcontext(rewritten) if regions or crop else begun(original, known) as rewrite:
             copy = engine.copy(original, Needs.of_object(str(original.SOPClassUID)))
             _identified(copy, syntax.uid)
             _with_pixels(copy, original)

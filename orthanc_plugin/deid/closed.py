@@ -13,13 +13,13 @@ from dataclasses import replace
 from functools import cache
 from typing import Final, cast
 
-from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicomwrap.consenttags import ConsentStamp
 from dicomwrap.terms import PURPOSE_CODES, SECONDARY_USE
+from orthanc_plugin.deid.elements import keyword, representations
 from orthanc_plugin.errors import DeidentificationError
 
 _SMALL: Final = r"[0-9]{0,5}"
@@ -114,16 +114,17 @@ def vocabulary(element: DataElement) -> DataElement | None:
         DeidentificationError: a picture can't be without it, and it says something else or is encoded otherwise than
             the standard says.
     """
-    pattern = VOCABULARY.get(element.keyword)
+    name = keyword(int(element.tag))
+    pattern = VOCABULARY.get(name)
     if pattern is None:
         return None
-    encoded = element.VR in dictionary_VR(element.tag).split(" or ")
-    if encoded and element.keyword == "ImageType" and element.VM > FIXED_TERMS:
+    encoded = element.VR in representations(int(element.tag))
+    if encoded and name == "ImageType" and element.VM > FIXED_TERMS:
         element = _without_further_terms(element, pattern)
     if encoded and _says(element, pattern):
         return element
-    if element.keyword in ESSENTIAL:
-        raise DeidentificationError(f"{element.keyword} has a value outside its vocabulary.")
+    if name in ESSENTIAL:
+        raise DeidentificationError(f"{name} has a value outside its vocabulary.")
     return None
 
 

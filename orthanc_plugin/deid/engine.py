@@ -6,16 +6,17 @@ Allow-list: what no row, exception or vocabulary keeps is not in the copy, becau
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from dicomwrap.confidentiality import Action
+from dicomwrap.confidentiality import Action, Option
 from orthanc_plugin.deid.actions import Decided, Need, Needs, decided, resolved
 from orthanc_plugin.deid.closed import code, is_of_the_standard, vocabulary
+from orthanc_plugin.deid.elements import MOST_TAGS, elements_of, keyword, representations
 from orthanc_plugin.deid.privateblocks import without_creator
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
@@ -41,12 +42,9 @@ def check(dataset: Dataset, depth: int = 0) -> int:
         raise DeidentificationError(f"Sequences nest more than {DEEPEST} deep.")
     if without_creator(dataset):
         raise DeidentificationError("A private element has no private creator.")
-    for element in dataset:
-        if (
-            not element.tag.is_private
-            and dictionary_has_tag(element.tag)
-            and element.VR not in _representations(element)
-        ):
+    for element in elements_of(dataset):
+        known = representations(int(element.tag))
+        if known and element.VR not in known and not (element.VR == "UN" and element.is_empty):
             raise DeidentificationError(f"{element.keyword} is encoded otherwise than the standard says.")
         found += 1 + element.VM
         if element.VR == "SQ":
@@ -56,8 +54,14 @@ def check(dataset: Dataset, depth: int = 0) -> int:
     return found
 
 
-def _representations(element: DataElement) -> list[str]:
-    return [*dictionary_VR(element.tag).split(" or "), *(("UN",) if element.is_empty else ())]
+@lru_cache(MOST_TAGS)
+def _listed(tag: int, options: frozenset[Option], overrides: tuple[tuple[str, Action], ...]) -> Decided | None:
+    """Return the code of an attribute's exception or row; None when it has neither."""
+    exception = dict(overrides).get(keyword(tag))
+    if exception is not None:
+        return Decided(exception, by_option=True)
+    row = row_for(BaseTag(tag))
+    return None if row is None else decided(row, options)
 
 
 class Engine:
@@ -74,44 +78,37 @@ class Engine:
         self.pseudonyms = pseudonyms
         self.pseudonym = pseudonyms.patient_id(*patient)
         self.days = pseudonyms.days(*patient)
-        self.overrides = dict(profile.overrides)
         self.changed = 0
         self.retained: set[BaseTag] = set()
 
     def copy(self, dataset: Dataset, needs: Needs) -> Dataset:
         """Return what stays of a data set; ``PixelData`` of the outermost is taken over as it is."""
-        made = Dataset()
-        for element in dataset:
+        made: dict[BaseTag, DataElement | RawDataElement] = {}
+        for element in elements_of(dataset):
             acted = self._acted(element, needs)
             if acted is not None:
-                made.add(acted)
+                made[element.tag] = acted
             if acted is None or (element.VR != "SQ" and acted is not element):
                 self.changed += 1
-        return made
+        return Dataset(made)
 
     def _acted(self, element: DataElement, needs: Needs) -> DataElement | None:
         if element.tag.group in OTHER_GROUPS or element.tag.is_private or element.tag.element == 0:
             return None
-        found = self._decided(element)
+        found = _listed(int(element.tag), self.profile.options, self.profile.overrides)
         if found is None:
             return self._unlisted(element, needs)
-        action = resolved(found.code, needs.of(element.keyword))
+        action = resolved(found.code, needs.of(keyword(int(element.tag))))
         if action is Action.K and found.by_option:
             self.retained.add(element.tag)
         return self._done(action, element)
-
-    def _decided(self, element: DataElement) -> Decided | None:
-        if element.keyword in self.overrides:
-            return Decided(self.overrides[element.keyword], by_option=True)
-        row = row_for(element.tag)
-        return None if row is None else decided(row, self.profile.options)
 
     def _unlisted(self, element: DataElement, needs: Needs) -> DataElement | None:
         """Keep a sequence, item by item, and an attribute that says no more than its vocabulary."""
         found = self._items(element) if element.VR == "SQ" else vocabulary(element)
         if found is not None and (element.VR != "SQ" or found.value):
             return found
-        return self._done(Action.Z, element) if needs.of(element.keyword) is Need.PRESENT else None
+        return self._done(Action.Z, element) if needs.of(keyword(int(element.tag))) is Need.PRESENT else None
 
     def _done(self, action: Action, element: DataElement) -> DataElement | None:
         match action:
@@ -134,12 +131,12 @@ class Engine:
         return element if element.VR != "UN" and is_of_its_form(element) else None
 
     def _items(self, element: DataElement) -> DataElement:
-        cleaned = (self._item(item, element.keyword) for item in element.value)
+        cleaned = (self._item(item, keyword(int(element.tag))) for item in element.value)
         return DataElement(element.tag, "SQ", [item for item in cleaned if len(item)])
 
-    def _item(self, item: Dataset, keyword: str) -> Dataset:
+    def _item(self, item: Dataset, sequence: str) -> Dataset:
         """Return what stays of an item; a coded entry only in the standard's own words."""
-        made = self.copy(item, Needs.of_item(keyword))
+        made = self.copy(item, Needs.of_item(sequence))
         coded = code(item) if any(name in item for name in CODES) else None
         if coded is not None:
             made.update(coded)
@@ -150,7 +147,7 @@ class Engine:
             return DataElement(element.tag, "SQ", self._items(element).value or [Dataset()])
         if element.VR == "UI":
             return self._uids(element)
-        if element.keyword in ("PatientName", "PatientID"):
+        if keyword(int(element.tag)) in ("PatientName", "PatientID"):
             name = f"ANON^{self.pseudonym}" if element.VR == "PN" else self.pseudonym
             return DataElement(element.tag, element.VR, name)
         return DataElement(element.tag, element.VR, DUMMIES[element.VR])

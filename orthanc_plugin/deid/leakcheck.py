@@ -8,16 +8,17 @@ find is a refusal, never a repair; it names the attribute and never tells the va
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 
 import pydicom
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from orthanc_plugin.deid.leakclaims import codes_of, false_claims
 from orthanc_plugin.deid.leakforms import APART, opened, packed, written
 from orthanc_plugin.deid.leakneedles import Needles
-from orthanc_plugin.deid.leakplaces import Places, coded_words, places
+from orthanc_plugin.deid.leakplaces import Places, coded_words, places, walked
 from orthanc_plugin.deid.leaksecrets import places_of, proper_words, secrets
 
 
@@ -34,9 +35,14 @@ def leaks_in(original: Dataset, encoded: bytes) -> tuple[str, ...]:
         DeidentificationError: there is more to look for, or through, than can be.
         UNREADABLE: one of the two can't be read as DICOM (see ``dicomwrap.hostile``).
     """
+    return leaks_among(walked(original), encoded)
+
+
+def leaks_among(original: Iterable[DataElement], encoded: bytes) -> tuple[str, ...]:
+    """Return the same for the original's elements of all depths, or for those of them that mustn't be in the copy."""
     copy = pydicom.dcmread(BytesIO(encoded))
     kept, where = codes_of(copy), places(copy, encoded)
-    elements = tuple(original.iterall())
+    elements = tuple(original)
     needles, whence = Needles(secrets(elements, kept)), places_of(elements, kept)
     found = {*_in_the_header(needles, where), *_in_the_picture(needles, where), *needles.in_bits(where.locked)}
     issuers = {whence[word] for text in where.named for word in proper_words(text) & whence.keys()}

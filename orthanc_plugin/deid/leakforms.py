@@ -7,14 +7,14 @@ strange byte is no error.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Final
+
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from orthanc_plugin.errors import DeidentificationError
 
@@ -28,9 +28,13 @@ _SHORTEST_RUN: Final = 6
 _SHORTEST_PACKED: Final = 8  # of any writing of so much
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-](?:[\r\n]*[0-9A-Za-z+/_-]){7,}")
 _HEXADECIMAL: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :\r\n-]?){4,}")
-# Two, since a pattern that begins with one fixed byte runs at the speed of memory.
-_ZLIB: Final = (re.compile(rb"\x78[\x01\x5e\x9c\xda]"), re.compile(rb"\x1f\x8b\x08"))
-_ZIP: Final = re.compile(rb"PK\x03\x04")
+_ZIP: Final = b"PK\x03\x04"
+# What deflated bytes begin with: zlib (four levels), gzip, an entry of a zip. None begins where another goes on.
+_HEADS: Final = BytesAhoCorasick(
+    [b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b\x08", _ZIP],
+    matchkind=MatchKind.LeftmostFirst,  # the kind that looks for all of them at the speed of memory
+)
+_ZIP_NUMBER: Final = 5
 _ZIP_HEAD: Final = struct.Struct("<26xHH")  # of an entry (PKWARE APPNOTE 4.3.7): how long its name and its extras are
 _ESCAPED: Final = re.compile(rb"(?:[%=]|\\x|\\u00|&#x)([0-9A-Fa-f]{2});?|&#([0-9]{2,3});")
 _NO_DIGITS: Final = re.compile(rb"[^0-9A-Fa-f]")
@@ -47,10 +51,14 @@ _MOVED: Final = bytes.maketrans(
 )
 _TEXT: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ^.,:/_+=@'-"
 _CLASSES: Final = bytes(97 if byte in _TEXT else 110 if byte == 0 else 0 for byte in range(256))
-_RUN: Final = b"a" * _SHORTEST_RUN
+_RUNS: Final = BytesAhoCorasick([b"a" * _SHORTEST_RUN], matchkind=MatchKind.LeftmostFirst)
 _EACH: Final = re.compile(rb"a*")
 _WIDE: Final = b"nananan"
+_WIDES: Final = BytesAhoCorasick([_WIDE], matchkind=MatchKind.LeftmostFirst)
 _WINDOW: Final = 4096
+_TWICE: Final = 512  # bytes that stand in two windows: nothing that is looked for is longer
+_PIECE: Final = 1 << 16
+_LONGEST_HEAD: Final = len(_WIDE)
 
 
 def der_texts(data: bytes, depth: int = DEEPEST_DER) -> Iterator[str]:
@@ -130,7 +138,7 @@ def _decoded(data: bytes) -> Iterator[bytes]:
         plain = run.translate(_URL_SAFE, _LINES)
         for start in range(4):
             piece = plain[start : len(plain) - ((len(plain) - start) % 4 == 1)]
-            yield base64.b64decode(piece + b"=" * (-len(piece) % 4))
+            yield binascii.a2b_base64(piece + b"=" * (-len(piece) % 4))
     for run in dict.fromkeys(_HEXADECIMAL.findall(data)):
         digits = _NO_DIGITS.sub(b"", run)
         for start in range(2):
@@ -145,7 +153,19 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 def bare(data: bytes) -> bytes:
     """Return what bytes say that are deflated without a head; mostly nothing."""
-    return _unpacked(memoryview(data), -zlib.MAX_WBITS)[0]
+    return _unpacked(memoryview(data), -zlib.MAX_WBITS)[0] if _is_a_block(data) else b""
+
+
+def _is_a_block(data: bytes) -> bool:
+    """Tell whether the first bits can be those of a deflated block (RFC 1951 3.2.3): others say nothing at all."""
+    match data[:1] and data[0] >> 1 & 3:
+        case 0:  # stored: its length stands there twice, once inverted
+            return len(data) >= 5 and data[1] ^ data[3] == data[2] ^ data[4] == 0xFF
+        case 1:  # with codes that are always the same
+            return True
+        case 2:  # with codes of its own: no more than 286 and 30 are possible
+            return len(data) >= 2 and data[0] >> 3 <= 29 and data[1] & 31 <= 29
+    return False
 
 
 def written(data: bytes) -> bytes:
@@ -155,19 +175,28 @@ def written(data: bytes) -> bytes:
 
 
 def _runs(data: bytes, kinds: bytes) -> Iterator[bytes]:
-    find, at = kinds.find, 0
-    while (at := find(_RUN, at)) >= 0:
-        end = _EACH.match(kinds, at).end()  # type: ignore[union-attr]  # a run begins here
-        yield data[at:end]
-        at = end
+    end = 0
+    for _, start in places_in(_RUNS, kinds):
+        if start >= end:  # else the run before goes on
+            end = _EACH.match(kinds, start).end()  # type: ignore[union-attr]  # a run begins here
+            yield data[start:end]
 
 
 def _wide(data: bytes, kinds: bytes) -> Iterator[bytes]:
     """Yield what could be UTF-16, without its zeros."""
-    at = 0
-    while (at := kinds.find(_WIDE, at)) >= 0:
+    _, at = next(places_in(_WIDES, kinds), (0, -1))
+    while at >= 0:
         yield data[max(at - 1, 0) : at + _WINDOW].replace(b"\0", b"")
-        at += _WINDOW - len(_WIDE)
+        at = kinds.find(_WIDE, at + _WINDOW - _TWICE)
+
+
+def places_in(heads: BytesAhoCorasick, data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield which of the heads begin where; a piece at a time, so that many take no more memory than few."""
+    view = memoryview(data)
+    for at in range(0, len(data), _PIECE):
+        for number, start, _ in heads.find_matches_as_indexes(view[at : at + _PIECE + _LONGEST_HEAD - 1]):
+            if start < _PIECE:
+                yield number, at + start
 
 
 def packed(data: bytes) -> Iterator[bytes]:
@@ -177,7 +206,7 @@ def packed(data: bytes) -> Iterator[bytes]:
         DeidentificationError: more is packed in them than can be looked through.
     """
     whole, left = memoryview(data), MOST_OPENED + len(data)
-    for start, form in chain(_deflated(data), _zipped(data)):
+    for start, form in _deflated(data):
         inflated, work = _unpacked(whole[start:], form)
         left -= work
         if left < 0:
@@ -187,13 +216,9 @@ def packed(data: bytes) -> Iterator[bytes]:
 
 
 def _deflated(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where something deflated may begin, and in which form."""
-    yield from ((found.start(), zlib.MAX_WBITS | 32) for head in _ZLIB for found in head.finditer(data))
-
-
-def _zipped(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where the entries of a zip archive may begin; what isn't packed in them stands there anyway."""
-    for found in _ZIP.finditer(data):
-        head = data[found.start() : found.start() + _ZIP_HEAD.size]
-        if len(head) == _ZIP_HEAD.size:
-            yield found.start() + _ZIP_HEAD.size + sum(_ZIP_HEAD.unpack(head)), -zlib.MAX_WBITS
+    """Yield where something deflated may begin, and in which form; what isn't packed in a zip stands there anyway."""
+    for number, start in places_in(_HEADS, data):
+        if number != _ZIP_NUMBER:
+            yield start, zlib.MAX_WBITS | 32
+        elif len(head := data[start : start + _ZIP_HEAD.size]) == _ZIP_HEAD.size:
+            yield start + _ZIP_HEAD.size + sum(_ZIP_HEAD.unpack(head)), -zlib.MAX_WBITS

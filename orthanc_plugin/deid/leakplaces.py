@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, RLELossless
 
-from orthanc_plugin.deid.leakforms import APART, bare, der_texts, readings
-from orthanc_plugin.deid.leaksecrets import plainly, texts
+from orthanc_plugin.deid.leakforms import APART, bare, der_texts, places_in, readings
+from orthanc_plugin.deid.leaksecrets import keyword_of, plainly, texts
 
 _PIXELS: Final = 0x7FE00010
 _LOCKED: Final = 0x04000520
@@ -24,7 +25,8 @@ _STANDARD_UIDS: Final = re.compile(rb"1\.2\.840\.10008[0-9.]*")
 _NUMBERED: Final = frozenset({"CS", "DS", "IS", "UI", "AS", "DA", "TM", "DT"})
 _CODES: Final = frozenset({"CodeValue", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"})
 _JPEG: Final = b"\xff\xd8\xff"
-_ITEM: Final = b"\xfe\xff\x00\xe0"
+_ITEMS: Final = BytesAhoCorasick([b"\xfe\xff\x00\xe0"], matchkind=MatchKind.LeftmostFirst)
+_ITEM_LENGTH: Final = 8
 _SCAN: Final = 0xDA
 _COMMENT: Final = 0xFE
 _ADOBE: Final = re.compile(rb"Adobe.{7}", re.DOTALL)
@@ -59,13 +61,14 @@ class Places:
 def places(copy: Dataset, encoded: bytes) -> Places:
     """Lay a copy out to be searched."""
     start, pixels = _pixels(copy, encoded)
-    inner = tuple(element for element in copy.iterall() if element.tag != _PIXELS)
+    inner = tuple(element for element in walked(copy) if int(element.tag) != _PIXELS)
     every = [*getattr(copy, "file_meta", Dataset()), *inner]
-    elements = [element for element in every if element.tag != _LOCKED]
-    locked = [bytes(element.value or b"") for element in every if element.tag == _LOCKED]
+    elements = [element for element in every if int(element.tag) != _LOCKED]
+    locked = [bytes(element.value or b"") for element in every if int(element.tag) == _LOCKED]
     heads, strange = _heads(pixels)
     # Element by element, so that no byte of an element's own head can hide where a value begins or ends.
-    apart = APART.join(_bytes(element) for element in elements)
+    said = [(element, tuple(texts(element)), _is_free(element)) for element in elements]
+    apart = APART.join(_bytes(element, values, free=free) for element, values, free in said)
     named = tuple(text for each in locked for text in der_texts(each))
     raw = encoded[:start] + encoded[start + len(pixels) :]
     for each in locked:
@@ -73,7 +76,7 @@ def places(copy: Dataset, encoded: bytes) -> Places:
     plain = _STANDARD_UIDS.sub(b"\0", APART.join((apart, raw, *heads, *_encoded(named))))
     return Places(
         elements=inner,
-        values=tuple((text, _is_free(element)) for element in elements for text in texts(element)),
+        values=tuple((text, free) for _, values, free in said for text in values),
         rest=readings(plain),
         pixels=pixels,
         coded=_is_coded(copy),
@@ -81,6 +84,16 @@ def places(copy: Dataset, encoded: bytes) -> Places:
         locked=APART.join(locked),
         strange_segments=("PixelData",) if strange else (),
     )
+
+
+def walked(dataset: Dataset) -> Iterator[DataElement]:
+    """Yield every element of a data set, at any depth, by tag; pydicom compares tags one by one, which takes longer."""
+    for tag, known in sorted(dataset.items(), key=lambda item: int(item[0])):
+        element = dataset[tag] if isinstance(known, RawDataElement) else known
+        yield element
+        if element.VR == "SQ":
+            for item in element.value:
+                yield from walked(item)
 
 
 def _encoded(said: Iterable[str]) -> Iterator[bytes]:
@@ -104,23 +117,26 @@ def _is_coded(copy: Dataset) -> bool:
     return _PIXELS in copy and copy["PixelData"].is_undefined_length and syntax != RLELossless
 
 
-def _bytes(element: DataElement) -> bytes:
+def _bytes(element: DataElement, said: tuple[str, ...], *, free: bool) -> bytes:
     if isinstance(element.value, bytes):
         return APART.join((element.value, bare(element.value)))
-    return b"" if element.VR == "SQ" else b"\0".join(_encoded(_writings(element)))
+    return b"\0".join(_encoded(_writings(said, free=free)))
 
 
-def _writings(element: DataElement) -> Iterator[str]:
+def _writings(said: tuple[str, ...], *, free: bool) -> Iterator[str]:
     """Yield each value, as it is and plainly, and the values of a text in one: a name could stand in parts."""
-    said = tuple(texts(element))
     yield from said
     yield from (plainly(text) for text in said if not text.isascii())
-    if len(said) > 1 and _is_free(element):
+    if len(said) > 1 and free:
         yield "".join(said)
 
 
 def _is_free(element: DataElement) -> bool:
-    return element.VR not in _NUMBERED and element.keyword not in _CODES and not isinstance(element.value, (int, float))
+    return (
+        element.VR not in _NUMBERED
+        and keyword_of(element) not in _CODES
+        and not isinstance(element.value, (int, float))
+    )
 
 
 def coded_words(elements: Iterable[DataElement]) -> tuple[bytes, ...]:
@@ -149,14 +165,9 @@ def _items(element: DataElement) -> tuple[Dataset, ...]:
 
 def _heads(pixels: bytes) -> tuple[list[bytes], bool]:
     """Return what stands before the first scan of each JPEG stream, and whether a segment of it is strange."""
-    found, strange, at = [], False, pixels.find(_JPEG)
-    while at >= 0:
-        end, here = _head(pixels, at)
-        if pixels[at - 8 : at - 4] == _ITEM:
-            strange = strange or here
-            found.append(pixels[at:end])
-        at = pixels.find(_JPEG, max(end, at + 1))
-    return found, strange
+    starts = (at + _ITEM_LENGTH for _, at in places_in(_ITEMS, pixels))
+    heads = [(start, *_head(pixels, start)) for start in starts if pixels.startswith(_JPEG, start)]
+    return [pixels[start:end] for start, end, _ in heads], any(strange for _, _, strange in heads)
 
 
 def _head(data: bytes, start: int) -> tuple[int, bool]:

@@ -12,9 +12,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+from pydicom.datadict import dictionary_has_tag, dictionary_keyword
 from pydicom.dataelem import DataElement
 
 from orthanc_plugin.errors import DeidentificationError
@@ -99,7 +101,7 @@ def secrets(original: Iterable[DataElement], kept: frozenset[str]) -> frozenset[
     found: set[Secret] = set()
     told: set[str] = set()
     for element in original:
-        name, is_kept = element.keyword or str(element.tag), _is_kept(element, kept)
+        name, is_kept = keyword_of(element) or str(element.tag), _is_kept(element, kept)
         for text in texts(element):
             if is_kept:
                 told.add(text.lower())
@@ -119,8 +121,8 @@ def _is_told(text: str, told: list[str]) -> bool:
 
 def places_of(original: Iterable[DataElement], kept: frozenset[str]) -> dict[str, str]:
     """Return each word by which an institution of the original is known, and the attribute that has it."""
-    found = (each for each in original if _INSTITUTION.search(each.keyword) and not _is_kept(each, kept))
-    return {word: each.keyword for each in found for text in texts(each) for word in proper_words(text)}
+    found = (each for each in original if _INSTITUTION.search(keyword_of(each)) and not _is_kept(each, kept))
+    return {word: keyword_of(each) for each in found for text in texts(each) for word in proper_words(text)}
 
 
 def proper_words(text: str) -> frozenset[str]:
@@ -150,7 +152,7 @@ def _said(element: DataElement, text: str) -> Iterable[tuple[str, Kind]]:
     if representation == "PN":
         return ((part, Kind.NAME) for part in _names(text))
     if representation == "UI":
-        standard = text.startswith(_STANDARD_UID) or _NO_NUMBERS.search(element.keyword)
+        standard = text.startswith(_STANDARD_UID) or _NO_NUMBERS.search(keyword_of(element))
         return () if standard else ((form, Kind.UID) for form in _uids(text))
     if representation in _DATES:
         return _moment(text)
@@ -159,18 +161,28 @@ def _said(element: DataElement, text: str) -> Iterable[tuple[str, Kind]]:
     return ()
 
 
+def keyword_of(element: DataElement) -> str:
+    """Return the keyword of an element's attribute, "" where it has none."""
+    return _keyword(int(element.tag))
+
+
+@lru_cache(8192)
+def _keyword(tag: int) -> str:
+    return dictionary_keyword(tag) if dictionary_has_tag(tag) else ""
+
+
 def _is_kept(element: DataElement, kept: frozenset[str]) -> bool:
-    device = KEEPS_DEVICE in kept and _DEVICE.search(element.keyword)
-    institution = KEEPS_INSTITUTION in kept and _INSTITUTION.search(element.keyword)
+    device = KEEPS_DEVICE in kept and _DEVICE.search(keyword_of(element))
+    institution = KEEPS_INSTITUTION in kept and _INSTITUTION.search(keyword_of(element))
     uid = KEEPS_UIDS in kept and element.VR == "UI"
-    date = KEEPS_DATES in kept and element.VR in _DATES and element.keyword not in _NEVER_KEPT
+    date = KEEPS_DATES in kept and element.VR in _DATES and keyword_of(element) not in _NEVER_KEPT
     return bool(device or institution or uid or date)
 
 
 def _identifies(element: DataElement, text: str) -> bool:
     if element.tag.is_private:
         return len(text) >= _SHORTEST_PRIVATE and bool(_PRIVATE_NUMBER.match(text))
-    return bool(_NUMBERS.search(element.keyword)) and not _NO_NUMBERS.search(element.keyword)
+    return bool(_NUMBERS.search(keyword_of(element))) and not _NO_NUMBERS.search(keyword_of(element))
 
 
 def _names(text: str) -> Iterator[str]:

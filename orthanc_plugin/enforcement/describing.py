@@ -7,19 +7,23 @@ Sources: requirements 2.1 (what is on record of an image), 003-61 (what a patien
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from pydicom.dataset import Dataset
 
 from dicomwrap.anatomy import body_site
+from dicomwrap.consentblock import GROUP, SEAL
 from dicomwrap.consentstamp import ConsentStamp
+from dicomwrap.consenttags import read_stamp
 from dicomwrap.errors import PatientDetailsError
 from dicomwrap.judging.values import items, text
 from dicomwrap.plaintext import text_of
 from dicomwrap.terms import SECONDARY_CODES
+from orthanc_plugin.enforcement.alike import Alike
 from orthanc_plugin.enforcement.objections import day_of
-from orthanc_plugin.enforcement.reading import LONGEST_IDENTITY, identity
+from orthanc_plugin.enforcement.reading import LONGEST_IDENTITY, IntakeRefusedError, identity, parsed
 from orthanc_plugin.enforcement.sopclasses import image_type
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, MadeFor
 from orthanc_plugin.registry.images import ImageRow
@@ -39,6 +43,7 @@ def row_of(dataset: Dataset, stamp: ConsentStamp | None, sha256: str, *, issuer:
     """
     days = (text_of(dataset, each) for each in ("ContentDate", "AcquisitionDateTime", "StudyDate"))
     made = next(filter(None, days), "")
+    site, department = PLACES.of(dataset)
     return ImageRow(
         sop_instance_uid=text_of(dataset, "SOPInstanceUID"),
         sop_class_uid=text_of(dataset, "SOPClassUID"),
@@ -56,14 +61,23 @@ def row_of(dataset: Dataset, stamp: ConsentStamp | None, sha256: str, *, issuer:
         sha256=sha256,
         consent_id=None,
         received_at=at.isoformat(),
-        body_site=_site(dataset),
-        department=_department(dataset),
+        body_site=site,
+        department=department,
     )
 
 
 def patient_id(dataset: Dataset) -> str:
     """Return the patient's number as Orthanc will read it, by which it names what it stores."""
     return text_of(dataset, "PatientID").strip()
+
+
+def described(content: bytes) -> tuple[str, str]:
+    """Return body site and department as a stored object says them, '' for what it doesn't say."""
+    try:
+        dataset = parsed(content)
+    except IntakeRefusedError:  # from before Consentgate, which takes no such object in
+        return "", ""
+    return _site(dataset), _department(dataset)
 
 
 def _site(dataset: Dataset) -> str:
@@ -82,3 +96,18 @@ def _department(dataset: Dataset) -> str:
     """Return the department that the object names; what is no LO of one value is none."""
     named = text(dataset, "InstitutionalDepartmentName")
     return named if len(named) <= LONGEST_IDENTITY and named.isprintable() and "\\" not in named else ""
+
+
+def _place(dataset: Dataset) -> tuple[str, str]:
+    """Return the part of the body that is shown, and the department."""
+    return _site(dataset), _department(dataset)
+
+
+def _block(dataset: Dataset) -> Iterable[int]:
+    """Return the tags of the stamp's private group, but for the seal: each object has another, and it isn't read."""
+    tags = (tag for tag in dataset.keys() if tag >> 16 == GROUP)  # noqa: SIM118 - a data set itself gives elements
+    return (tag for tag in tags if not (tag & 0xF000 and tag & 0xFF == SEAL.offset))
+
+
+PLACES: Final = Alike(_place, ("AnatomicRegionSequence", "InstitutionalDepartmentName"))
+STAMPS: Final = Alike(read_stamp, ("ConsentForClinicalTrialUseSequence",), _block)

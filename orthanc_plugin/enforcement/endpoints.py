@@ -19,6 +19,7 @@ from dicomwrap.version import VERSION
 from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement import accounts
 from orthanc_plugin.enforcement.dryrun import recipient, would
+from orthanc_plugin.enforcement.factcalls import CALLS as OF_FACTS
 from orthanc_plugin.enforcement.health import health
 from orthanc_plugin.enforcement.openapi import description
 from orthanc_plugin.enforcement.reply import BASE, FHIR, CallError, Reply
@@ -36,6 +37,8 @@ from orthanc_plugin.policy.cases import answer as decision_as_mapping
 from orthanc_plugin.policy.model import Decision, Effect
 from orthanc_plugin.registry import consentrows, images, quarantine, tasks
 from orthanc_plugin.registry.consentrows import Recorded
+from orthanc_plugin.registry.stopping import WORDS as UNDER_WAY
+from orthanc_plugin.registry.stopping import forget, overtaken
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ def record_consent(services: Services, call: Call) -> Reply:
     """Record the consent or refusal in the body: Consentgate's own JSON, or FHIR R4, which may hold several."""
     by = act(services, call)
     said = _said(call)
+    forget()
     step = receive if call.brings(FHIR) else record_new
     with services.database.writing() as connection:
         received = take_in(connection, by, said, step)
@@ -61,7 +65,7 @@ def record_consent(services: Services, call: Call) -> Reply:
     _after(services, *(name for each in received for name in each.consequences.spool_names))
     lacks = [f"{each.record.id}: {gap}" for each in received for gap in each.gaps]
     unknown = [each.record.id for each in received if each.unknown_patient]
-    return Reply(payload={"consents": filed, "lacks": lacks, "unknown_patients": unknown})
+    return Reply(payload={"consents": filed, "lacks": lacks, "unknown_patients": unknown, **_under_way()})
 
 
 def _said(call: Call) -> list[ConsentRecord]:
@@ -81,6 +85,11 @@ def _after(services: Services, *spool_names: str) -> None:
         services.sign_head()
     except Exception:  # the heartbeat signs again, and has the spool swept
         logger.exception("a change is on record; the spool or the trail's signed heads are not up to date yet")
+
+
+def _under_way() -> dict[str, object]:
+    """Say that a picture was about to leave at that moment, where its sender could not be waited for."""
+    return {"under_way": UNDER_WAY} if overtaken() else {}
 
 
 def _named(call: Call, *known: str) -> tuple[str, dict[str, object]]:
@@ -137,6 +146,7 @@ def withdraw(services: Services, call: Call) -> Reply:
         reason=text(values, "reason", needed=False),
         how_received=text(values, "how_received", needed=False),
     )
+    forget()
     with services.database.writing() as connection:
         done = withdrawal.withdraw(connection, by, consent_id, _purposes(values), on=_day(values) or by.day, note=note)
     found = done.consequences
@@ -150,6 +160,7 @@ def withdraw(services: Services, call: Call) -> Reply:
             "recalls": list(found.recalls),
             "not_recallable": list(found.not_recallable),
             "tasks": opened,
+            **_under_way(),
         }
     )
 
@@ -317,4 +328,4 @@ _OWN: Final = tuple(
         (_DO, f"{BASE}/break-glass", Role.BREAK_GLASS, "Emergency", "Grant", break_glass),
     )
 )
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*_OWN, *CALLS)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*_OWN, *CALLS, *OF_FACTS)

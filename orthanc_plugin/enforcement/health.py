@@ -19,6 +19,7 @@ from typing import Final
 from sqlalchemy import text
 
 from dicomwrap.version import VERSION
+from orthanc_plugin.enforcement.opensessions import blocker
 from orthanc_plugin.enforcement.reply import OK, UNAVAILABLE, Reply
 from orthanc_plugin.enforcement.rest import Call
 from orthanc_plugin.errors import ConsentgateError, RegistryError, SpoolError
@@ -52,9 +53,11 @@ def heartbeat(services: Services) -> Part:
 
 
 def registry(services: Services) -> Part:
-    """Read from the registry, and take its write lock."""
+    """Read from the registry, see that nobody holds up whoever writes, and take its write lock."""
     with services.database.reading() as connection:
         connection.execute(text("SELECT 1"))
+    if (held := blocker(services)) is not None:
+        return Part(ok=False, detail=f"{held} {held.remedy}")
     with services.database.writing():
         return Part(ok=True, detail="read, and locked for writing")
 

@@ -23,7 +23,7 @@ from orthanc_plugin.enforcement.exits import METHODS, Match, classify
 from orthanc_plugin.enforcement.originals import Originals
 from orthanc_plugin.enforcement.requester import Asker
 from orthanc_plugin.enforcement.route import Kind
-from orthanc_plugin.gate import Requester
+from orthanc_plugin.gate import Permits, Requester
 from orthanc_plugin.registry import disposals, images
 from orthanc_plugin.registry.factversions import Remembered
 from orthanc_plugin.registry.images import ImageRow, Subject
@@ -228,13 +228,17 @@ class HttpFilter:
         if patience.ended:
             return False  # nobody waits any more, so nothing leaves and there is nothing to record
         assert match.subject is not None  # noqa: S101 - an IMAGE row has a subject
-        return originals.begin(connection, self._named(connection, match.subject, match.names)) is None
+        permits = self.services.gate.permits.shelf(connection)
+        rows = self._named(connection, match.subject, match.names, permits)
+        return originals.begin(connection, rows, permits) is None
 
-    def _named(self, connection: Connection, subject: Subject, names: tuple[str, ...]) -> Sequence[ImageRow]:
+    def _named(
+        self, connection: Connection, subject: Subject, names: tuple[str, ...], permits: Permits
+    ) -> Sequence[ImageRow]:
         """Return the picture that the path names."""
         if subject not in ONE:
             return images.find(connection, subject, names)
-        shelf = self.pictures.shelf(connection)
+        shelf = self.pictures.beside(permits)
         found = shelf.get(names)
         if found is None:
             found = images.find(connection, subject, names)

@@ -18,7 +18,6 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Connection
 
 from dicomwrap.consentstamp import ConsentStamp
-from dicomwrap.consenttags import read_stamp
 from dicomwrap.plaintext import text_of
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import hospital_day
@@ -26,7 +25,7 @@ from orthanc_plugin.config.policyfile import BeforeFiling
 from orthanc_plugin.enforcement import keyobjects
 from orthanc_plugin.enforcement.acceptances import Acceptance
 from orthanc_plugin.enforcement.coming import Coming, Verdict
-from orthanc_plugin.enforcement.describing import patient_id, row_of
+from orthanc_plugin.enforcement.describing import STAMPS, patient_id, row_of
 from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged
 from orthanc_plugin.enforcement.objections import day_of, of_claim, of_records, of_stream, taken_back_in_session
 from orthanc_plugin.enforcement.reading import (
@@ -74,7 +73,7 @@ class Intake:
         """
         arrived = hashlib.sha256(content).hexdigest()
         dataset = parsed(content)
-        frames, stamp = streams(dataset), read_stamp(dataset)
+        frames, stamp = streams(dataset), STAMPS.of(dataset)
         taken = taking(dataset, frames)  # before what is hidden in the stream is taken out
         kept = without_hidden_metadata(dataset, content, frames)
         row = self._row(dataset, stamp, arrived if kept is content else hashlib.sha256(kept).hexdigest())
@@ -139,7 +138,7 @@ class Intake:
         """Return an object as it came, to be held."""
         arrived = hashlib.sha256(content).hexdigest()
         dataset = parsed(content)
-        stamp = read_stamp(dataset)
+        stamp = STAMPS.of(dataset)
         return Coming(
             content=content,
             arrived=arrived,
@@ -209,7 +208,7 @@ class Intake:
             row=coming.row,
             stamp=coming.stamp,
             taking=coming.taking,
-            recognisable=str(coming.dataset.get("RecognizableVisualFeatures") or "") == "YES",
+            recognisable=text_of(coming.dataset, "RecognizableVisualFeatures") == "YES",
             at=datetime.fromisoformat(held.received_at) if held else self.services.clock(),
             origin=held.origin if held else coming.origin,
             again=held is not None,

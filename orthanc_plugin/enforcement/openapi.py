@@ -23,6 +23,7 @@ from dicomwrap.terms import (
     PurposeGroup,
     WithdrawalPhase,
 )
+from orthanc_plugin.enforcement.factschemas import SCHEMAS as OF_FACTS
 from orthanc_plugin.enforcement.reply import FHIR, JSON, OK
 from orthanc_plugin.enforcement.rest import Endpoint
 from orthanc_plugin.enforcement.reviewschemas import PICTURES
@@ -186,7 +187,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
         ("consent", "recorded_at", "recorded_by"),
     ),
     "ConsentFiled": _object(
-        {"consents": _many(_ref("ConsentOnRecord")), "lacks": _many(TEXT), "unknown_patients": _many(TEXT)},
+        {
+            "consents": _many(_ref("ConsentOnRecord")),
+            "lacks": _many(TEXT),
+            "unknown_patients": _many(TEXT),
+            "under_way": TEXT,
+        },
         ("consents", "lacks", "unknown_patients"),
     ),
     "ConsentNamed": _object({"consent": TEXT}, ("consent",)),
@@ -195,7 +201,13 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Withdrawal": _object(WITHDRAWAL),
     "WithdrawalNamed": _object({"consent": TEXT, **WITHDRAWAL}, ("consent",)),
     "Withdrawn": _object(
-        {"consent": _ref("Consent"), "recalls": _many(TEXT), "not_recallable": _many(TEXT), "tasks": _many(TEXT)},
+        {
+            "consent": _ref("Consent"),
+            "recalls": _many(TEXT),
+            "not_recallable": _many(TEXT),
+            "tasks": _many(TEXT),
+            "under_way": TEXT,
+        },
         ("consent", "recalls", "not_recallable", "tasks"),
     ),
     "Question": _object({"image": TEXT, "recipient": TEXT}, ("image", "recipient")),
@@ -228,6 +240,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Health": _object(HEALTH, HEALTH),
     **OF_REVIEWS,
+    **OF_FACTS,
     "FhirConsent": {"type": "object", "properties": {"resourceType": {"const": "Consent"}}},
     "OpenApi": {"type": "object"},
     "Error": _object({"error": TEXT, "problems": _many(TEXT), "remedy": TEXT}, ("error", "problems", "remedy")),
@@ -286,7 +299,7 @@ def description(endpoints: Sequence[Endpoint], version: str) -> Schema:
         "info": {
             "title": "Consentgate",
             "version": version,
-            "description": "Consents, decisions, approvals, reviews and tasks, for an electronic patient record.",
+            "description": "Consents, decisions, approvals, reviews, tasks, facts: for an electronic patient record.",
             "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
         },
         "servers": [{"url": "/"}],

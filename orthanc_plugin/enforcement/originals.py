@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.config.bindings import Binding
-from orthanc_plugin.gate import AccessRequest, Answer, Requester
+from orthanc_plugin.gate import AccessRequest, Answer, Permits, Requester
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
@@ -49,14 +49,15 @@ class Originals:
         """
         return self.services.database.write(lambda connection: self.begin(connection, rows))
 
-    def begin(self, connection: Connection, rows: Sequence[ImageRow]) -> Refusal | None:
+    def begin(self, connection: Connection, rows: Sequence[ImageRow], permits: Permits | None = None) -> Refusal | None:
         """Do the same in a write transaction: once it is committed the release has begun.
 
         No withdrawal comes between the decision and the disclosure. No picture at all is one that the registry doesn't
         know. It is denied, and on record under no name: that of a patient could be turned back into their number.
+        ``permits`` is as in ``Gate.decide``.
         """
         names = [row.sop_instance_uid for row in rows] or [""]
-        answers = self.services.gate.decide(connection, [self._asked(name) for name in names])
+        answers = self.services.gate.decide(connection, [self._asked(name) for name in names], permits)
         found = [(answer, self._against(connection, answer)) for answer in answers]
         refused = [(answer, reasons) for answer, reasons in found if reasons is not None]
         append(connection, [self._unmet(answer, reasons) for answer, reasons in refused if answer.decision.permits])

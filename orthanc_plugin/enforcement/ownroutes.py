@@ -10,8 +10,11 @@ from typing import Final
 from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.enforcement.route import Kind, Route
 
+NO_HOLDINGS: Final = "where a picture's files lie is asked by the execution of a disposition alone"
+
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/consentgate/refusal", Kind.OWN, anybody=True, unrecorded=True),
+    Route("GET", "/consentgate/holdings", Kind.FORBIDDEN, reason=NO_HOLDINGS, internal=True),
     Route("GET", "/consentgate/health", Kind.OWN, role=Role.ADMIN, internal=True, unrecorded=True),
     *(
         Route(method, f"/consentgate/{tail}", Kind.OWN, role=role)
@@ -39,6 +42,7 @@ ROUTES: Final[tuple[Route, ...]] = (
             ("POST", "reviews/{instance_uid}/regions", Role.REVIEW),
             ("POST", "reviews/{instance_uid}/confirmation", Role.REVIEW),
             ("POST", "reviews/{instance_uid}/rejection", Role.REVIEW),
+            ("POST", "retention/facts", Role.FACTS),
         )
     ),
 )

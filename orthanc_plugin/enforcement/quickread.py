@@ -16,7 +16,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
-from orthanc_plugin.enforcement.nesting import PREAMBLE, UNDEFINED, Place, Walked
+from dicomwrap.plaintext import one_tag
+from orthanc_plugin.enforcement.nesting import LONG, PREAMBLE, SHORT, UNDEFINED, Place, Walked
 
 SYNTAX: Final = 0x00020010
 CHARACTER_SET: Final = 0x00080005
@@ -27,6 +28,7 @@ END_OF_PIXELS: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 SYNTAXES: Final = frozenset(
     each.encode() + b"\0" * (len(each) % 2) for each in (ExplicitVRLittleEndian, JPEGBaseline8Bit)
 )
+NAMES: Final = {each: each.decode() for each in SHORT | LONG}
 CHARACTER_SETS: Final = {name.encode(): [python_encoding[name]] for name in ("ISO_IR 192", "ISO_IR 100")}
 
 
@@ -73,10 +75,17 @@ def _plain(content: bytes, found: Walked) -> bool:
 
 def _elements(content: bytes, places: Iterable[Place]) -> dict[BaseTag, DataElement | RawDataElement]:
     return {
-        (tag := BaseTag(place.tag)): RawDataElement(
-            tag, place.vr.decode(), place.length, _value(content, place), place.start, False, True
+        (tag := one_tag(number)): RawDataElement(
+            tag,
+            NAMES.get(vr) or vr.decode(),
+            length,
+            content[start : start + length] if 0 < length < UNDEFINED else _value(content, place),
+            start,
+            False,
+            True,
         )
         for place in places
+        for number, start, vr, length in (place,)
     }
 
 

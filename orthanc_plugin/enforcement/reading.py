@@ -21,9 +21,9 @@ from dicomwrap.bitstream.clean import carriers, without_carriers
 from dicomwrap.bitstream.markers import Stream, parse
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
-from dicomwrap.plaintext import plain_texts, text_of
+from dicomwrap.plaintext import one_tag, plain_texts, text_of
 from orthanc_plugin.enforcement.nesting import Place, StructureError, places
-from orthanc_plugin.enforcement.quickread import quickly
+from orthanc_plugin.enforcement.quickread import PIXELS, quickly
 from orthanc_plugin.errors import ConsentgateError
 
 UIDS: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -120,7 +120,7 @@ def streams(dataset: Dataset) -> tuple[Stream, ...]:
 
     Nothing is returned for what can't be taken apart, as for what is none: whoever looks then says so for itself.
     """
-    if getattr(dataset.file_meta, "TransferSyntaxUID", None) != JPEGBaseline8Bit or "PixelData" not in dataset:
+    if text_of(dataset.file_meta, "TransferSyntaxUID") != JPEGBaseline8Bit or one_tag(PIXELS) not in dataset:
         return ()
     try:
         count = int(dataset.get("NumberOfFrames") or 1)

@@ -54,7 +54,7 @@ class Sends:
         rows = [row for each in resources for row in each.rows]
         handed = tuple(self.courier.deliver(bound(call.user.name, node), rows, node, call.door))
         staying = [each for each in (_staying(named, handed) for named in resources) if each]
-        if not any(each.delivery for each in handed):
+        if all(each.stayed for each in handed):
             return nothing_leaves(staying, "Nothing was sent.")
         return _told(node, names, handed, staying)
 
@@ -86,13 +86,13 @@ class Sends:
 def _staying(named: Named, handed: Sequence[Handover]) -> Withheld | None:
     """Return what of one name was not let go."""
     mine = [each for each in handed if each.row in named.rows]
-    refusals = [Refusal(decision_id=each.decision_id, reasons=each.reasons) for each in mine if each.delivery is None]
+    refusals = [Refusal(decision_id=each.decision_id, reasons=each.reasons) for each in mine if each.stayed]
     return withheld(named, refusals, left=len(mine) - len(refusals))
 
 
 def _told(node: DicomNode, names: tuple[str, ...], handed: Sequence[Handover], stays: Sequence[Withheld]) -> Reply:
     """Return the answer in the words of Orthanc's own, with what stayed."""
-    sent = sum(each.delivery is not None for each in handed)
+    sent = sum(not each.stayed for each in handed)
     arrived = sum(each.delivered for each in handed)
     payload = {
         "Description": "REST API",

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
@@ -25,6 +26,7 @@ from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
 from dicomwrap.plaintext import plain_texts
 from orthanc_plugin.clock import LONDON
+from orthanc_plugin.enforcement.alike import Alike
 from orthanc_plugin.registry import devices, operators
 
 LONGEST_KEY: Final = 64  # characters, as the registry has room for
@@ -34,6 +36,9 @@ SHARING: Final = (
     "twitter", "pinterest", "tumblr", "flickr", "imgur", "picasa", "google photos", "google drive", "photos.google",
     "icloud", "dropbox", "onedrive", "skydrive", "amazon photos", "samsung cloud", "mega.nz", "pcloud", "photobucket",
 )  # fmt: skip
+
+
+DESCRIBED: Final = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ContributionDescription")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +64,37 @@ class Taking:
     through: str = ""
 
 
+class _Means(NamedTuple):
+    """By whom and with what it was taken, as ``Taking`` has it, and what its elements say of the programs."""
+
+    serial: str
+    station: str
+    names: tuple[str, ...]
+    numbers: tuple[str, ...]
+    described: str
+
+
 def taking(dataset: Dataset, frames: tuple[Stream, ...]) -> Taking:
     """Return what the object says, and its ``frames`` before what is hidden in them is taken out."""
+    means = MEANS.of(dataset)
     return Taking(
+        serial=means.serial,
+        station=means.station,
+        names=means.names,
+        numbers=means.numbers,
+        acquired=_moment(dataset, _text(dataset, "AcquisitionDateTime")) or _split(dataset, "Acquisition"),
+        created=_split(dataset, "Content"),
+        through=_through(dataset, means.described, frames),
+    )
+
+
+def _means(dataset: Dataset) -> _Means:
+    return _Means(
         serial=devices.keyed(_text(dataset, "DeviceSerialNumber"))[:LONGEST_KEY],
         station=devices.keyed(_text(dataset, "StationName"))[:LONGEST_KEY],
         names=tuple(operators.keyed(name) for name in _values(dataset, "OperatorsName")),
         numbers=tuple(operators.keyed(number) for number in _numbers(dataset)),
-        acquired=_moment(dataset, _text(dataset, "AcquisitionDateTime")) or _split(dataset, "Acquisition"),
-        created=_split(dataset, "Content"),
-        through=_through(dataset, frames),
+        described=" ".join(_described(dataset)).lower(),
     )
 
 
@@ -113,10 +139,14 @@ def _split(dataset: Dataset, what: str) -> datetime | None:
 
 def _moment(dataset: Dataset, text: str) -> datetime | None:
     """Return the moment, by the object's own distance from UTC or else by the hospital's clock."""
-    zone = _text(dataset, "TimezoneOffsetFromUTC")
+    return _read(text, _text(dataset, "TimezoneOffsetFromUTC")) if text else None
+
+
+@lru_cache(256)
+def _read(text: str, zone: str) -> datetime | None:
     for known in (f"{text}{zone}", text):
         try:
-            found = DT(known) if text else None
+            found = DT(known)
         except UNREADABLE:
             continue
         if isinstance(found, datetime):
@@ -124,16 +154,15 @@ def _moment(dataset: Dataset, text: str) -> datetime | None:
     return None
 
 
-def _through(dataset: Dataset, frames: tuple[Stream, ...]) -> str:
-    """Name the program that gives itself away in the object's elements or in its stream's segments."""
-    told = " ".join(_described(dataset)).lower()
+def _through(dataset: Dataset, told: str, frames: tuple[Stream, ...]) -> str:
+    """Name the program that gives itself away in the object's elements, which say ``told``, or in its segments."""
     hidden = b" ".join(_segments(dataset, frames)).replace(b"\0", b"").lower()  # EXIF's own text may be UTF-16
     return next((word for word in SHARING if word in told or word.encode() in hidden), "")
 
 
 def _described(dataset: Dataset) -> Iterator[str]:
     for each in (dataset, *_items(dataset, "ContributingEquipmentSequence")):
-        for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ContributionDescription"):
+        for keyword in DESCRIBED:
             yield _text(each, keyword)
 
 
@@ -152,3 +181,12 @@ def _segments(dataset: Dataset, frames: tuple[Stream, ...]) -> Iterator[bytes]:
 
 def _beside_the_picture(frame: Stream) -> Iterator[bytes]:
     return (frame.body(piece) for piece in frame.pieces if piece.marker == COM or piece.marker in APPLICATION_MARKERS)
+
+
+MEANS: Final = Alike(
+    _means,
+    (
+        *("DeviceSerialNumber", "StationName", "OperatorsName", "OperatorIdentificationSequence"),
+        *(*DESCRIBED, "ContributingEquipmentSequence"),
+    ),
+)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Lock
 from typing import Final
 
 from sqlalchemy import Connection
@@ -26,8 +29,11 @@ from orthanc_plugin.services import Services
 
 PICTURE: Final = 0x00080018
 STUDY: Final = 0x0020000D
+PIXEL_DATA: Final = 0x7FE00010
 PIXELS: Final = 0x7FE00008  # the first element that can hold them; of the header alone, which is kept too, none follows
 LONGEST_UID: Final = 64
+LONGEST_HEADER: Final = 64 * 1024  # that is looked up; a longer one is walked through
+MOST_HEADERS: Final = 64
 _UID: Final = re.compile(rb"[0-9]+(\.[0-9]+)*")
 
 
@@ -39,8 +45,52 @@ def picture_of(content: bytes) -> str:
 
 def uids_of(content: bytes) -> tuple[str, str]:
     """Return the Study and the SOP Instance UID of a DICOM file, '' where nobody can tell."""
-    found = _found(content)
+    return _uids(content, _found(content))
+
+
+def _uids(content: bytes, found: Mapping[int, int]) -> tuple[str, str]:
     return _uid(content, found.get(STUDY)), _uid(content, found.get(PICTURE))
+
+
+class Headers:
+    """What is known of the headers that Orthanc is about to hand in, each right after its picture, as a second file.
+
+    A header is the picture's bytes before its pixels, so a walk through it would tell the same once more.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, tuple[str, str]] = OrderedDict()  # by digest: what is in it stays nowhere
+        self._mutex = Lock()
+
+    @property
+    def known(self) -> int:
+        """Return how many are awaited."""
+        return len(self._known)
+
+    def uids_of(self, content: bytes) -> tuple[str, str]:
+        """Return the Study and the SOP Instance UID of a DICOM file, '' where nobody can tell."""
+        if len(content) <= LONGEST_HEADER:
+            with self._mutex:
+                uids = self._known.pop(sha256(content).digest(), None)
+            if uids is not None:
+                return uids
+        found = _found(content)
+        uids = _uids(content, found)
+        pixels = found.get(PIXEL_DATA)
+        if pixels is not None and pixels <= LONGEST_HEADER and all(uids):
+            self._keep(sha256(content[: _begin(content, pixels)]).digest(), uids)
+        return uids
+
+    def _keep(self, header: bytes, uids: tuple[str, str]) -> None:
+        with self._mutex:
+            self._known[header] = uids
+            while len(self._known) > MOST_HEADERS:
+                self._known.popitem(last=False)
+
+
+def _begin(content: bytes, value: int) -> int:
+    """Return where the element of the pixels begins whose value begins there (PS3.5 section 7.1)."""
+    return value - (12 if content[value - 8 : value - 6] in (b"OB", b"OW") else 8)
 
 
 def _found(content: bytes) -> dict[int, int]:
@@ -71,11 +121,13 @@ class Vault:
         keys: those of this process.
         folder: where the files are.
         plain_files: what becomes of those that aren't encrypted.
+        headers: what is known of those that come next.
     """
 
     keys: DataKeys
     folder: VaultFolder
     plain_files: PlainFiles = PlainFiles.REFUSE
+    headers: Headers = field(default_factory=Headers)
 
     def create(self, name: str, content: bytes) -> None:
         """Write a new file.
@@ -94,7 +146,7 @@ class Vault:
             StorageKeyError: there is no key to write it with.
             RegistryError: nobody can tell.
         """
-        study, picture = uids_of(content) if on_record else ("", "")
+        study, picture = self.headers.uids_of(content) if on_record else ("", "")
         key_id, cipher = (
             self.keys.for_writing(Kind.STUDY, study, picture) if study else self.keys.for_writing(Kind.FILE, name)
         )

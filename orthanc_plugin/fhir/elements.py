@@ -6,14 +6,19 @@ identifier. Source: FHIR R4, JSON representation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Final
 
 from dicomwrap.consentfields import Fields
+from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.fhir.codes import Code
 
 LONGEST_URI: Final = 512
+DAY_LENGTH: Final = len("2026-11-22")
+DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)  # never a week of ISO 8601, which Python reads as well
 
 
 class FhirError(ConfigurationError):
@@ -60,3 +65,26 @@ def refuse(holder: Fields, elements: Mapping[str, str]) -> None:
         if holder.has(name):
             holder.fault(name, remedy)
         holder.take(name)
+
+
+def plain(holder: Fields) -> None:
+    """Refuse what may mean something else than it says (FHIR R4 2.4.2: an extension that changes the meaning)."""
+    if holder.take("modifierExtension"):
+        holder.fault("modifierExtension", "may change what the rest says, and isn't understood here")
+
+
+def day_at(holder: Fields, key: str) -> date | None:
+    """Return the day at the hospital; a year or a month alone is no day."""
+    value = holder.take(key)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str) and len(value) == DAY_LENGTH and DAY.match(value):
+            return date.fromisoformat(value)
+        moment = datetime.fromisoformat(str(value))
+        if DAY.match(str(value)) and moment.tzinfo is not None:
+            return hospital_day(moment)
+    except (ValueError, OverflowError):
+        pass
+    holder.fault(key, "must be a whole day, or a moment with its offset")
+    return None

@@ -1,4 +1,4 @@
-"""A FHIR R4 server that is asked for patients and encounters: every page of a search, as one Bundle, or an error.
+"""A FHIR R4 server that is asked for what it knows of patients: every page of its searches, as one Bundle, or an error.
 
 Knows HTTP, searches and their pages. Must not know what the resources tell (``episodes`` does). Pages are followed to
 the same origin alone, so that a token goes nowhere else; redirects aren't. Pages, bytes and time are bounded. Whatever
@@ -10,8 +10,9 @@ Sources: FHIR R4 http.html 3.1.0.5 (paging), Bundle (``total``, ``link``, ``sear
 from __future__ import annotations
 
 import json
+import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -30,6 +31,8 @@ MOST_BYTES: Final = 512 << 20
 REDIRECTS: Final = range(300, 400)
 FORBIDDEN: Final = (401, 403)
 OK: Final = 200
+MOST_OUTCOME: Final = 64 << 10  # bytes of an error's words
+ISSUE: Final = re.compile(r"[a-z-]{1,32}", re.ASCII)  # codes of IssueType; its diagnostics may name a patient
 Page = dict[str, object]
 
 
@@ -67,12 +70,29 @@ class FhirServer:
     most_bytes: int = MOST_BYTES
     altogether: float = ALTOGETHER
 
+    def ask(self, url: str, also: Sequence[str], now: datetime) -> Answer:
+        """Return every page of the search at ``url``, and of the others beside it, as of the moment of the earliest.
+
+        The others are asked first: whom they name is a patient by the time that patients are asked for. Of one of them
+        nothing may have been found, where the server says that it has counted none.
+
+        Raises:
+            ServerError: as ``search`` does; then nothing of any search is given.
+        """
+        found = [*(self._asked(urljoin(url, each), now, none=True) for each in also), self._asked(url, now)]
+        entries = [entry for each, _ in found for entry in each]
+        return Answer(bundle=_bundle(entries), as_of=min(as_of for _, as_of in found))
+
     def search(self, url: str, now: datetime) -> Answer:
         """Return every page of a search that begins at ``url``.
 
         Raises:
             ServerError: it can't be reached, isn't believed, or one page isn't as it should be.
         """
+        entries, as_of = self._asked(url, now)
+        return Answer(bundle=_bundle(entries), as_of=as_of)
+
+    def _asked(self, url: str, now: datetime, *, none: bool = False) -> tuple[list[Page], datetime]:
         headers = {"Accept": JSON, **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
         options = {"verify": self.context, "headers": headers, "timeout": SECONDS, "trust_env": False}
         try:
@@ -81,12 +101,12 @@ class FhirServer:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerError(f"The FHIR server can't be reached ({_why(error)}).") from error
         entries = [entry for page in pages for entry in _listed(page, "entry")]
-        if not entries:
-            raise ServerError("The FHIR server tells of no patient at all.", remedy="See to the search's address.")
+        if not entries and not (none and pages[0].get("total") == 0):
+            what = "nothing, and counts nothing" if none else "no patient at all"
+            raise ServerError(f"The FHIR server tells of {what}.", remedy="See to the search's address.")
         _require_no_warning(entries)
         _require_all(pages[0], entries)
-        bundle = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
-        return Answer(bundle=bundle, as_of=min([now, *_made(pages)]))
+        return entries, min([now, *_made(pages)])
 
     def _pages(self, client: httpx.Client, url: str) -> Iterator[Page]:
         begun, left, seen = self.ticks(), self.most_bytes, set[str]()
@@ -104,7 +124,8 @@ class FhirServer:
     def _content(self, client: httpx.Client, url: str, most: int, begun: float) -> bytes:
         found = bytearray()
         with client.stream("GET", url) as answer:
-            _require_ok(answer.status_code)
+            if answer.status_code != OK:
+                raise _refusal(answer)
             for piece in answer.iter_bytes():
                 found += piece
                 if len(found) > most or self.ticks() - begun > self.altogether:
@@ -122,13 +143,39 @@ def _why(error: Exception) -> str:
     return type(cause).__name__
 
 
-def _require_ok(status: int) -> None:
+def _refusal(answer: httpx.Response) -> ServerError:
+    """Return what an answer that isn't good comes to."""
+    status = answer.status_code
     if status in FORBIDDEN:
-        raise ServerError(f"The FHIR server refuses us ({status}).", remedy="Renew the token in its file; ask again.")
+        return ServerError(f"The FHIR server refuses us ({status}).", remedy="Renew the token in its file; ask again.")
     if status in REDIRECTS:
-        raise ServerError(f"The FHIR server sends us elsewhere ({status}).", remedy="Give the address that it has now.")
-    if status != OK:
-        raise ServerError(f"The FHIR server answered {status}.")
+        return ServerError(
+            f"The FHIR server sends us elsewhere ({status}).", remedy="Give the address that it has now."
+        )
+    said = bytearray()
+    for piece in answer.iter_bytes():
+        said += piece
+        if len(said) > MOST_OUTCOME:
+            break
+    return ServerError(f"The FHIR server answered {status}{_why_not(bytes(said))}.")
+
+
+def _why_not(content: bytes) -> str:
+    """Return the codes of an OperationOutcome; its own words are not told on, for they may name a patient."""
+    try:
+        outcome = json.loads(content)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(outcome, dict) or outcome.get("resourceType") != "OperationOutcome":
+        return ""
+    issues = outcome.get("issue")
+    told = [each.get("code") for each in issues if isinstance(each, dict)] if isinstance(issues, list) else []
+    codes = dict.fromkeys(code for code in told if isinstance(code, str) and ISSUE.fullmatch(code))
+    return f" ({', '.join(codes)})" if codes else ""
+
+
+def _bundle(entries: list[Page]) -> bytes:
+    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
 
 
 def _page(content: bytes) -> Page:
@@ -137,7 +184,8 @@ def _page(content: bytes) -> Page:
     except (ValueError, RecursionError) as error:
         raise ServerError("The FHIR server's answer is no JSON that can be read.") from error
     if not isinstance(page, dict) or page.get("resourceType") != "Bundle" or page.get("type") != "searchset":
-        raise ServerError("The FHIR server's answer is no Bundle of a search.", remedy="Give the address of a search.")
+        words = f"The FHIR server's answer is no Bundle of a search{_why_not(content)}."
+        raise ServerError(words, remedy="Give the address of a search.")
     return page
 
 

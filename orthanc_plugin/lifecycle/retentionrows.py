@@ -64,23 +64,37 @@ def take_in(
         IllegalTransitionError: the source was fresher before, or the moment is to come.
         RegistryError: the registry failed; the next run goes on from there.
     """
-    _must_be_newest(database, acting(), source, as_of)
+    must_be_newest(database, acting(), source, as_of)
     report = import_rows(database, acting, rows(schedule, source, as_of), path)
     if report.failed:
         return Intake(report=report, feed=None)
     with database.writing() as connection:
-        act = acting()
-        feed = retentionfacts.stamp(connection, source, as_of, by=act.by, at=act.at)
-        seal = retentionfacts.feed_seal(connection, source)
-        told = f"{report.applied} rows new, {report.known} known"
-        event = act.event(
-            EventType.IMPORT, "RETENTION_FEED", subject=source, reasons=(as_of.isoformat(), told), detail=seal
-        )
-        append(connection, [event])
+        feed = stamped(connection, acting(), source, as_of, report.applied, report.known)
     return Intake(report=report, feed=feed)
 
 
-def _must_be_newest(database: Database, act: Act, source: str, as_of: datetime) -> None:
+def stamped(connection: Connection, act: Act, source: str, as_of: datetime, applied: int, known: int) -> Feed:
+    """Write, with its entry in the trail, that all that a source knew at a moment was taken in.
+
+    Raises:
+        IllegalTransitionError: it was fresher before.
+    """
+    feed = retentionfacts.stamp(connection, source, as_of, by=act.by, at=act.at)
+    seal = retentionfacts.feed_seal(connection, source)
+    told = f"{applied} rows new, {known} known"
+    event = act.event(
+        EventType.IMPORT, "RETENTION_FEED", subject=source, reasons=(as_of.isoformat(), told), detail=seal
+    )
+    append(connection, [event])
+    return feed
+
+
+def must_be_newest(database: Database, act: Act, source: str, as_of: datetime) -> None:
+    """Refuse what is of a moment before the newest that the source has told of, or of one that is to come.
+
+    Raises:
+        IllegalTransitionError: it is.
+    """
     with database.reading() as connection:
         known = retentionfacts.feeds(connection).get(source)
     if known is not None and known.told_at > as_of:
@@ -89,7 +103,8 @@ def _must_be_newest(database: Database, act: Act, source: str, as_of: datetime) 
         )
     if as_of > act.at:
         raise IllegalTransitionError(
-            "The file is said to be of a moment that is still to come.", remedy="Say when it was taken, with --as-of."
+            "The file is said to be of a moment that is still to come.",
+            remedy="Say when it was taken (as_of), by a clock that is right.",
         )
 
 

@@ -20,12 +20,13 @@ from sqlalchemy import Connection
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, Purpose, WithdrawalPhase
 from orthanc_plugin.audit.event import AuditEvent, EventType
-from orthanc_plugin.lifecycle import capture, covered, recalling, routing
+from orthanc_plugin.lifecycle import capture, covered, deposited, recalling, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
 from orthanc_plugin.lifecycle.covered import Filed
 from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.policy.eventmodel import (
+    AT_A_PLACE,
     Before,
     Copy,
     Event,
@@ -34,7 +35,7 @@ from orthanc_plugin.policy.eventmodel import (
     TaskKind,
     Words,
 )
-from orthanc_plugin.policy.events import outcome
+from orthanc_plugin.policy.events import outcome, withdrawn_now
 from orthanc_plugin.policy.model import ImageStatus, MadeFor, Obligation
 from orthanc_plugin.policy.recalling import Cause
 from orthanc_plugin.registry import captures, consents, disposals, images, ledger, quarantine, tasks
@@ -97,7 +98,8 @@ def follow(
     ]
     held = (held for each in line for held in quarantine.unfiled_under(connection, each.id))
     found += [_unfiled(connection, act, known, event, each) for each in held]
-    after = Consequences.together(found)
+    going_too = withdrawn_now(_before(known, ImageState.DISPOSED, MadeFor.CARE), purposes)
+    after = Consequences.together((*found, _beyond(connection, line, going_too)))
     _restrict(connection, after.restricted, going)
     reason = f"withdrawn from consent {known.id}"
     routing.cancel_taken(connection, act, rows, purposes, reason)
@@ -109,6 +111,14 @@ def follow(
     return after
 
 
+def _beyond(connection: Connection, line: tuple[ConsentRecord, ...], gone: frozenset[Purpose]) -> Consequences:
+    """Say what places of deposit have in our stead of what is shut from now on: nobody can have that back."""
+    if Purpose.DIRECT_CARE not in gone:
+        return Consequences()
+    lost = (name for each in line for name in deposited.beyond(connection, each))
+    return Consequences(not_recallable=tuple(dict.fromkeys(lost)))
+
+
 def recall_refused(connection: Connection, act: Act, refused: ConsentRecord) -> Consequences:
     """Recall the copies that left for what is refused, under whatever consent unless that was decided later."""
     event = Event(type=Happening.REFUSE, purposes=tuple(scope.purpose for scope in refused.scopes))
@@ -116,7 +126,8 @@ def recall_refused(connection: Connection, act: Act, refused: ConsentRecord) -> 
     left = ledger.copies_of(connection, uids)
     copies = _refused_copies(connection, refused, left)
     after = outcome(Before(consent=refused.state, copies=copies), event)
-    reason, lost = f"refused in {refused.id}", after.not_recallable
+    beyond = _beyond(connection, (refused,), withdrawn_now(Before(consent=refused.state), event.purposes))
+    reason, lost = f"refused in {refused.id}", after.not_recallable + beyond.not_recallable
     routing.cancel_taken(connection, act, uids, event.purposes, reason)
     recalling.open_(connection, act, Cause.REFUSED, refused.id, back=after.recalls, lost=lost, reason=reason)
     return Consequences(recalls=after.recalls, not_recallable=lost)
@@ -132,7 +143,7 @@ def _refused_copies(
         copy
         for copies in left.values()
         for copy, under in copies.items()
-        if copy.purpose in UP_TO_THE_PATIENT and newer.isdisjoint(under)
+        if (copy.purpose in UP_TO_THE_PATIENT or copy.kind in AT_A_PLACE) and newer.isdisjoint(under)
     )
 
 
@@ -193,11 +204,14 @@ def _restrict(connection: Connection, uids: Sequence[str], going: Mapping[str, d
 
 
 def _copies(line: tuple[ConsentRecord, ...], left: Mapping[Copy, frozenset[str]]) -> tuple[Copy, ...]:
-    """Return the copies that left under one of these consents, or under none because no rule asked for one then."""
+    """Return the copies that left under one of these consents, or under none because no rule asked for one then.
+
+    What a place of deposit has is among them: it left by a decision of ours, and is asked for by a letter.
+    """
     ids = {each.id for each in line}
-    return tuple(
-        copy for copy, under in left.items() if under & ids or (not under and copy.purpose in UP_TO_THE_PATIENT)
-    )
+    free = (copy for copy, under in left.items() if not under)
+    asked = {copy for copy in free if copy.purpose in UP_TO_THE_PATIENT or copy.kind in AT_A_PLACE}
+    return tuple(copy for copy, under in left.items() if under & ids or copy in asked)
 
 
 def _unfiled(connection: Connection, act: Act, known: ConsentRecord, event: Event, held: Held) -> Consequences:

@@ -87,6 +87,8 @@ class TaskKind(StrEnum):
 
 PUBLISHED: Final = "PUBLISHED"
 DEPOSITED: Final = "DEPOSITED"  # at a place of deposit, which keeps it when the original is destroyed
+GIVEN_UP: Final = "GIVEN_UP"  # was a place of deposit's to keep, and isn't: a copy that is out, like any other
+AT_A_PLACE: Final = frozenset({DEPOSITED, GIVEN_UP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

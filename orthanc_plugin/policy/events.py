@@ -15,6 +15,7 @@ from typing import Final
 
 from dicomwrap.terms import ConsentState, GiverType, Purpose, WithdrawalPhase, purposes_named
 from orthanc_plugin.policy.eventmodel import (
+    AT_A_PLACE,
     Before,
     Copy,
     Event,
@@ -76,7 +77,7 @@ def _taken_back(before: Before, event: Event) -> Outcome:
         return _unchanged(before)
     whole = gone == purposes_named(frozenset(before.purposes))
     under = (copy for copy in before.copies if before.consent_id is None or copy.under in (None, before.consent_id))
-    found = _recalled(before, tuple(copy for copy in under if copy.purpose is None or copy.purpose in gone))
+    found = _recalled(before, tuple(copy for copy in under if _goes_with(before, copy, gone, whole=whole)))
     disposal = (Task(kind=TaskKind.PROPOSE_DISPOSAL),) if whole and _only_secondary(before) else ()
     return replace(
         found,
@@ -85,6 +86,20 @@ def _taken_back(before: Before, event: Event) -> Outcome:
         tasks=found.tasks + disposal,
         jobs_cancelled=before.jobs,
     )
+
+
+def _goes_with(before: Before, copy: Copy, gone: frozenset[Purpose], *, whole: bool) -> bool:
+    """Tell whether a copy is asked for: it left for what is withdrawn, or what is withdrawn shuts the record it is of.
+
+    A record of which a picture is shut goes to no place of deposit, so it doesn't stay at one either.
+    """
+    if copy.kind in AT_A_PLACE:
+        return _shuts(before, gone, whole=whole)
+    return copy.purpose is None or copy.purpose in gone
+
+
+def _shuts(before: Before, gone: frozenset[Purpose], *, whole: bool) -> bool:
+    return Purpose.DIRECT_CARE in gone or (whole and _only_secondary(before))
 
 
 def _only_secondary(before: Before) -> bool:
@@ -98,7 +113,7 @@ def _picture(before: Before, event: Event, gone: frozenset[Purpose], *, whole: b
     held_back = before.image is ImageState.QUARANTINED and event.phase in BEFORE_FILING
     if useless and (held_back or before.image in NOT_FILED):
         return ImageState.DELETED_NOT_FILED
-    restricted = Purpose.DIRECT_CARE in gone or (whole and _only_secondary(before))
+    restricted = _shuts(before, gone, whole=whole)
     return ImageState.RESTRICTED if restricted and before.image is ImageState.ACTIVE else before.image
 
 

@@ -72,6 +72,7 @@ UNANSWERED: Final = frozenset({Standing.OPEN, Standing.NOTIFIED})
 OVERDUE: Final = "OVERDUE"
 PUBLISHED: Final = "published"
 KEY_DESTROYED: Final = "the key that tied it to the patient is destroyed"
+IN_OUR_STEAD: Final = "a place of deposit has the record in our stead"
 CAUSE_WORDS: Final[dict[Cause, str]] = {
     Cause.WITHDRAWN: "the patient has withdrawn consent",
     Cause.REFUSED: "the patient has refused this use",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum, unique
 from typing import Final
 
@@ -112,6 +112,7 @@ OBJECTS: Final = prepared(
     .order_by(objects.c.uid_sha256)
 )
 COLUMNS: Final = tuple(column.name for column in outcomes.c)
+MARKED_FIELDS: Final = tuple(each.name for each in fields(Marked))
 CONDEMNED: Final = prepared(
     select(objects.c.stub_id).where(
         objects.c.orthanc_instance == bindparam("instance"), objects.c.state != Fate.LEFT.value
@@ -248,12 +249,14 @@ def restrict(
 def settle(connection: Connection, outcome: Outcome) -> str:
     """Write what became of a line; return the words that tie it to its entry in the trail."""
     UNSETTLED.run(connection, plan=outcome.plan_id, number=outcome.line)
-    SETTLED.run(connection, **{**asdict(outcome), "marked": json.dumps([asdict(each) for each in outcome.marked])})
+    values = {name: getattr(outcome, name) for name in COLUMNS}
+    marked = [{name: getattr(each, name) for name in MARKED_FIELDS} for each in outcome.marked]
+    SETTLED.run(connection, **{**values, "marked": json.dumps(marked)})
     return _seal(outcome)
 
 
 def _seal(outcome: Outcome) -> str:
-    content = {name: value for name, value in asdict(outcome).items() if name != "marked"}
+    content = {name: getattr(outcome, name) for name in COLUMNS if name != "marked"}
     return sealed(SEAL, f"{outcome.plan_id} line {outcome.line}", content)
 
 

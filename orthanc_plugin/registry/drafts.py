@@ -23,13 +23,8 @@ DRAFTED: Final = prepared(lines.insert())  # the columns in their order
 
 def draft(connection: Connection, plan_id: str, some: Sequence[Line]) -> None:
     """Write some lines of a plan to be."""
-    flags = {each.flags: json.dumps(each.flags) for each in some}  # what many lines say is written once
-    DRAFTED.run_many(connection, (_row(plan_id, each, flags[each.flags]) for each in some))
-
-
-def _row(plan_id: str, line: Line, flags: str) -> tuple[object, ...]:
-    of_record = (line.study_instance_uid, line.study_sha256, line.objects, line.size, line.unsized)
-    return (plan_id, line.line, *of_record, line.rule, line.due_date, line.words, flags, line.facts_sha256)
+    flags = {each: json.dumps(each) for each in {each.flags for each in some}}  # what many lines say is written once
+    DRAFTED.run_many(connection, [(plan_id, *each[:-2], flags[each.flags], each.facts_sha256) for each in some])
 
 
 def left_over(connection: Connection) -> list[str]:

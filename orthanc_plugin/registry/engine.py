@@ -8,8 +8,9 @@ and an error is a closed door.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SQLiteConnection
@@ -21,6 +22,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from orthanc_plugin.errors import RegistryError
+from orthanc_plugin.registry.blockers import Blocker, blockers, in_the_way
+from orthanc_plugin.registry.fence import STOPPED, Fence, FileFence, Passing, PostgreSQLFence
 from orthanc_plugin.registry.prepared import driver
 from orthanc_plugin.registry.turns import Lead, Together, Turns
 
@@ -32,6 +35,7 @@ T = TypeVar("T")
 PATIENCE_MS: Final = 10_000
 PAUSE_MS: Final = 20
 CACHE_KIB: Final = 16 * 1024  # of each connection: the upper pages of a registry of ten million pictures
+MOST_IDLE: Final = 2  # that read and are kept; who waits for one is told only of those that are given back
 ABANDONED_MS: Final = 60_000  # then PostgreSQL takes the write lock away from a node that hangs
 TRAIL_LOCK: Final = 0x636F6E73  # PostgreSQL advisory lock of the trail's writers ("cons")
 # SQLAlchemy would leave it to sqlite3 to begin, which begins too late; PostgreSQL's driver begins by itself.
@@ -55,6 +59,7 @@ SESSION: Final = (
     f"SET idle_in_transaction_session_timeout = {ABANDONED_MS}",
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
+IN_VAIN: Final = ("LockNotAvailable", "QueryCanceled")  # PATIENCE_MS were over
 MISFIT: Final = ("StringDataRightTruncation", "DataError")
 MISFITS: Final = "A value is too long, or has characters that can't be kept. Correct it; nothing was recorded."
 
@@ -86,10 +91,17 @@ def _on_connect_postgresql(connection: PostgreSQLConnection, _record: object) ->
     connection.commit()
 
 
-def _failure(what: str, error: Exception) -> RegistryError:
+def _cause(error: Exception) -> object:
+    """Return the driver's own error."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _failure(what: str, error: Exception, blocker: Blocker | None = None) -> RegistryError:
     """Name what went wrong; the driver's own words may hold values of a row, and errors end up in logs."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = _cause(error)
     name = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+    if blocker is not None:
+        return RegistryError(f"The registry can't be {what} ({name}). {blocker}", remedy=blocker.remedy)
     return RegistryError(f"The registry can't be {what} ({name}).", remedy=MISFITS if name in MISFIT else None)
 
 
@@ -103,38 +115,103 @@ class Database:
         snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if self._postgresql else {}
         self._reader = engine.execution_options(**snapshot)
         self._failures = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        self.fence: Fence = (
+            PostgreSQLFence(self._reader, engine) if self._postgresql else FileFence(Path(engine.url.database or ""))
+        )
         self._turns = Turns(PATIENCE_MS / 1000)
         self._together = Together(self.writing)
         self._kept: Connection | None = None
+        self._readers: deque[Connection] = deque()
         self._undone = 0
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Give a transaction that reads one consistent state.
+    def reading(self, passing: Passing | None = None) -> Iterator[Connection]:
+        """Give a transaction that reads one consistent state; a sender within the fence asks as what ``passing`` is.
 
         Raises:
             RegistryError: the database failed.
         """
         try:
-            with self._reader.connect() as connection, connection.begin():
+            theirs = passing and passing.connection
+            with nullcontext(theirs) if theirs else self._idle_reader() as connection, connection.begin():
                 self._begin(connection, READ)
                 yield connection
         except self._failures as error:
             raise _failure("read", error) from None
 
     @contextmanager
+    def leaving(self) -> Iterator[Passing]:
+        """Stand within the fence as a sender, until the first bytes have gone (``Passing.left``) or nothing goes.
+
+        Raises:
+            RegistryError: it can't be entered, so nothing may leave.
+        """
+        try:
+            passing = self.fence.enter()
+        except (*self._failures, OSError) as error:
+            raise _failure("asked before a picture leaves", error) from None
+        try:
+            yield passing
+        finally:
+            passing.left()
+
+    @contextmanager
+    def _idle_reader(self) -> Iterator[Connection]:
+        """Give a connection that reads; on SQLite a few are kept, for the same reason as the one that writes."""
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._reader.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if self._postgresql or len(self._readers) >= MOST_IDLE:
+            connection.close()
+        else:
+            self._readers.append(connection)
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a transaction that holds the write lock; it is committed at the end, or not at all.
+
+        What stops releases passes the fence after that, when nobody waits for its turn any more.
 
         Raises:
             RegistryError: the database failed.
         """
+        stopped: Callable[[Database], None] | None = None
         try:
-            with self._turns, self._writer() as connection, connection.begin():
-                self._begin(connection, WRITE)
-                yield connection
+            with self._turns, self._writer() as connection:
+                connection.info.pop(STOPPED, None)
+                try:
+                    with connection.begin():
+                        self._begin(connection, WRITE)
+                        yield connection
+                    stopped = connection.info.pop(STOPPED, None)
+                except self._failures as error:
+                    raise _failure("written", error, self._in_the_way(connection, error)) from None
         except self._failures as error:
             raise _failure("written", error) from None
+        if stopped is not None:
+            stopped(self)
+
+    def _in_the_way(self, connection: Connection, error: Exception) -> Blocker | None:
+        """Return whose open transaction was waited for in vain; None when it was something else."""
+        waited = self._postgresql and type(_cause(error)).__name__ in IN_VAIN
+        return in_the_way(connection, TRAIL_LOCK) if waited else None
+
+    def blocked(self, seconds: float) -> Blocker | None:
+        """Return whose transaction has kept others from writing for so long; None mostly.
+
+        Raises:
+            RegistryError: the database failed.
+        """
+        if not self._postgresql:
+            return None
+        with self.reading() as connection:
+            return next(iter(blockers(connection, TRAIL_LOCK, seconds)), None)
 
     @contextmanager
     def _writer(self) -> Iterator[Connection]:
@@ -190,6 +267,9 @@ class Database:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
+        with suppress(IndexError):
+            while True:
+                self._readers.pop().close()
         self.engine.dispose()
 
 

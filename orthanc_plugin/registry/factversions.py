@@ -19,6 +19,8 @@ from orthanc_plugin.registry.tables import metadata
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+L = TypeVar("L", bound=Hashable)
+W = TypeVar("W")
 Version = tuple[Row, int]
 
 fact_versions = Table(
@@ -55,7 +57,7 @@ PRESENT: Final[Mapping[str, tuple[str, int]]] = {
 
 
 class Shelf(Generic[K, V]):
-    """What was found out under one version of the facts."""
+    """What was found out under one version of the facts; under None nothing that anybody goes by later."""
 
     def __init__(self, version: Version | None, most: int) -> None:
         self.version = version
@@ -94,10 +96,19 @@ class Remembered(Generic[K, V]):
         """
         looked = next(iter(LOOK.rows(connection)), None)
         version = None if looked is None else (looked, self._undone())
+        if version != self._shelf.version and not _watched(connection):
+            version = None
+        return self._under(version)
+
+    def beside(self, other: Shelf[L, W]) -> Shelf[K, V]:
+        """Return what counts where ``other`` does, which was looked for in the same transaction."""
+        return self._under(other.version)
+
+    def _under(self, version: Version | None) -> Shelf[K, V]:
         shelf = self._shelf
         if version is None or version != shelf.version:
             shelf = Shelf(version, self._most)
-            if version is not None and _watched(connection):
+            if version is not None:
                 self._shelf = shelf
         return shelf
 

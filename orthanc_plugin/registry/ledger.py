@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, literal_column, or_, select, updat
 
 from dicomwrap.terms import Form, Purpose
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.policy.eventmodel import DEPOSITED, PUBLISHED, Copy, Recall
+from orthanc_plugin.policy.eventmodel import DEPOSITED, GIVEN_UP, PUBLISHED, Copy, Recall
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.engine import IN_PARTS
@@ -30,7 +30,6 @@ Row = dict[str, object]
 SEAL: Final = "disclosure record "
 END_SEAL: Final = "disclosure end "
 MARK_SEAL: Final = "disclosure mark "
-GIVEN_UP: Final = "GIVEN_UP"  # was a place of deposit's to keep, and isn't: a copy that is out, like any other
 # What is known when a release begins; how it ended and what became of the copy is written later.
 SEALED: Final = (
     "disclosure_id",
@@ -96,6 +95,7 @@ class Disclosure:
     outcome: Delivery = Delivery.BEGUN
 
 
+COLUMNS: Final = tuple(Disclosure.__dataclass_fields__)
 BEGUN: Final = prepared(disclosures.insert().values(dict.fromkeys((*SEALED, *ALSO_SEALED, "outcome"))))
 LEFT: Final = prepared(
     select(disclosures.c.disclosure_id)
@@ -112,7 +112,7 @@ ENDED: Final = prepared(
 def disclose(connection: Connection, disclosure: Disclosure) -> str:
     """Write down a release that is about to begin; return the words that tie the row to its entry in the trail."""
     listed = {name: json.dumps(getattr(disclosure, name)) for name in ("consents", "consent_versions")}
-    row = {**asdict(disclosure), **listed}
+    row = {**{name: getattr(disclosure, name) for name in COLUMNS}, **listed}
     BEGUN.run(connection, **row)
     return _seal(row)
 

@@ -14,6 +14,7 @@ from orthanc_plugin.registry.outboxtables import marks
 
 STABLE: Final = "STABLE"
 OPT_OUTS: Final = "OPT_OUTS"
+DESCRIBED: Final = "DESCRIBED"
 
 
 def mark(connection: Connection, name: str, at: datetime) -> None:

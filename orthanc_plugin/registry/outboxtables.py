@@ -1,7 +1,8 @@
 """The tables of what is to be sent: one row for each picture and route; and until when things have been looked at.
 
 Knows columns. Must not know rules. ``next_try`` is the database's own time (see ``outbox``): '' is at once; of a row
-that is claimed, it is when the lease runs out. The fence grows whenever the row changes hands.
+that is claimed, it is when the lease runs out. The fence grows whenever the row changes hands. ``archive`` is the one
+that has the picture, as ``holdings`` says; '' while nobody has said.
 
 Sources: architecture 4 (outbox), enforcement 3.6.
 """
@@ -33,8 +34,9 @@ outbox = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("decision_id", String(64)),
     Column("disclosure_id", String(64)),
+    Column("archive", String(64), nullable=False, server_default=""),
     UniqueConstraint("sop_instance_uid", "route", name="outbox_once"),
-    Index("outbox_by_turn", "state", "priority", "next_try"),
+    Index("outbox_by_turn", "state", "archive", "priority", "next_try"),
     Index("outbox_by_study", "route", "study_instance_uid", "state", "next_try"),
 )
 

@@ -19,10 +19,18 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from orthanc_plugin.clock import Ids
 from orthanc_plugin.errors import UnknownRecordError
+from orthanc_plugin.policy.eventmodel import DEPOSITED, Recall
 from orthanc_plugin.policy.eventmodel import PUBLISHED as KIND_PUBLISHED
-from orthanc_plugin.policy.eventmodel import Recall
 from orthanc_plugin.policy.model import Effect
-from orthanc_plugin.policy.recalling import KEY_DESTROYED, PUBLISHED, Cause, Method, Standing, answer_due
+from orthanc_plugin.policy.recalling import (
+    IN_OUR_STEAD,
+    KEY_DESTROYED,
+    PUBLISHED,
+    Cause,
+    Method,
+    Standing,
+    answer_due,
+)
 from orthanc_plugin.registry import ledger
 from orthanc_plugin.registry.bulk import among, pieces, put
 from orthanc_plugin.registry.engine import IN_PARTS
@@ -140,7 +148,9 @@ def _apart(connection: Connection, names: Sequence[str]) -> dict[Apart, list[str
 
 
 def _lost(kind: str, *, key_destroyed: bool) -> str:
-    return PUBLISHED if kind == KIND_PUBLISHED else KEY_DESTROYED if key_destroyed else ""
+    if kind == KIND_PUBLISHED:
+        return PUBLISHED
+    return IN_OUR_STEAD if kind == DEPOSITED else KEY_DESTROYED if key_destroyed else ""
 
 
 def _asked(connection: Connection, opening: Opening, recipient: str, names: Sequence[str], *, alone: bool) -> str:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from sqlalchemy import JSON, BindParameter, Connection, bindparam, delete, exists, func, select, update
 from sqlalchemy import cast as cast_to
@@ -49,8 +48,7 @@ _PAGE: Final = prepared(
 _OTHER_HOLDS: Final = select(_c.study_instance_uid, _c.turn).where(*_DUE, _c.holds != bindparam("holds"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reckoned:
+class Reckoned(NamedTuple):
     """What a line says.
 
     Attributes:
@@ -103,24 +101,11 @@ def page(connection: Connection, studies: Collection[str]) -> dict[str, Reckoned
 
 def _reckoned(row: _Stored, known: dict[str, tuple[str, ...]]) -> Reckoned:
     """Return a line; what many lines say is read once."""
-    study, since, alone, held, holds, objects, size, unsized, rule, due_date, words, flags, facts_sha256 = row
+    study, since, alone, held, holds, objects, size, unsized, rule, due_date, words, flags, digest = row
     if flags not in known:
         known[flags] = tuple(json.loads(flags))
-    return Reckoned(
-        study_instance_uid=study,
-        proposable_from=since,
-        alone=bool(alone),
-        held=bool(held),
-        holds=holds,
-        objects=objects,
-        size=size,
-        unsized=unsized,
-        rule=rule,
-        due_date=due_date,
-        words=words,
-        flags=known[flags],
-        facts_sha256=facts_sha256,
-    )
+    counts = (objects, size, unsized)
+    return Reckoned(study, since, alone == 1, held == 1, holds, *counts, rule, due_date, words, known[flags], digest)
 
 
 def write(connection: Connection, basis: str, turns: Sequence[Turn], found: Mapping[str, Reckoned]) -> None:

@@ -89,6 +89,13 @@ _COLUMNS: Final = tuple(storage_keys.c[name] for name in ("key_id", "kind", "sub
 LIVE: Final = prepared(
     select(*_COLUMNS).where(storage_keys.c.kind == bindparam("kind"), storage_keys.c.subject == bindparam("subject"))
 )
+# Asked and written for every new study.
+ADDED: Final = prepared(storage_keys.insert())
+IN_USE: Final = prepared(
+    select(storage_site_keys)
+    .where(storage_site_keys.c.approved_at.is_not(None), storage_site_keys.c.retired_at.is_(None))
+    .order_by(storage_site_keys.c.approved_at, storage_site_keys.c.proposed_at, storage_site_keys.c.name)
+)
 
 
 def fresh(kind: Kind, subject: str, site: SiteKey) -> tuple[DataKey, bytes]:
@@ -144,7 +151,16 @@ def _data_key(row: Sequence[object]) -> DataKey:
 
 def add(connection: Connection, row: DataKey, at: str) -> None:
     """File a new data key."""
-    connection.execute(storage_keys.insert().values(**asdict(row), created_at=at))
+    ADDED.run(
+        connection,
+        key_id=row.key_id,
+        kind=row.kind.value,
+        subject=row.subject,
+        wrapped=row.wrapped,
+        site_key=row.site_key,
+        created_at=at,
+        destroyed_at=None,
+    )
 
 
 def change(connection: Connection, row: DataKey) -> None:
@@ -192,8 +208,21 @@ def site_keys(connection: Connection) -> list[SiteKeyRecord]:
 
 def in_use(connection: Connection) -> list[SiteKeyRecord]:
     """Return the site keys that wrap data keys, or may: in force, and not retired; the newest is the last."""
-    found = [each for each in site_keys(connection) if each.approved_at and not each.retired_at]
-    return sorted(found, key=lambda each: str(each.approved_at))
+    return [_site_key(row) for row in IN_USE.rows(connection)]
+
+
+def _site_key(row: Sequence[object]) -> SiteKeyRecord:
+    name, mark, proposed_by, proposed_at, *later = (None if each is None else str(each) for each in row)
+    approved_by, approved_at, retired_at = later
+    return SiteKeyRecord(
+        name=str(name),
+        mark=str(mark),
+        proposed_by=str(proposed_by),
+        proposed_at=str(proposed_at),
+        approved_by=approved_by,
+        approved_at=approved_at,
+        retired_at=retired_at,
+    )
 
 
 def put(connection: Connection, record: SiteKeyRecord) -> str:

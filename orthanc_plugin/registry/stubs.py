@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
@@ -69,12 +69,17 @@ class Stub:
 
 def add(connection: Connection, stub: Stub) -> str:
     """Write a stub; return the words that tie it to its entry in the trail."""
-    ADDED.run(connection, **{**asdict(stub), "holds": json.dumps(stub.holds)})
+    ADDED.run(connection, **{**told(stub), "holds": json.dumps(stub.holds)})
     return _seal(stub)
 
 
 def _seal(stub: Stub) -> str:
-    return sealed(SEAL, stub.stub_id, asdict(stub))
+    return sealed(SEAL, stub.stub_id, told(stub))
+
+
+def told(stub: Stub) -> dict[str, object]:
+    """Return what a stub says, by column."""
+    return {name: getattr(stub, name) for name in COLUMNS}
 
 
 def seals(connection: Connection) -> Iterator[str]:

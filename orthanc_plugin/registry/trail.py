@@ -17,6 +17,7 @@ from orthanc_plugin.audit.event import AuditEvent, Stencilled
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry.engine import IN_PARTS, Database
 from orthanc_plugin.registry.prepared import prepared
+from orthanc_plugin.registry.stopping import mark
 from orthanc_plugin.registry.tables import trail
 
 HEAD: Final = prepared(select(trail.c.seq, trail.c.digest).order_by(trail.c.seq.desc()).limit(1))
@@ -41,6 +42,7 @@ def append(connection: Connection, events: Iterable[AuditEvent | Stencilled]) ->
             digest=entry.digest,
         )
         seq, head = entry.seq, entry.digest
+    mark(connection, written, append)
 
 
 def newest(connection: Connection) -> tuple[int, str]:

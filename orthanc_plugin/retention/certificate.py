@@ -60,9 +60,9 @@ class Certificate:
 
 def issue(content: Content, key: Ed25519PrivateKey, kind: Kind = Kind.DESTRUCTION) -> Certificate:
     """Return ``content`` as a certificate, signed."""
-    named = {**content, "format": str(kind), "public_key": key_words(key.public_key())}
-    signature = key.sign(kind.purpose + _canonical(named).encode()).hex()
-    return Certificate(text=_canonical({**named, "signature": signature}))
+    named = _parts({**content, "format": str(kind), "public_key": key_words(key.public_key())})
+    signature = key.sign(kind.purpose + _text(named).encode()).hex()
+    return Certificate(text=_text({**named, **_parts({"signature": signature})}))
 
 
 def verify(text: bytes, key: Ed25519PublicKey, kind: Kind = Kind.DESTRUCTION) -> dict[str, object]:
@@ -130,4 +130,18 @@ def read_key_file(text: bytes) -> Ed25519PublicKey:
 
 
 def _canonical(content: Content) -> str:
-    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return _text(_parts(content))
+
+
+def _parts(content: Content) -> dict[str, str]:
+    """Return each field as it is written: a certificate is written twice, with and without its signature."""
+    return {
+        name: json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False).replace("\n", "\n ")
+        for name, value in content.items()
+    }
+
+
+def _text(parts: Mapping[str, str]) -> str:
+    """Return the whole as ``json.dumps`` writes it, indented by one."""
+    fields = ",\n".join(f" {json.dumps(name)}: {parts[name]}" for name in sorted(parts))
+    return f"{{\n{fields}\n}}\n" if parts else "{}\n"

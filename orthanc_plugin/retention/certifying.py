@@ -9,7 +9,6 @@ Sources: requirements 4, steps 8 and 9.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +82,7 @@ def told_of(connection: Connection, found: Iterable[Stub]) -> Iterator[dict[str,
             {"uid_sha256": digest, "orthanc_instance": instance}
             for digest, instance in disposals.object_rows(connection, stub.stub_id)
         ]
-        yield {**asdict(stub), "holds": list(stub.holds), "pictures": pictures}
+        yield {**stubs.told(stub), "holds": list(stub.holds), "pictures": pictures}
 
 
 def _kept(connection: Connection, order: Order) -> Iterator[dict[str, object]]:
@@ -108,6 +107,7 @@ def write_files(folder: Path, number: str, text: str) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         disk.put(path, text.encode())
         disk.put(path.with_suffix(".html"), page.page(text).encode())
+        disk.put(path.with_suffix(".pdf"), page.as_pdf(text))
     except OSError as error:
         raise ConsentgateError(
             f"The certificate is on record, but can't be written as a file ({reason_of(error)}).",

@@ -7,7 +7,7 @@ Sources: requirements 4, step 7 (mark, delete pixels, verify absent); Public Rec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,11 @@ class Shredder:
 
     def files(self, orthanc_instance: str) -> tuple[str, ...] | None:
         """Return the names of the files that hold an object, None when Orthanc doesn't have it."""
-        return self.archive.files(orthanc_instance)
+        return self.look((orthanc_instance,))[orthanc_instance]
+
+    def look(self, instances: Sequence[str]) -> Mapping[str, tuple[str, ...] | None]:
+        """Return the same of many objects, which Orthanc is asked about at once."""
+        return self.archive.look(instances)
 
     def sighted(self, files: Sequence[str]) -> bool:
         """Tell whether all of an object's files are found: only then does it say something that they aren't, later."""
@@ -85,15 +89,23 @@ class Shredder:
         for name in spooled:
             self.spool.drop(name)
 
-    def destroy(self, marked: Iterable[Marked]) -> dict[str, str]:
-        """Delete objects; return, by SOP Instance UID, why any is still there.
+    def destroy(self, marked: Sequence[Marked]) -> dict[str, str]:
+        """Delete objects, and look; return, by SOP Instance UID, why any is still there.
 
         Raises:
             ArchiveError: Orthanc can't be reached, so nobody can tell.
         """
-        return {each.sop_instance_uid: why for each in marked if (why := self._destroyed(each))}
+        return self.left(marked, self.delete(marked))
 
-    def _destroyed(self, marked: Marked) -> str:
+    def delete(self, marked: Iterable[Marked]) -> dict[str, str]:
+        """Delete objects; return what stood in the way, by SOP Instance UID. Nobody has looked for them by then.
+
+        Raises:
+            ArchiveError: Orthanc can't be reached.
+        """
+        return {each.sop_instance_uid: why for each in marked if (why := self._deleted(each))}
+
+    def _deleted(self, marked: Marked) -> str:
         if self.storage is not None and not marked.files:
             return FILES_UNKNOWN
         if not self.sighted(marked.files) and self.archive.has(marked.orthanc_instance):
@@ -103,7 +115,23 @@ class Shredder:
         except ArchiveError as error:
             if self.archive.has(marked.orthanc_instance):
                 return str(error.args[0])
-        if self.archive.has(marked.orthanc_instance):
+        return ""
+
+    def left(self, marked: Sequence[Marked], known: Mapping[str, str]) -> dict[str, str]:
+        """Look for objects after their deletion, in Orthanc's index and on disk; return why any is still there.
+
+        What is ``known`` to have stood in the way of one is its reason.
+
+        Raises:
+            ArchiveError: Orthanc can't be reached, so nobody can tell.
+        """
+        looked_for = [each for each in marked if each.sop_instance_uid not in known]
+        there = self.archive.look([each.orthanc_instance for each in looked_for])
+        found = {each.sop_instance_uid: self._left(each, there[each.orthanc_instance]) for each in looked_for}
+        return {**known, **{uid: why for uid, why in found.items() if why}}
+
+    def _left(self, marked: Marked, there: tuple[str, ...] | None) -> str:
+        if there is not None:
             return STILL_INDEXED
         if self.storage is not None and any(map(self.storage.holds, marked.files)):
             return STILL_ON_DISK

@@ -81,7 +81,8 @@ def _of_page(
     holds = _population(shared)[1]
     lines = retentionlines.page(connection, [study for study in studies if study not in anew])
     sure = {study: line for study, line in lines.items() if line.alone and line.holds == holds}
-    looked_at = records.many(connection, [study for study in studies if study not in sure], act)
+    unsure = [study for study in studies if study not in sure]
+    looked_at = records.many(connection, unsure, act) if unsure else {}  # of most pages every line is sure
     for study in studies:
         if study in sure:
             if not sure[study].held:
@@ -143,7 +144,7 @@ def _line(record: Record, shared: Around, holds: str, copied: frozenset[str]) ->
     line = _reckoned(record, holds, alone=alone and copied.isdisjoint(_uids(record)))
     since = shared.day if to_come else _since([answer for _, answer in own])
     held = any(hold.stands(shared.day) for facts, _ in own for hold in facts.holds)
-    return replace(line, proposable_from=None if since is None else since.isoformat(), held=held)
+    return line._replace(proposable_from=None if since is None else since.isoformat(), held=held)
 
 
 def _since(own: Sequence[Due]) -> date | None:

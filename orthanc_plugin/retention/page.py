@@ -1,6 +1,6 @@
-"""A certificate of destruction as a page that people read and print.
+"""A certificate of destruction as people read and print it: a page of HTML, and a PDF that says the same.
 
-Knows HTML. Must not judge: the signed file beside it is what counts, and the page says so.
+Knows HTML and what is told. Must not judge: the signed file beside it is what counts, and both say so, with its digest.
 
 Source: requirements 4, step 9 (readable by people and by machines).
 """
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import Final
+from typing import Any, Final
+
+from orthanc_plugin.archive.printing import printed
 
 COLUMNS: Final[dict[str, str]] = {
     "stub_id": "Record (pseudonym)",
@@ -41,20 +43,63 @@ th, td {{ border: 1px solid #888; padding: 0.3em; text-align: left; vertical-ali
 {destroyed}
 <h2>Not destroyed</h2>
 {kept}
-<p>This page is for reading. What counts is the signed file {number}.json, whose SHA-256 is {sha256}; check it with
-<code>consentgate certificate verify {number}.json --key PUBLIC-KEY</code>.</p>
+<p>{counts}
+<code>{check}</code>.</p>
 </body>
 </html>
 """
-NONE: Final = "<p>Nothing.</p>"
+TITLE: Final = "Certificate of destruction"
+NOTHING: Final = "Nothing."
+COUNTS: Final = (
+    "This page is for reading. What counts is the signed file {number}.json, whose SHA-256 is {sha256}; check it with"
+)
+CHECK: Final = "consentgate certificate verify {number}.json --key PUBLIC-KEY"
 Row = Mapping[str, object]
 
 
 def page(text: str) -> str:
     """Return the page of a certificate."""
     said = json.loads(text)
+    counts, check = _what_counts(said, text)
+    return FRAME.format(
+        number=escape(str(said["number"])),
+        facts=_table(("", ""), _facts(said).items()),
+        destroyed=_listed(COLUMNS, said["records"]),
+        kept=_listed(KEPT, said["not_destroyed"]),
+        counts=escape(counts),
+        check=escape(check),
+    )
+
+
+def as_pdf(text: str) -> bytes:
+    """Return the same as a PDF, which is the same for the same certificate."""
+    said = json.loads(text)
+    paragraphs = [
+        *(f"{name}: {value}" for name, value in _facts(said).items()),
+        *_paragraphs("Destroyed", COLUMNS, said["records"]),
+        *_paragraphs("Not destroyed", KEPT, said["not_destroyed"]),
+        "",
+        f"{' '.join(_what_counts(said, text))}.",
+    ]
+    return printed(TITLE, paragraphs, f"Certificate {said['number']}")
+
+
+def _paragraphs(head: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Iterator[str]:
+    yield from ("", head)
+    for number, row in enumerate(rows, 1):
+        yield f"{number}. " + "; ".join(f"{words}: {row.get(name, '')}" for name, words in columns.items())
+    if not rows:
+        yield NOTHING
+
+
+def _what_counts(said: Row, text: str) -> tuple[str, str]:
+    number, sha256 = said["number"], hashlib.sha256(text.encode()).hexdigest()
+    return COUNTS.format(number=number, sha256=sha256), CHECK.format(number=number)
+
+
+def _facts(said: Mapping[str, Any]) -> dict[str, str]:
     plan = said["plan"]
-    facts = {
+    return {
         "Number": said["number"],
         "Plan": f"{plan['plan_id']}, proposed by {plan['proposed_by']} on {plan['proposed_at']}",
         "Retention schedule": f"{said['schedule']['version']} (SHA-256 {said['schedule']['sha256']})",
@@ -64,13 +109,6 @@ def page(text: str) -> str:
         "Notices to recipients, when it was issued": _counted(said.get("notices", {})),
         "Public key": said["public_key"],
     }
-    return FRAME.format(
-        number=escape(str(said["number"])),
-        facts=_table(("", ""), facts.items()),
-        destroyed=_listed(COLUMNS, said["records"]),
-        kept=_listed(KEPT, said["not_destroyed"]),
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
-    )
 
 
 def _counted(notices: Mapping[str, int]) -> str:
@@ -79,7 +117,7 @@ def _counted(notices: Mapping[str, int]) -> str:
 
 def _listed(columns: Mapping[str, str], rows: Sequence[Row]) -> str:
     if not rows:
-        return NONE
+        return f"<p>{NOTHING}</p>"
     return _table(tuple(columns.values()), ([row.get(name, "") for name in columns] for row in rows))
 
 

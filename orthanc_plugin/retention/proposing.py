@@ -8,7 +8,7 @@ Sources: requirements 4, steps 1 and 2; T-12 (nothing is proposed on stale facts
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
@@ -130,20 +130,20 @@ def _written(connection: Connection, act: Act, schedule: Schedule, plan_id: str,
 
 def _line(number: int, found: Reckoned, digest: str) -> Line:
     return Line(
-        line=number,
-        study_instance_uid=found.study_instance_uid,
-        study_sha256=digest,
-        objects=found.objects,
-        size=found.size,
-        unsized=found.unsized,
-        rule=found.rule,
-        due_date=found.due_date,
-        words=found.words,
-        flags=found.flags,
-        facts_sha256=found.facts_sha256,
+        number,
+        found.study_instance_uid,
+        digest,
+        found.objects,
+        found.size,
+        found.unsized,
+        found.rule,
+        found.due_date,
+        found.words,
+        found.flags,
+        found.facts_sha256,
     )
 
 
 def shown(line: Line) -> dict[str, object]:
     """Return a line for people and other programs."""
-    return {name: value for name, value in asdict(line).items() if name not in ("study_sha256", "facts_sha256")}
+    return {name: value for name, value in line._asdict().items() if name not in ("study_sha256", "facts_sha256")}

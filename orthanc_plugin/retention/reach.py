@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from heapq import nsmallest
+from itertools import chain
 from typing import Final
 
 from sqlalchemy import Connection
@@ -66,8 +67,8 @@ def survey(database: Database, shredder: Shredder) -> Ground:
     with database.reading() as connection:
         unknown = present.difference(images.orthanc_names(connection))
     uids = (shredder.archive.uid(each) for each in sorted(unknown))
-    known = islice(sorted(present), TRIED)
-    sighted = shredder.storage is None or any(shredder.sighted(shredder.files(each) or ()) for each in known)
+    known = shredder.look(nsmallest(TRIED, present)) if shredder.storage is not None else {}
+    sighted = shredder.storage is None or any(shredder.sighted(files or ()) for files in known.values())
     return Ground(empty=not present, strangers=frozenset(uid for uid in uids if uid), sighted=sighted)
 
 
@@ -104,7 +105,8 @@ def reach(connection: Connection, shredder: Shredder, ground: Ground, studies: S
     known = remnants.many(connection, studies)
     rows = {row.sop_instance_uid: row for found in known.values() for row in found}
     left = disposals.left(connection, rows)
-    now = {uid: shredder.files(row.orthanc_instance) for uid, row in rows.items()}
+    there = shredder.look([row.orthanc_instance for row in rows.values()])
+    now = {uid: there[row.orthanc_instance] for uid, row in rows.items()}
     here = frozenset(shredder.spool.names())
     waiting = quarantine.open_of(connection, tuple(known), tuple(rows))
     problems = {}

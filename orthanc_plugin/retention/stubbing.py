@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
-from orthanc_plugin.registry import disposals, images, plans, remnants, stubs
+from orthanc_plugin.registry import disposals, images, remnants, stubs
 from orthanc_plugin.registry.disposals import Marked
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.patients import Key
@@ -34,35 +34,40 @@ class Word:
     plan: Plan
     approval: Approval
     decision: Decision
+    line: Line
     certificate: str
 
 
 def write(
     connection: Connection, act: Act, word: Word, gone: Sequence[Marked], holds: tuple[str, ...], method: str
 ) -> None:
-    """Write the stubs of the objects that are ``gone``, one for each patient they were of, and forget the record."""
+    """Write the stubs of the objects that are ``gone``, one for each patient they were of, and forget the objects."""
     found = (images.get(connection, each.sop_instance_uid) for each in gone)
     theirs: defaultdict[Key, list[ImageRow]] = defaultdict(list)
     for row in (row for row in found if row is not None):
         theirs[(row.patient_id, row.issuer)].append(row)
     first = disposals.stub_of(connection, gone[0].sop_instance_uid) or act.ids()
-    line = plans.line_of(connection, word.plan.plan_id, word.decision.line)
     for number, (who, rows) in enumerate(sorted(theirs.items())):
         stub_id = first if number == 0 else act.ids()
         link_id = stubs.link(connection, who, act.ids())
         how = in_words(method, erase(connection, act, rows))
-        stub = _stub(act, word, line, rows, holds, how, stub_id=stub_id, link_id=link_id)
+        stub = _stub(act, word, rows, holds, how, stub_id=stub_id, link_id=link_id)
         disposals.stand_for(connection, (row.sop_instance_uid for row in rows), stub_id)
         noticing.notify(connection, act, stub_id, rows)
         _forgotten(connection, act, stub, rows)
-    if not remnants.pictures(connection, line.study_instance_uid):
-        remnants.forget_record(connection, line.study_instance_uid)
+
+
+def forget_records(connection: Connection, studies: Sequence[str]) -> None:
+    """Forget those of these records, some of which was destroyed, of which nothing is left."""
+    left = remnants.many(connection, studies) if studies else {}
+    for study in studies:
+        if study not in left:
+            remnants.forget_record(connection, study)
 
 
 def _stub(
     act: Act,
     word: Word,
-    line: Line,
     rows: Sequence[ImageRow],
     holds: tuple[str, ...],
     method: str,
@@ -79,9 +84,9 @@ def _stub(
         size=sum(row.size or 0 for row in rows),
         uids_sha256=uids_sha256(rows),
         acquired=_year(rows),
-        rule=line.rule,
+        rule=word.line.rule,
         schedule=word.plan.schedule,
-        due_date=line.due_date[:4],  # a child's day would tell the birthday
+        due_date=word.line.due_date[:4],  # a child's day would tell the birthday
         proposed_by=word.plan.proposed_by,
         proposed_at=word.plan.proposed_at,
         decided_by=word.decision.decided_by,

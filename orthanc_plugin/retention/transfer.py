@@ -33,7 +33,7 @@ from orthanc_plugin.retention import standing
 from orthanc_plugin.retention.acting import Act, require
 from orthanc_plugin.retention.changes import change
 from orthanc_plugin.retention.destruction import Shredder
-from orthanc_plugin.retention.reach import Ground, reach, survey
+from orthanc_plugin.retention.reach import Ground, Reached, reach, survey
 from orthanc_plugin.retention.records import Record, Records
 
 DOOR: Final = "consentgate transfer"
@@ -128,7 +128,8 @@ class Dispatch:
             return Exported(line=decision.line, transfer=None, reason=problem)
         folder = Path(begun.place.folder)
         pictures = {row.sha256 for row in begun.own}
-        made = bags.make(folder, begun.transfer.bag, self.contents(begun), self.tags(begun), pictures)
+        made = bags.prepare(folder, begun.transfer.bag, self.contents(begun), self.tags(begun), pictures)
+        reached = self._reached(begun.line, ground)
         act = self.acting()
         whole = replace(
             begun.transfer,
@@ -140,9 +141,18 @@ class Dispatch:
         with self.database.writing() as connection:
             now = transfers.get(connection, whole.transfer_id)
             if now.state is State.ABANDONED:
+                bags.put_aside(folder, now.bag)
                 return Exported(line=decision.line, transfer=None, reason=GIVEN_UP)
             if now.state is not State.BEGUN:  # another run was quicker
+                bags.discard(folder, now.bag)
                 return Exported(line=decision.line, transfer=now)
+            # A bag takes its time, and whatever came meanwhile keeps it from being handed over.
+            if problem := self._settled(connection, act, plan, begun.line, decision, reached)[1]:
+                bags.put_aside(folder, now.bag)
+                return Exported(
+                    line=decision.line, transfer=None, reason=_refused(connection, act, decision, problem, now)
+                )
+            bags.hand_over(folder, now.bag)
             ends = _ended(connection, whole, Delivery.SENT)
             tell(connection, act, whole, ends)
         return Exported(line=decision.line, transfer=whole)
@@ -153,17 +163,14 @@ class Dispatch:
         """Decide on a line again, and write down that its pictures leave; or say why they don't."""
         with self.database.reading() as connection:
             line = plans.line_of(connection, plan.plan_id, decision.line)
-            reached = reach(connection, self.shredder, ground, (line.study_instance_uid,))
+        reached = self._reached(line, ground)
         act = self.acting()
-        place = act.policy.disposition.place(decision.place)
         with self.database.writing() as connection:
-            record = self.records.of(connection, line.study_instance_uid, act)
             known = transfers.of_decision(connection, decision)
-            problem = change(plan, line, record, reached) or reached.problems.get(line.study_instance_uid, "")
-            if record is None or place is None or problem:
-                return None, _refused(connection, act, decision, problem or NO_PLACE, known)
-            if problem := _objection(connection, act, line, decision, record, place):
+            found, problem = self._settled(connection, act, plan, line, decision, reached)
+            if found is None:
                 return None, _refused(connection, act, decision, problem, known)
+            record, place = found
             bags.require_folder(Path(place.folder))
             own = tuple(row for row in record.pictures if row.study_instance_uid == line.study_instance_uid)
             transfer = _taken_up(connection, act, known) if known else _told(connection, act, decision, line, own)
@@ -178,6 +185,22 @@ class Dispatch:
             own=own,
             copies=copies,
         ), ""
+
+    def _reached(self, line: Line, ground: Ground) -> Reached:
+        with self.database.reading() as connection:
+            return reach(connection, self.shredder, ground, (line.study_instance_uid,))
+
+    def _settled(
+        self, connection: Connection, act: Act, plan: Plan, line: Line, decision: Decision, reached: Reached
+    ) -> tuple[tuple[Record, Place] | None, str]:
+        """Decide on a line as things stand: return its record and its place, or why nothing of it leaves."""
+        record = self.records.of(connection, line.study_instance_uid, act)
+        place = act.policy.disposition.place(decision.place)
+        problem = change(plan, line, record, reached) or reached.problems.get(line.study_instance_uid, "")
+        if record is None or place is None or problem:
+            return None, problem or NO_PLACE
+        problem = _objection(connection, act, line, decision, record, place)
+        return (None, problem) if problem else ((record, place), "")
 
 
 def _whole(connection: Connection, decision: Decision) -> bool:

@@ -26,6 +26,7 @@ from orthanc_plugin.registry import images, ledger, outbox, recalls
 from orthanc_plugin.registry.images import Subject
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.outbox import Claimed, State
+from orthanc_plugin.registry.outboxrows import ANYWHERE
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.sending.delivery import Courier, Handover
@@ -74,6 +75,7 @@ class Rounds:
         chance: from 0 to 1, for back-off.
         stopping: whether it is to end.
         since: only what was due then is sent; None for whatever is due.
+        place: the archive that it reads from, as the holdings call it: what others have their couriers send.
         renewing: every how many seconds the lease is renewed while pictures are sent.
     """
 
@@ -85,6 +87,7 @@ class Rounds:
     chance: Chance
     stopping: Callable[[], bool]
     since: datetime | None = None
+    place: str = ANYWHERE
     renewing: float = LEASE.total_seconds() / 3
 
     def turn(self) -> Turn | None:
@@ -110,12 +113,13 @@ class Rounds:
             RegistryError: the outbox can't be asked.
         """
         with self.services.database.reading() as connection:
-            return outbox.is_due(connection, self.services.clock())
+            return outbox.is_due(connection, self.services.clock(), self.place)
 
     def _claim(self, connection: Connection) -> tuple[Claimed, ...]:
         """Take what is next, and settle what a courier that died had begun of it."""
         at = self.services.clock()
-        claimed = outbox.claim(connection, self.name, at, at + LEASE, MOST_CLAIMED, self.since)
+        until = at + LEASE
+        claimed = outbox.claim(connection, self.name, at, until, MOST_CLAIMED, self.since, archive=self.place)
         for each in claimed:
             if each.disclosure_id and _unended(connection, each.disclosure_id):
                 seal = ledger.deliver(connection, each.disclosure_id, Delivery.SENT)

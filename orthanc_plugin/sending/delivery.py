@@ -21,8 +21,9 @@ from orthanc_plugin.archive.port import ImageArchive, NothingSentError, NotTaken
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.bindings import Binding, Destination, DicomNode
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
-from orthanc_plugin.gate import AccessRequest, Answer, Requester
+from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
 from orthanc_plugin.registry import ledger
+from orthanc_plugin.registry.fence import Passing
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.trail import append
@@ -56,6 +57,7 @@ class Handover:
         undone: whether nobody said no to what was not sent: it could not be decided or done now.
         reasons: why it was refused or not delivered; empty when it was delivered.
         last: whether nothing more is tried, because the recipient or the registry is away.
+        refused: whether somebody says no by now to what had begun, such as by a withdrawal; nothing of it went out.
     """
 
     row: ImageRow
@@ -66,6 +68,12 @@ class Handover:
     disclosure: str = ""
     released_uid: str = ""
     undone: bool = False
+    refused: bool = False
+
+    @property
+    def stayed(self) -> bool:
+        """Tell whether a decision kept it here, before or after its release had begun."""
+        return self.delivery is None or self.refused
 
     @property
     def delivered(self) -> bool:
@@ -75,12 +83,16 @@ class Handover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a release ended, what the recipient said of it, and whether the recipient is away from here on."""
+    """How a release ended, what the recipient said of it, and whether the recipient is away from here on.
+
+    ``refused``: it was not sent, because a decision says no by now.
+    """
 
     packed: Packed
     outcome: Delivery
     said: str = ""
     away: bool = False
+    refused: bool = False
 
     @property
     def told(self) -> str:
@@ -98,6 +110,7 @@ class Ended:
             reasons=reasons,
             disclosure=self.packed.disclosure,
             released_uid=self.packed.released.sop_instance_uid,
+            refused=self.refused,
         )
 
 
@@ -248,19 +261,22 @@ class Courier:
         except Exception:  # the boundary: what has begun must be told how it ended
             logger.exception("a recipient could not be called")
             return _stayed(packed, "calling it broke off", away=True)
-        objection = self._objection(packed, row)
-        return _stayed(packed, objection) if objection else _sent(packed, sending)
-
-    def _objection(self, packed: Packed, row: ImageRow) -> str:
-        """Return why what has begun must not go any more, such as a withdrawal while those before it went; or ''."""
         try:
-            with self.services.database.reading() as connection:
-                self.services.gate.confirm(connection, packed.answer)
-                if not self.packer.holds(connection, row):
-                    return f"not sent: {LOST.reasons[0]}"
+            with self.services.database.leaving() as passing:  # until the first bytes have gone
+                return self._objection(packed, row, passing) or _sent(packed, sending, passing)
         except ConsentgateError as error:
-            return f"not sent: {error.args[0]}"
-        return ""
+            return _stayed(packed, f"not sent: {error.args[0]}")
+
+    def _objection(self, packed: Packed, row: ImageRow, passing: Passing) -> Ended | None:
+        """Return the end of what must not go any more, such as for a withdrawal while those before it went."""
+        try:
+            with self.services.database.reading(passing) as connection:
+                self.services.gate.confirm(connection, packed.answer)
+                held = self.packer.holds(connection, row)
+        except ConsentgateError as error:
+            refused = isinstance(error, DecisionChangedError)
+            return replace(_stayed(packed, f"not sent: {error.args[0]}"), refused=refused)
+        return None if held else _stayed(packed, f"not sent: {LOST.reasons[0]}")
 
     def _note(self, ended: Sequence[Ended], found: Sequence[Handover]) -> None:
         """Write down how releases ended, and have the errand know it."""
@@ -310,10 +326,10 @@ def asked_for(requester: Requester, row: ImageRow, door: str) -> AccessRequest:
     return AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=door)
 
 
-def _sent(packed: Packed, sending: Sending) -> Ended:
+def _sent(packed: Packed, sending: Sending, passing: Passing) -> Ended:
     """Send one picture; a recipient that doesn't say yes may have kept it all the same, once anything went out."""
     try:
-        said = sending.store(packed.released.content)
+        said = sending.store(packed.released.content, passing.left)
     except ArchiveError as error:
         return _failed(packed, error)
     except Exception:  # the boundary: what has begun must be told how it ended

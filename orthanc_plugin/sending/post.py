@@ -15,7 +15,7 @@ from threading import Event
 from typing import Final
 
 from orthanc_plugin.archive.peers import peers_by_aet
-from orthanc_plugin.archive.remote import RemoteArchive, RemoteControl, read_credentials, read_network
+from orthanc_plugin.archive.remote import RemoteArchive, RemoteControl, read_credentials, read_network, read_place
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.sending.courier import Rounds, Turn
 from orthanc_plugin.sending.notices import Notices
@@ -116,6 +116,7 @@ class Post:
         archive = RemoteArchive(settings.orthanc.url, credentials)
         try:
             self._agree(control.policy())
+            here = read_place(place).archive
             self._said = ""
             yield Rounds(
                 services=self.services,
@@ -131,6 +132,7 @@ class Post:
                 chance=random.SystemRandom().random,
                 stopping=self.stop.is_set,
                 since=self._since,
+                place=here,
             )
         finally:
             control.close()

@@ -19,6 +19,7 @@ from orthanc_plugin.enforcement.route import Kind
 from tests.fakes.caller import PATIENT_RECORD, Caller, Said, world_with_accounts
 from tests.fakes.clinic import clinic
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
+from tests.fakes.records import activate
 from tests.unit.dicomwrap.objects import PATIENT
 from tests.unit.lifecycle.steps import leave
 
@@ -101,6 +102,9 @@ def answers(caller: Caller) -> Iterator[tuple[str, str, Said]]:
     yield "POST", "/consentgate/consents/{consent}/withdrawal", withdrawn
     yield "GET", "/consentgate/refusal", caller.get("refusal", "governance")
     yield "GET", "/consentgate/openapi.json", caller.get("openapi.json")
+    activate(world)
+    pushed = {"as_of": world.clock().isoformat(), "facts": [{"patient_id": "P1", "categories": []}]}
+    yield "POST", "/consentgate/retention/facts", caller.post("retention/facts", pushed, "pas")
     Heartbeat(world.services).beat()
     yield "GET", "/consentgate/health", caller.get("health", "admin")
 

@@ -15,6 +15,7 @@ from orthanc_plugin.config.load import parsed, validated
 from orthanc_plugin.config.recallterms import RecallTerms
 from orthanc_plugin.policy.recalling import (
     ANSWER_WITHIN,
+    IN_OUR_STEAD,
     KEY_DESTROYED,
     PUBLISHED,
     REMIND_EVERY,
@@ -55,7 +56,7 @@ def test_the_titles_times_and_reasons_are_the_program_s() -> None:
         assert title in DOCUMENT
     assert f"answered within {ANSWER_WITHIN.days} days, and every {REMIND_EVERY.days} days" in DOCUMENT
     assert f"tried again after {(next_try(1, AT) - AT).seconds // 60} minutes" in DOCUMENT
-    assert f"`{PUBLISHED}`, or `{KEY_DESTROYED}`" in DOCUMENT
+    assert f"`{PUBLISHED}`, or `{KEY_DESTROYED}`, or `{IN_OUR_STEAD}`" in DOCUMENT
 
 
 def test_the_lines_for_policy_toml_are_ones_it_takes() -> None:

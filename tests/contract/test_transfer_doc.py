@@ -10,9 +10,9 @@ import pytest
 
 from orthanc_plugin.config.load import validated
 from orthanc_plugin.config.places import Place, place_faults
-from orthanc_plugin.enforcement.deposit import README
 from orthanc_plugin.registry.transfers import State
 from orthanc_plugin.retention.receipts import COLUMNS
+from orthanc_plugin.sending.deposit import README
 from tests.contract.test_disclosures_doc import options
 from tests.contract.test_readme import reached
 

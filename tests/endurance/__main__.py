@@ -2,7 +2,7 @@
 
 ``python -m tests.endurance --rounds 100`` takes about half an hour and is not part of CI. A seed gives the same order
 of kills and withdrawals again; the moments are as random as the machine. ``--skew SECONDS`` has the second courier's
-clock ahead (needs faketime).
+clock ahead (needs Debian's faketime: apt-get install faketime).
 """
 
 from __future__ import annotations

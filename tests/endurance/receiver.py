@@ -73,9 +73,8 @@ def _listed(note: bytes) -> set[str]:
 
 
 @contextmanager
-def receiving(aet: str, port: int, pause: float) -> Iterator[Receiver]:
+def receiving(aet: str, port: int, receiver: Receiver) -> Iterator[None]:
     """Have a storage SCP listen."""
-    receiver = Receiver(pause=pause)
     entity = AE(ae_title=aet)
     entity.maximum_associations = 20
     entity.add_supported_context(VLPhotographicImageStorage, [JPEGBaseline8Bit])
@@ -84,6 +83,6 @@ def receiving(aet: str, port: int, pause: float) -> Iterator[Receiver]:
     server = entity.start_server((HOST, port), block=False, evt_handlers=handlers)
     assert server is not None
     try:
-        yield receiver
+        yield
     finally:
         server.shutdown()

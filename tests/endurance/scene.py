@@ -75,6 +75,8 @@ recipient = "{recipient}"
 purpose = "{purpose}"
 owner = "dermatology department"
 """
+# A clock that is set wrong leaves CLOCK_MONOTONIC alone; faketime would set it too, and no pause would ever end.
+SETS_NO_TICKS = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 ROUTES = dict.fromkeys((WORKSTATION, BRANCH, WEB, MEDIUM), "DIRECT_CARE") | {TEACHING: "TEACHING"}
 
 
@@ -122,6 +124,7 @@ class Node:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=os.environ | SETS_NO_TICKS,
             )
 
     def kill_courier(self) -> None:
@@ -200,10 +203,9 @@ def scene(folder: Path, *, skew: int = 0) -> Iterator[Scene]:
         stack.callback(os.environ.pop, REGISTRY)
         stocks = [stack.enter_context(orthanc(_made(folder / name))) for name in ("branch", "web")]
         workstation, teaching = free_ports(2)
-        receivers = [
-            stack.enter_context(receiving("DERMWS", workstation, PAUSE)),
-            stack.enter_context(receiving("TEACHING", teaching, PAUSE)),
-        ]
+        receivers = [Receiver(pause=PAUSE), Receiver(pause=PAUSE)]
+        for aet, port, receiver in zip(("DERMWS", "TEACHING"), (workstation, teaching), receivers, strict=True):
+            stack.enter_context(receiving(aet, port, receiver))
         nodes = tuple(
             Node(server=Server(folder=_made(folder / name) / "orthanc", ports=_ports(workstation, teaching)), skew=each)
             for name, each in (("first", 0), ("second", skew))

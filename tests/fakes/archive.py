@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from orthanc_plugin.archive.port import NothingSentError, NotTakenError
+from orthanc_plugin.archive.port import Left, NothingSentError, NotTakenError, nobody
 from orthanc_plugin.errors import ArchiveError, NotInArchiveError
 
 
@@ -118,10 +118,11 @@ class SendingSimulator:
             self.archive.caller(self.modality)
         return called
 
-    def store(self, content: bytes) -> str:
-        """Let the watcher look, then send."""
+    def store(self, content: bytes, left: Left = nobody) -> str:
+        """Let the watcher look while the bytes go."""
         if self.modality in self.archive.unreachable:
             raise NothingSentError("The node can't be reached.")
+        left()
         self.archive.watcher(self.modality, content)
         if self.modality in self.archive.silent:
             raise ArchiveError("The node does not answer.")

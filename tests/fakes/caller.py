@@ -28,11 +28,18 @@ roles = ["view", "break-glass"]
 purpose = "SECOND_OPINION"
 audience = "TRUST_CLINICIAN"
 """
+FEED = """
+[[users]]
+name = "pas"
+roles = ["facts"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
+"""
 
 
 def world_with_accounts(folder: Path) -> World:
     """Return a world whose policy has the accounts that call."""
-    return make_world(folder, policy=POLICY + PATIENT_RECORD + REGISTRAR)
+    return make_world(folder, policy=POLICY + PATIENT_RECORD + REGISTRAR + FEED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from orthanc_plugin.config.policyfile import load_policy
-from orthanc_plugin.enforcement.deposit import Deposit
 from orthanc_plugin.registry import transfers
 from orthanc_plugin.registry.plans import Action, Plan
 from orthanc_plugin.registry.transfers import Transfer
 from orthanc_plugin.retention import receipts
 from orthanc_plugin.retention.transfer import Dispatch, Exported
+from orthanc_plugin.sending.deposit import Deposit
 from tests.fakes.disposing import DISPOSING, Office, office
 from tests.fakes.pictures import CARE, UID
 from tests.fakes.world import World

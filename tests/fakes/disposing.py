@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -84,8 +85,8 @@ class DisposalSimulator:
             self.file_of(name).parent.mkdir(parents=True, exist_ok=True)
             self.file_of(name).write_bytes(content)
 
-    def files(self, orthanc_instance: str) -> tuple[str, ...] | None:
-        return (orthanc_instance,) if self.has(orthanc_instance) else None
+    def look(self, instances: Sequence[str]) -> dict[str, tuple[str, ...] | None]:
+        return {name: (name,) if self.has(name) else None for name in instances}
 
     def has(self, orthanc_instance: str) -> bool:
         self._step()

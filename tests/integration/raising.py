@@ -9,6 +9,7 @@ from dataclasses import replace
 import orthanc
 
 from orthanc_plugin import install
+from orthanc_plugin.enforcement.orthanclog import OrthancLog
 
 
 class RaisingWorker:
@@ -22,7 +23,7 @@ class RaisingWorker:
 
 
 def start(chosen: str) -> install.Parts:
-    logging.getLogger("orthanc_plugin").addHandler(install.OrthancLog(orthanc))
+    logging.getLogger("orthanc_plugin").addHandler(OrthancLog(orthanc))
     parts = install.parts_for(orthanc, os.environ)
     workers = ("decisions", "moves", "exits", "finds", "lists", "sends")
     broken = replace(parts, **dict.fromkeys(workers, RaisingWorker()))

@@ -25,6 +25,7 @@ from tests.integration.destroying import (
     destroyed,
     itself,
     killed_in_the_middle,
+    killed_while_it_deletes,
     told,
     verified_offline,
 )
@@ -87,6 +88,20 @@ def test_what_is_approved_is_destroyed_whatever_happens_and_stays_destroyed(
     held_when_it_comes_again(archive)
     what_is_deleted_behind_the_doors_is_noticed_at_once(archive)
     what_vanishes_is_noticed(archive)
+
+
+def test_an_execution_killed_while_orthanc_deletes_is_taken_up(due: tuple[Archive, str], tmp_path: Path) -> None:
+    archive, plan = due
+    server = archive.server
+    killed_while_it_deletes(server, plan)
+    assert not destroyed(server) & itself(server).instances()
+    report = told(server, "retention", "apply", plan, "--by", "clerk")
+    assert len(destroyed(server)) == COPIES + 1
+    assert itself(server).instances() == {archive.wrapped("B").orthanc_instance}
+    certificate = json.loads(Path(str(report["certificate"])).read_text())
+    assert (certificate["counts"]["records"], certificate["not_destroyed"]) == (COPIES + 1, [])
+    verified_offline(server, Path(str(report["certificate"])), tmp_path)
+    assert "The trail is whole" in server.consentgate("audit", "verify").stdout
 
 
 def nobody_else_deletes(archive: Archive) -> None:

@@ -34,6 +34,7 @@ WITH_ROLE = {
     Role.BREAK_GLASS: "registrar",
     None: "derm",
     Role.REVIEW: "reviewer",
+    Role.FACTS: f"only-{Role.FACTS}",
 }
 WORDS = {
     "frame": "0",

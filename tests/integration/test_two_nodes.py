@@ -35,13 +35,13 @@ def second(first: Archive, tmp_path: Path) -> Iterator[Server]:
     node.folder.parent.mkdir(parents=True)
     node.start()  # returns at once: the trail that both share says already that a node has started
     try:
-        assert wait_until(lambda: _answers(node), 60), node.printed()
+        assert wait_until(lambda: answers(node), 60), node.printed()
         yield node
     finally:
         node.stop()
 
 
-def _answers(node: Server) -> bool:
+def answers(node: Server) -> bool:
     try:
         return node.ask("GET", "/consentgate/tasks", "governance").status_code == 200
     except httpx.TransportError:

@@ -16,7 +16,8 @@ from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.pace import HELD_AT_ONCE
 from orthanc_plugin.enforcement.rest import Lane
-from orthanc_plugin.install import AT_ONCE, EXIT_THREADS, HOOKS, SEND_THREADS, Parts
+from orthanc_plugin.enforcement.switchboard import AT_ONCE
+from orthanc_plugin.install import EXIT_THREADS, HOOKS, SEND_THREADS, Parts
 from orthanc_plugin.sending.worker import Worker
 from tests.fakes import orthanc
 from tests.fakes.core import CoreSimulator

@@ -24,6 +24,8 @@ PATIENT = (
     "INSERT INTO patients (patient_id, issuer, capacity, gillick, national_data_opt_out)"
     " VALUES ('P9', 'HOSP', 'HAS', 'NA', 0)"
 )
+NO_SNAPSHOT = "CREATE TRIGGER shut BEFORE INSERT ON snapshots BEGIN SELECT RAISE(ABORT, 'shut'); END"
+NO_SNAPSHOT_ON_POSTGRESQL = "ALTER TABLE snapshots ADD CONSTRAINT shut CHECK (false) NOT VALID"
 # What any process may write, whichever way.
 CHANGES = [
     "UPDATE consents SET record = record",
@@ -125,6 +127,44 @@ def test_without_all_triggers_nothing_is_remembered(decided: World) -> None:
     assert effect(decided) is Effect.PERMIT_IDENTIFIABLE
     decided.withdraw()
     assert effect(decided) is Effect.DENY
+
+
+def test_what_counts_beside_what_was_looked_for_counts_for_as_long_and_no_longer(decided: World) -> None:
+    undone = decided.services.database.undone
+    looking: Remembered[int, str] = Remembered(undone)
+    beside: Remembered[int, str] = Remembered(undone)
+
+    def found() -> str | None:
+        with decided.services.database.reading() as connection:
+            return beside.beside(looking.shelf(connection)).get(1)
+
+    def keep() -> None:
+        with decided.services.database.reading() as connection:
+            beside.beside(looking.shelf(connection)).keep(1, "known")
+
+    keep()
+    assert found() == "known"
+    decided.withdraw()
+    assert found() is None
+    keep()
+    decided.sql(
+        "DROP TRIGGER consents_facts ON consents" if decided.on_postgresql else "DROP TRIGGER consents_insert_facts"
+    )
+    decided.sql("UPDATE alembic_version SET version_num = 'another'")
+    for _ in range(2):  # without all triggers nothing is remembered there either
+        assert found() is None
+        keep()
+
+
+def test_the_facts_of_a_remembered_permit_are_written_once_for_as_long_as_they_stay(decided: World) -> None:
+    """Where the transaction that wrote them was undone they are written again; another test says so."""
+    gate = decided.services.gate
+    first = decided.services.trail.find(gate.authorize(decided.request()).decision_id)
+    decided.sql(NO_SNAPSHOT_ON_POSTGRESQL if decided.on_postgresql else NO_SNAPSHOT)
+    again = decided.services.trail.find(gate.authorize(decided.request()).decision_id)
+    assert (again["effect"], again["facts"]) == ("PERMIT_IDENTIFIABLE", first["facts"])
+    gate.permits = Remembered(decided.services.database.undone)
+    assert gate.authorize(decided.request()).decision.effect is Effect.DENY
 
 
 def test_what_an_undone_transaction_found_out_is_forgotten(decided: World) -> None:

@@ -26,6 +26,7 @@ def old(url: str) -> Database:
     with database.writing() as connection:
         for table in (each for each in tables(database) if each.name in FILLED):
             connection.execute(table.insert(), [row_of(table, number) for number in (1, 2, 3)])
+        connection.execute(text("UPDATE disclosures SET recall = 'NONE'"))  # nobody has asked for a copy
         connection.execute(text("UPDATE disclosures SET outcome = 'BEGUN' WHERE key_destroyed = 3"))
         connection.execute(text("UPDATE disclosures SET requester = NULL WHERE key_destroyed = 2"))  # schema 0007
     return database

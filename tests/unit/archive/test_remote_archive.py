@@ -24,6 +24,7 @@ class Core(ThreadingHTTPServer):
         self.connections: set[object] = set()
         self.asked: list[tuple[str, str, bytes, str, str]] = []
         self.answers: dict[str, tuple[int, bytes]] = {}
+        self.unasked: dict[str, bytes] = {}  # said behind an answer, in the same breath
         super().__init__(("127.0.0.1", 0), Handler)
         Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content + self.server.unasked.get(self.path, b""))
 
     def do_POST(self) -> None:
         self.do_GET()
@@ -87,6 +88,14 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(
     archive.read("abc")
     monkeypatch.setattr(remote, "IDLE_SECONDS", 0.0)
     assert archive.read("abc") == PICTURE
+    assert len(core.connections) == 2
+
+
+def test_what_is_said_unasked_is_never_the_picture_that_is_asked_for_next(archive: RemoteArchive, core: Core) -> None:
+    core.answers["/instances/abc/file"] = (200, b"short")
+    core.unasked["/instances/abc/file"] = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nanother's"
+    assert archive.read("abc") == b"short"
+    assert archive.read("other") == PICTURE
     assert len(core.connections) == 2
 
 

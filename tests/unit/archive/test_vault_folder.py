@@ -129,3 +129,21 @@ def test_a_link_is_not_replaced_for_its_bytes_would_stay_elsewhere(tmp_path: Pat
         folder.replace(FILE, b"head", b"rest")
     assert path.read_bytes() == b"plain"
     assert [each.name for each in path.parent.iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize("where", ["0a1b", "0a2c"], ids=["in the same new folder", "in another, of the same new one"])
+def test_a_file_in_a_folder_of_a_moment_ago_is_stored_once_that_is_on_disk(where: str, tmp_path: Path) -> None:
+    quicker, synced, above = [f"{where}{OTHER[4:]}"], list[Path](), {tmp_path, tmp_path / "0a"}
+
+    def sync(place: Path) -> None:
+        if quicker:  # whoever made the folders has come as far as this, and somebody else stores a file meanwhile
+            folder.write(quicker.pop(), b"head", b"rest")
+            assert set(synced) == above
+        synced.append(place)
+
+    folder = VaultFolder(tmp_path, sync)
+    folder.write(FILE, b"head", b"rest")
+    assert len(list(folder.names())) == 2
+    del synced[:]
+    folder.write(f"{FILE[:-1]}7", b"head", b"rest")
+    assert synced == []

@@ -21,7 +21,7 @@ from orthanc_plugin.archive.otherorthanc import OtherOrthanc
 from orthanc_plugin.archive.port import NotTakenError
 from orthanc_plugin.archive.stow import StowScu
 from orthanc_plugin.archive.webline import BrokenLineError, NoLineError, Server, tls_context
-from orthanc_plugin.errors import ConfigurationError
+from orthanc_plugin.errors import ArchiveError, ConfigurationError
 from tests.fakes.pictures import UID, photograph_bytes
 from tests.unit.dicomwrap.sendable import HOST, Certificate, certificate
 
@@ -285,3 +285,28 @@ def test_a_server_that_drips_its_answer_is_cut_off() -> None:
         with pytest.raises(BrokenLineError):
             OtherOrthanc(Server(url=url, seconds=0.5)).store(CONTENT)
         over.set()
+
+
+@pytest.mark.parametrize("way", [StowScu, OtherOrthanc])
+def test_who_waits_for_the_first_bytes_is_told_before_the_server_answers(way: type[StowScu | OtherOrthanc]) -> None:
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            line, _ = listening.accept()
+            with line:
+                line.recv(1)
+                assert gone.wait(30)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        with pytest.raises(ArchiveError):
+            way(Server(url=f"http://127.0.0.1:{listening.getsockname()[1]}", seconds=30)).store(CONTENT, gone.set)
+        server.join(30)
+    assert gone.is_set()
+
+
+def test_who_waits_for_the_first_bytes_is_told_when_a_file_is_written(tmp_path: Path) -> None:
+    told: list[int] = []
+    FolderExport(tmp_path).store(CONTENT, lambda: told.append(len(list(tmp_path.iterdir()))))
+    assert told == [1]

@@ -8,6 +8,7 @@ import pytest
 
 from dicomwrap.consentfile import as_mapping
 from orthanc_plugin.audit.chain import verify
+from orthanc_plugin.registry.stopping import WORDS
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
 from tests.unit.cli.conftest import Shell
 
@@ -140,3 +141,14 @@ def test_what_can_t_be_written_to_the_trail_is_not_recorded(shell: Shell) -> Non
     shell.world.stop_the_trail()
     assert "registry can't be written" in shell.fails("consent", "add", filed(shell), "--by", "nurse")
     assert shell.world.consents() == []
+
+
+def test_a_withdrawal_that_a_sender_keeps_waiting_too_long_stands_and_says_what_was_about_to_leave(
+    shell: Shell,
+) -> None:
+    shell.world.file(CARE)
+    with shell.world.services.database.leaving():
+        result = shell("consent", "withdraw", CONSENT_ID, "--by", "nurse")
+    assert (result.exit_code, result.stderr) == (0, f"consentgate: {WORDS}\n")
+    assert result.stdout.startswith("Withdrawn: everything.")
+    assert shell("consent", "list").stderr == ""

@@ -15,6 +15,8 @@ from orthanc_plugin.enforcement.endpoints import ENDPOINTS
 from orthanc_plugin.enforcement.reply import fault
 from orthanc_plugin.gate import AccessRequest
 from orthanc_plugin.registry import consents
+from orthanc_plugin.registry.fence import FileFence
+from orthanc_plugin.registry.stopping import WORDS
 from tests.fakes.caller import PATIENT_RECORD, Caller, world_with_accounts
 from tests.fakes.clinic import clinic, waiting
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID, consent
@@ -62,6 +64,21 @@ def test_a_search_takes_the_patient_s_number_in_its_body(caller: Caller) -> None
     assert isinstance(found, list)
     assert [each["consent"]["id"] for each in found] == [CONSENT_ID]
     assert caller.post("consents/search", {"patient_id": "nobody"})["consents"] == []
+
+
+def test_a_withdrawal_by_rest_says_what_was_about_to_leave_where_a_sender_kept_it_waiting_too_long(
+    caller: Caller,
+) -> None:
+    caller.world.file(CARE, TEACHING)
+    fence = caller.world.services.database.fence
+    assert isinstance(fence, FileFence)
+    fence.patience = 0.1
+    with caller.world.services.database.leaving():
+        said = caller.post(f"consents/{CONSENT_ID}/withdrawal", {"purposes": ["TEACHING"]})
+    assert said["under_way"] == WORDS
+    again = caller.post(f"consents/{CONSENT_ID}/withdrawal", {}).body
+    assert isinstance(again, dict)
+    assert "under_way" not in again
 
 
 def test_a_withdrawal_by_rest_denies_at_once(caller: Caller) -> None:

@@ -151,6 +151,34 @@ def test_without_the_role_nothing_is_sent(asking: Asking, account: str) -> None:
     assert asking.world.archive.sent == []
 
 
+def test_what_is_withdrawn_while_the_destination_is_called_was_refused_and_not_left_unconfirmed(asking: Asking) -> None:
+    asking.world.archive.caller = lambda _modality: asking.world.withdraw()
+    names = [asking.instance(), asking.instance(OTHER)]
+    given = asking.post(TO_WARD, names)
+    assert (given.status, given.json["error"]) == (403, "Nothing was sent.")
+    assert [each["resource"] for each in given.json["refused"]] == names  # type: ignore[attr-defined]
+    assert "The decision changed before the release began" in given.content.decode()
+    assert asking.world.archive.sent == []
+
+
+def test_what_is_withdrawn_while_another_goes_is_told_as_refused_beside_it(asking: Asking) -> None:
+    asking.world.file(CARE, uid=THIRD)
+    names = [asking.instance(each) for each in (UID, OTHER, THIRD)]
+    first: list[str] = []
+
+    def sent(modality: str, _content: bytes) -> None:
+        if not first:
+            first.append(modality)
+            asking.world.withdraw()
+
+    asking.world.archive.watcher = sent
+    given = asking.post(TO_WARD, names)
+    assert (given.status, counts(given)) == (200, (1, 0, 2))
+    assert "error" not in given.json
+    assert len(asking.world.archive.sent) == 1
+    assert {each["outcome"] for each in asking.world.disclosures() if each["outcome"] != "FAILED"} == {"DELIVERED"}
+
+
 def test_a_destination_that_does_not_answer_ends_it_and_the_answer_says_so(asking: Asking) -> None:
     asking.world.archive.unreachable.add("dermatology")
     given = asking.post(TO_WARD, [asking.instance(), asking.instance(OTHER)])

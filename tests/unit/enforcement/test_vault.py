@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 from orthanc_plugin.archive.vault import ForgedFileError, PlainFileError, key_of
 from orthanc_plugin.config.storage import PlainFiles
 from orthanc_plugin.enforcement.migrating import State, migrate, verify
-from orthanc_plugin.enforcement.vault import Vault, picture_of, uids_of
+from orthanc_plugin.enforcement.vault import MOST_HEADERS, Headers, Vault, picture_of, uids_of
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.lifecycle.datakeys import DestroyedKeyError
 from orthanc_plugin.registry import storagekeys
@@ -32,8 +32,10 @@ def header_alone() -> bytes:
     return encoded(dataset)
 
 
-def implicit() -> bytes:
+def implicit(pixels: bytes = b"") -> bytes:
     dataset, buffer = ct(), BytesIO()
+    if pixels:
+        dataset.add_new("PixelData", "OW", pixels)
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     dataset.StudyInstanceUID = "1.2.840.10008.1"
     dataset.save_as(buffer, enforce_file_format=True, implicit_vr=True, little_endian=True)
@@ -70,6 +72,41 @@ def test_whatever_is_stored_has_a_study_or_none(rest: bytes, at: int, value: int
     content[at % len(content)] = value
     for each in (bytes(content), b"\0" * 128 + b"DICM" + rest):
         assert max(map(len, uids_of(each))) <= 64
+
+
+def before_the_pixels(content: bytes) -> bytes:
+    """Return what Orthanc hands in as a second file of a picture."""
+    return content[: content.index(b"\xe0\x7f\x10\x00")]
+
+
+@pytest.mark.parametrize("content", [photograph_bytes(), implicit(b"\0\1" * 8)], ids=["explicit", "implicit"])
+def test_a_header_is_known_by_its_picture_once_and_to_the_byte(content: bytes) -> None:
+    headers, header = Headers(), before_the_pixels(content)
+    assert headers.uids_of(content) == uids_of(content) == uids_of(header)
+    assert headers.known == 1
+    other = header.replace(b"2.25", b"2.26").replace(b"1.2.840.10008.1", b"1.2.840.10008.2")
+    assert headers.uids_of(other) == uids_of(other) != uids_of(header)
+    assert headers.known == 1
+    assert headers.uids_of(header) == uids_of(content)
+    assert headers.known == 0
+    assert headers.uids_of(header) == uids_of(content)
+
+
+@pytest.mark.parametrize(
+    "content", [photograph_bytes() + b"\0", big_endian(), b"{}", b""], ids=["more behind it", "big", "metadata", "none"]
+)
+def test_of_what_nobody_can_tell_the_study_no_header_is_known(content: bytes) -> None:
+    headers = Headers()
+    assert headers.uids_of(content) == ("", "")
+    assert headers.known == 0
+
+
+def test_so_many_headers_are_known_and_no_more() -> None:
+    headers, dataset = Headers(), photograph()
+    for number in range(MOST_HEADERS + 3):
+        dataset.StudyInstanceUID = f"2.25.{number}"
+        headers.uids_of(encoded(dataset))
+    assert headers.known == MOST_HEADERS
 
 
 @pytest.fixture

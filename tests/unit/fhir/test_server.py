@@ -112,6 +112,23 @@ def no_search(server: FhirSimulator) -> None:
     server.says(SEARCH, {"resourceType": "Patient"})
 
 
+OUTCOME = {
+    "resourceType": "OperationOutcome",
+    "issue": [
+        {"severity": "error", "code": "too-costly", "diagnostics": "of P1"},
+        {"severity": "error", "code": "P1 P1"},
+    ],
+}
+
+
+def overloaded(server: FhirSimulator) -> None:
+    server.says(SECOND, OUTCOME, 503)
+
+
+def no_bundle(server: FhirSimulator) -> None:
+    server.says(SECOND, OUTCOME)
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -129,6 +146,8 @@ def no_search(server: FhirSimulator) -> None:
         (of_no_moment, "of no moment"),
         (nobody, "no patient at all"),
         (no_search, "no Bundle of a search"),
+        (overloaded, "answered 503 (too-costly)."),
+        (no_bundle, "no Bundle of a search (too-costly)."),
     ],
 )
 def test_half_an_answer_is_none(fault: Callable[[FhirSimulator], None], words: str, server: FhirSimulator) -> None:
@@ -154,3 +173,40 @@ def test_a_server_that_nobody_vouches_for_is_not_told_the_token(server: FhirSimu
 
 def test_a_token_is_in_no_words_about_the_server(server: FhirSimulator) -> None:
     assert TOKEN not in repr(asking(server))
+
+
+ALSO = "Condition?_count=500"
+DIAGNOSED = {"resourceType": "Condition"}
+
+
+def test_further_searches_are_asked_first_and_all_is_of_the_earliest_moment(server: FhirSimulator) -> None:
+    earlier = "2026-11-22T08:00:00+00:00"
+    server.says(f"/{ALSO}", page(DIAGNOSED, meta={"lastUpdated": earlier}))
+    found = asking(server).ask(server.url + SEARCH, (ALSO,), NOW)
+    assert [path for path, _ in server.asked] == [f"/{ALSO}", SEARCH, SECOND]
+    assert [each["resource"] for each in json.loads(found.bundle)["entry"]] == [DIAGNOSED, PATIENT, SEEN]
+    assert found.as_of == datetime.fromisoformat(earlier)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (page(), 200, "nothing, and counts nothing"),
+        (page(total=4), 200, "nothing, and counts nothing"),
+        (page(DIAGNOSED, total=2), 200, "counts 2 matches, and gave 1"),
+        (OUTCOME, 500, "answered 500 (too-costly)"),
+    ],
+)
+def test_half_an_answer_of_one_of_several_searches_is_none_of_all(
+    answer: dict[str, object], status: int, words: str, server: FhirSimulator
+) -> None:
+    server.says(f"/{ALSO}", answer, status)
+    with pytest.raises(ServerError) as refused:
+        asking(server).ask(server.url + SEARCH, (ALSO,), NOW)
+    assert words in str(refused.value)
+
+
+def test_a_further_search_that_counts_none_has_found_none(server: FhirSimulator) -> None:
+    server.says(f"/{ALSO}", page(total=0))
+    found = asking(server).ask(server.url + SEARCH, (ALSO,), NOW)
+    assert [each["resource"] for each in json.loads(found.bundle)["entry"]] == [PATIENT, SEEN]

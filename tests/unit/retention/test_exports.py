@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,3 +128,61 @@ def test_a_folder_that_is_not_mounted_takes_nothing_and_nothing_is_recorded(bure
         exported(bureau, plan)
     with bureau.world.services.database.reading() as connection:
         assert ledger.disclosed(connection) == []
+
+
+def held_meanwhile(bureau: Office, at: int) -> Callable[[object], Iterator[tuple[str, bytes]]]:
+    """Return contents of a bag beside whose file number ``at`` a hold is placed."""
+    sent = dispatch(bureau)
+
+    def contents(load: object) -> Iterator[tuple[str, bytes]]:
+        for number, each in enumerate(sent.contents(load), 1):  # type: ignore[arg-type]
+            if number == at:
+                bureau.hold()
+            yield each
+
+    return contents
+
+
+@pytest.mark.parametrize("at", [1, 5, 11])
+def test_a_hold_that_comes_while_the_bag_is_made_keeps_it_from_being_handed_over(
+    at: int, bureau: Office, place: Path
+) -> None:
+    plan = approved(bureau)
+    sent = replace(dispatch(bureau), contents=held_meanwhile(bureau, at))
+    (done,) = sent.run(*sent.begin(plan.plan_id))
+    assert (done.transfer, "HELD (LITIGATION)" in done.reason) == (None, True)
+    assert list(place.iterdir()) == []
+    assert transfer_of(bureau, plan).state is State.BEGUN
+    (refused,) = [each for each in bureau.world.trail() if each["effect"] == "DISPOSITION_TRANSFER_REFUSED"]
+    assert "HELD (LITIGATION)" in str(refused["reasons"])
+    with bureau.world.services.database.reading() as connection:
+        assert {row["outcome"] for row in ledger.disclosed(connection)} == {"BEGUN"}  # nobody knows who looked in
+
+
+def test_once_the_hold_is_lifted_the_next_run_hands_the_bag_over(bureau: Office, place: Path) -> None:
+    plan = approved(bureau)
+    sent = replace(dispatch(bureau), contents=held_meanwhile(bureau, 3))
+    assert [each.transfer for each in sent.run(*sent.begin(plan.plan_id))] == [None]
+    bureau.world.sql("UPDATE holds SET lifted_at = placed_at, lifted_by = 'guardian'")
+    (done,) = exported(bureau, plan)
+    assert done.transfer is not None
+    bagit.Bag(str(bag_of(place))).validate()
+
+
+def test_a_bag_that_has_its_name_because_a_run_was_cut_off_is_put_aside_when_a_hold_has_come(
+    bureau: Office, place: Path
+) -> None:
+    plan = approved(bureau)
+    exported(bureau, plan)
+    moved = transfer_of(bureau, plan)
+    with bureau.world.services.database.writing() as connection:
+        tell(connection, bureau.act(), replace(moved, state=State.BEGUN, exported_at="", size=0, bag_sha256=""))
+    sent, lifted = dispatch(bureau), held_meanwhile(bureau, 1)
+
+    def tags(load: object) -> dict[str, str]:  # after the line was decided on, before the bag is taken up
+        assert [*lifted(load)]
+        return sent.tags(load)  # type: ignore[arg-type]
+
+    (done,) = replace(sent, tags=tags).run(*sent.begin(plan.plan_id))
+    assert (done.transfer, "HELD (LITIGATION)" in done.reason) == (None, True)
+    assert list(place.iterdir()) == []

@@ -168,11 +168,11 @@ def _record(load: Consignment, numbers: Sequence[tuple[str, str]]) -> dict[str, 
 
 
 def _retention(load: Consignment) -> dict[str, object]:
-    plan, line = asdict(load.plan), asdict(load.line)
+    plan, line = asdict(load.plan), load.line
     return {
         "plan": {name: plan[name] for name in ("plan_id", "as_of", "proposed_by", "proposed_at")},
         "schedule": {"version": plan["schedule"], "sha256": plan["schedule_sha256"]},
-        "line": {name: line[name] for name in ("line", "rule", "due_date", "words", "flags")},
+        "line": {name: getattr(line, name) for name in ("line", "rule", "due_date", "words", "flags")},
         "decision": asdict(load.decision),
         "approval": {"by": load.approval.approved_by, "at": load.approval.approved_at},
         "transfer": {"id": load.transfer.transfer_id, "place": load.place.name, "address": load.place.address},
