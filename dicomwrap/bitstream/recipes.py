@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, Protocol
 from dicomwrap.bitstream.markers import DHT, DRI, SCAN_DATA, Stream, parse, parse_head
 from dicomwrap.errors import DicomwrapError
 
+# Raised whenever the same stream would come out otherwise: other arguments for jpegtran, stricter cleaning of markers.
+EDITION: Final = 1
 LONGEST_HEAD: Final = 4096  # four tables of each kind, a frame header and a scan's, Adobe's segment
 OPTIMISED: Final = ("-optimize",)
 SEQUENTIAL: Final = frozenset({0xC0, 0xC1})  # with Huffman codes, by their frame headers

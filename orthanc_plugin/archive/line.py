@@ -20,6 +20,7 @@ LONGEST_LINE: Final = 65536
 MOST_LINES: Final = 200
 PORTS: Final = {"http": 80, "https": 443}
 INTERIM: Final = range(100, 200)
+MOST_INTERIM: Final = 20
 BODILESS: Final = frozenset((204, 304))
 TOKEN: Final = re.compile(r"[!-~]+")  # no space and no line's end, which would begin a message of somebody else's
 FIELD: Final = re.compile(r"[\t -~]*")
@@ -95,8 +96,12 @@ class Line:
         if content:
             self._socket.sendall(content)
         status, fields = self._head()
-        while status in INTERIM:
+        for _ in range(MOST_INTERIM):
+            if status not in INTERIM:
+                break
             status, fields = self._head()
+        else:
+            raise UnreadableAnswerError("interim answers without end")
         return status, b"" if status in BODILESS else self._body(fields)
 
     def _head(self) -> tuple[int, dict[bytes, bytes]]:

@@ -27,7 +27,8 @@ from orthanc_plugin.registry import retentionfacts
 from orthanc_plugin.services import Services
 
 LONGEST: Final = 2000
-NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")  # half a character (RFC 8259 section 8.2), which nothing can hold
+# Control characters, which no value of ours has, and half a character (RFC 8259 section 8.2), which nothing can hold.
+NO_TEXT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 YES_OR_NO: Final = {value: word for word, value in FLAG_WORDS.items()}
 
 

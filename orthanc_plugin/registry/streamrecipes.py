@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Column, Connection, Integer, String, Table, Text, bindparam, delete, select
 
-from dicomwrap.bitstream.recipes import Recipe
+from dicomwrap.bitstream.recipes import EDITION, Recipe
 from orthanc_plugin.errors import RegistryError
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.prepared import prepared
@@ -51,13 +51,14 @@ class StreamRecipes:
         database: where they are.
         secret: 32 bytes that aren't in it. Nodes with other secrets don't see one another's.
         most: how many are kept.
+        edition: of the writing that recipes are of; those of another one are as if they weren't there.
     """
 
-    def __init__(self, database: Database, secret: bytes, most: int = MOST) -> None:
+    def __init__(self, database: Database, secret: bytes, most: int = MOST, edition: int = EDITION) -> None:
         self.database = database
         self.most = most
-        self._naming = _key(secret, b"name")
-        self._cipher = AESGCM(_key(secret, b"seal"))
+        self._naming = _key(secret, b"name", edition)
+        self._cipher = AESGCM(_key(secret, b"seal", edition))
 
     def of(self, sha256: str) -> Recipe | None:
         """Return the recipe for a stream; None when there is none, or none that can be believed or had."""
@@ -100,5 +101,5 @@ class StreamRecipes:
         return Recipe(head=plain[_PLACE.size :], start=start, end=end)
 
 
-def _key(secret: bytes, use: bytes) -> bytes:
-    return hmac.new(secret, _LABEL + use, hashlib.sha256).digest()
+def _key(secret: bytes, use: bytes, edition: int) -> bytes:
+    return hmac.new(secret, b"%b%b %d" % (_LABEL, use, edition), hashlib.sha256).digest()

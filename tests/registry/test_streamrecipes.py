@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import func, select, text, update
 
-from dicomwrap.bitstream.recipes import Recipe
+from dicomwrap.bitstream.recipes import EDITION, Recipe
 from orthanc_plugin.registry.streamrecipes import StreamRecipes, stream_recipes
 from tests.fakes.world import World
 
@@ -27,6 +27,14 @@ def test_a_recipe_is_given_back_as_it_was_kept(world: World) -> None:
     assert known.of(ONE) is None
     known.keep(ONE, RECIPE)
     assert (known.of(ONE), recipes(world).of(ONE), known.of(OTHER)) == (RECIPE, RECIPE, None)
+
+
+def test_a_recipe_of_another_edition_is_not_followed(world: World) -> None:
+    recipes(world).keep(ONE, RECIPE)
+    later = StreamRecipes(world.services.database, SECRET, edition=EDITION + 1)
+    assert later.of(ONE) is None
+    later.keep(ONE, RECIPE._replace(start=700))
+    assert (later.of(ONE), recipes(world).of(ONE)) == (RECIPE._replace(start=700), RECIPE)
 
 
 def test_the_last_one_counts_and_there_is_one_row(world: World) -> None:

@@ -112,6 +112,7 @@ def test_an_answer_is_read_as_it_was_given(answer: bytes, status: int, body: byt
         OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nabc",
         OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 16 + b"\r\nabc\r\n0\r\n\r\n",
         OK + b"X: y\r\n" * 300 + b"\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 40 + OK + b"Content-Length: 1\r\n\r\nx",
         OK + b"X: " + b"y" * 70_000 + b"\r\n\r\n",
         OK + b"Transfer-Encoding: gzip\r\n\r\nabc",
         OK + b"Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n",

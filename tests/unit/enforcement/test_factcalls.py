@@ -104,6 +104,8 @@ def test_null_says_nothing_and_an_empty_list_that_there_are_none(caller: Caller)
         ({"departments": ["half a character \ud83d"]}, "facts[1].departments"),
         ({"issuer": "\udfff"}, "facts[1].issuer"),
         ({"issuer": "a\0b"}, "facts[1].issuer"),
+        ({"patient_id": "P1\nP3"}, "facts[1].patient_id"),
+        ({"departments": ["a\x85b"]}, "facts[1].departments"),
         ({"trial_regime": "UK_2026"}, "facts[1].trial_id"),
         ({"patient_id": None}, "facts[1].patient_id"),
         ({"patient_id": ""}, "facts[1].patient_id"),
