@@ -18,7 +18,6 @@ from typing import Final
 from sqlalchemy import Connection
 
 from orthanc_plugin.archive.port import ImageArchive
-from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.bindings import Destination, DicomNode
 from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
 from orthanc_plugin.policy.routing import Route
@@ -27,7 +26,7 @@ from orthanc_plugin.registry.images import Subject
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.outbox import Claimed, State
 from orthanc_plugin.registry.outboxrows import ANYWHERE
-from orthanc_plugin.registry.trail import append
+from orthanc_plugin.sending import brokenoff
 from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.sending.delivery import Courier, Handover
 from orthanc_plugin.sending.errand import MOST_ATTEMPTS, Chance, RouteErrand, once_more
@@ -47,7 +46,6 @@ LEFT: Final = "the recipient had failed before"
 CLOSED: Final = "the route's window is closed"
 MISTAKEN: Final = "it went to this recipient by mistake before, as somebody has recorded"
 WORN_OUT: Final = "given up: whoever had it in hand ended each time, and did not say how"
-NOBODY_KNOWS: Final = "the courier ended while it was sent; the recipient may have it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +120,7 @@ class Rounds:
         claimed = outbox.claim(connection, self.name, at, until, MOST_CLAIMED, self.since, archive=self.place)
         for each in claimed:
             if each.disclosure_id and _unended(connection, each.disclosure_id):
-                seal = ledger.deliver(connection, each.disclosure_id, Delivery.SENT)
-                append(connection, [replace(self._told(each, NOBODY_KNOWS), detail=seal)])
+                brokenoff.settle(connection, self.services, each, each.disclosure_id)
             if each.attempts > MOST_ATTEMPTS:  # a picture that ends couriers ends no more of them
                 outbox.ended(connection, each, State.DEAD, at, reason=WORN_OUT)
         return tuple(each for each in claimed if each.attempts <= MOST_ATTEMPTS)
@@ -249,20 +246,6 @@ class Rounds:
 
         if uids:
             self.services.database.write(note)
-
-    def _told(self, claimed: Claimed, reason: str) -> AuditEvent:
-        return AuditEvent(
-            id=self.services.ids(),
-            at=self.services.clock(),
-            event=EventType.INSTANCES_TRANSFERRED,
-            outcome=Outcome.FAILURE,
-            actor=f"route {claimed.route}"[:64],
-            door=DOOR,
-            subject=claimed.sop_instance_uid,
-            purpose=claimed.purpose,
-            reasons=(reason,),
-            policy=self.services.policy.sha256,
-        )
 
 
 def _unended(connection: Connection, disclosure_id: str) -> bool:

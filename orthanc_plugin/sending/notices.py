@@ -27,8 +27,9 @@ from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.lifecycle import recalling
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.recalling import Method, next_try
-from orthanc_plugin.registry import recallturns
+from orthanc_plugin.registry import recallturns, unended
 from orthanc_plugin.registry.recallturns import Noticed, Turn
+from orthanc_plugin.sending import brokenoff
 from orthanc_plugin.sending.destinations import demands_tls
 from orthanc_plugin.sending.rejection import NotNameableError, Rejection
 from orthanc_plugin.sending.ways import Ways
@@ -116,12 +117,23 @@ class Notices:
             self._letter(turn, NO_DESTINATION)
         elif any(copy.needed for copy in copies):
             self._letter(turn, NEEDED)
-        elif any(_moving(copy, at) for copy in copies):
-            self._later(turn, MOVING, at + WAIT)
+        elif moving := [copy.disclosure_id for copy in copies if _moving(copy, at)]:
+            self._later(turn, MOVING, at if self._broken_off(moving, at) else at + WAIT)
         elif recall.method is Method.DELETE:
             self._erase(turn, destination, copies)
         else:
             self._tell(turn, destination, copies, at)
+
+    def _broken_off(self, moving: Sequence[str], at: datetime) -> bool:
+        """Write down how releases ended whose courier died with rows that were cancelled since; tell if any did."""
+
+        def settle(connection: Connection) -> bool:
+            left = unended.left_behind(connection, moving, at - LEASE)
+            for each in left:
+                brokenoff.settle(connection, self.services, each, each.disclosure_id)
+            return bool(left)
+
+        return self.services.database.write(settle)
 
     def _same_machine(self, destination: Destination | None) -> tuple[str, ...]:
         """Return who of policy.toml may be the same Orthanc, by its host: what one of them may keep isn't deleted."""

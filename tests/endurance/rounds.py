@@ -23,6 +23,7 @@ LONGEST = 4.0  # seconds until the kill
 DOWN = 1.0
 SETTLED_WITHIN = 180.0
 WITHDRAWS = 0.3
+LONG_AGO = "2000-01-01T00:00:00+00:00"
 TARGETS = ("courier 1", "courier 2", "orthanc 1", "orthanc 2", "registry")
 UNSETTLED = (State.WAITING, State.CLAIMED, State.DEAD)
 
@@ -98,13 +99,14 @@ def settle(scene: Scene, cases: Sequence[Case]) -> list[str]:
 
 
 def _hurry(scene: Scene) -> None:
-    """Let every pause end, and the lease of each courier that isn't there any more."""
+    """Let every pause end, and the lease of each courier that isn't there any more, also of what it lost since."""
     names = ", ".join(f"'{node.name}'" for node in scene.nodes)
     gone = f"courier NOT IN ({names})"
     with opened(scene) as database, database.writing() as connection:
         for statement in (
             "UPDATE outbox SET next_try = '' WHERE state = 'WAITING'",
             f"UPDATE outbox SET next_try = '' WHERE state = 'CLAIMED' AND {gone}",  # noqa: S608 - our own names
+            f"UPDATE outbox SET changed_at = '{LONG_AGO}' WHERE state = 'CANCELLED' AND {gone}",  # noqa: S608 - ours
             f"UPDATE recalls SET next_try = '' WHERE next_try IS NOT NULL AND {gone}",  # noqa: S608 - our own names
         ):
             connection.exec_driver_sql(statement)

@@ -11,14 +11,17 @@ from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.chain import verify
 from orthanc_plugin.config.routes import Hours
 from orthanc_plugin.lifecycle import policies
+from orthanc_plugin.policy.recalling import Standing
 from orthanc_plugin.registry import outbox
-from orthanc_plugin.sending.courier import LEASE, NOBODY_KNOWS, Turn
+from orthanc_plugin.sending.brokenoff import NOBODY_KNOWS
+from orthanc_plugin.sending.courier import LEASE, Turn
 from orthanc_plugin.sending.errand import LONGEST_PAUSE, MOST_ATTEMPTS
 from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.fakes.rounds import CARE_ROUTE, TEACHING_ROUTE, Ward, routed
 from tests.fakes.world import POLICY, World
 from tests.unit.lifecycle.steps import acting
+from tests.unit.sending.noticing import notices, only, withdraw
 
 UIDS = tuple(f"2.25.{number}" for number in range(800, 810))
 
@@ -177,6 +180,40 @@ def test_a_courier_that_died_leaves_what_it_had_begun_as_sent_and_another_sends_
     assert ward.states() == dict.fromkeys(UIDS[:3], "DELIVERED")
     assert [each["outcome"] for each in world.disclosures()] == ["SENT", "DELIVERED", "DELIVERED", "DELIVERED"]
     assert [each["reasons"] for each in world.trail()].count([NOBODY_KNOWS]) == 1
+
+
+def test_what_a_courier_that_died_had_begun_is_recalled_once_its_lease_is_over(world: World) -> None:
+    ward = filed(world, 1)
+
+    def die(_modality: str, _content: bytes) -> None:
+        raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        ward.rounds("dead", ArchiveSimulator(objects=world.archive.objects, watcher=die)).turn()
+    withdraw(world)
+    assert (ward.states(), ward.turn()) == ({UIDS[0]: "CANCELLED"}, None)  # nobody claims it, so nobody settles it
+    notices(world).perform()
+    assert ([each["outcome"] for each in world.disclosures()], world.archive.sent) == (["BEGUN"], [])
+    world.clock.advance(seconds=LEASE.total_seconds() + 1)
+    for _ in range(2):
+        notices(world).perform()
+    assert [each["outcome"] for each in world.disclosures()] == ["SENT"]
+    assert [each["reasons"] for each in world.trail()].count([NOBODY_KNOWS]) == 1
+    assert only(world).standing is Standing.NOTIFIED
+
+
+def test_what_a_courier_has_in_hand_is_not_called_broken_off(world: World) -> None:
+    ward = filed(world, 1)
+    seen: list[object] = []
+
+    def withdrawn(_modality: str, _content: bytes) -> None:
+        withdraw(world)
+        world.clock.advance(seconds=LEASE.total_seconds() - 1)
+        notices(world).perform()
+        seen.extend(each["outcome"] for each in world.disclosures())
+
+    ward.rounds("slow", ArchiveSimulator(objects=world.archive.objects, watcher=withdrawn)).turn()
+    assert (seen, [each["outcome"] for each in world.disclosures()]) == (["BEGUN"], ["DELIVERED"])
 
 
 def test_a_picture_that_ends_every_courier_is_given_up(world: World) -> None:
