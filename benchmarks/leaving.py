@@ -3,10 +3,10 @@
 Run as ``python -m benchmarks.leaving [--rounds N] [--photographs N] [--folder DIR]``; prints the table of
 docs/performance.md. Its servers are those of ``benchmarks.servers``, and take turns in every round. "built-in" is
 Orthanc without Consentgate, "original" ours for care, "anonymised" ours for teaching: each picture was confirmed by a
-named person before, is derived when it is asked for, checked, recorded and sent. "anonymised again" has the same ones
-sent once more, as to a further recipient: how their streams came out is remembered. No two photographs have the same
-stream. "ms of processor" is that of Orthanc and of what it started, of the round that took least; a ratio is the median
-of the rounds'.
+named person before, is derived when it is asked for, checked, recorded and sent. "stream known" has the same ones made
+once more: how their streams came out is remembered, and the copies aren't kept. "prepared" has them made ahead after
+the confirmation, as the courier does, and then sent. No two photographs have the same stream. "ms of processor" is that
+of Orthanc and of what it started, of the round that took least; a ratio is the median of the rounds'.
 """
 
 from __future__ import annotations
@@ -36,13 +36,17 @@ from demo.journey import Journey
 from demo.peers import HOST, Caller, free_ports
 from demo.server import Ports, Server
 from dicomwrap.bitstream.clean import cleaned
+from orthanc_plugin.archive.remote import RemoteArchive, read_credentials, read_place
 from orthanc_plugin.clock import new_id, now
 from orthanc_plugin.lifecycle import reviewing
 from orthanc_plugin.policy.reviewing import CHECKLIST, Shown
+from orthanc_plugin.registry import keptcopies, wantedcopies
+from orthanc_plugin.sending.preparing import Preparing
 from orthanc_plugin.services import build
 
-TWICE: Final = ("anonymised", "anonymised again")
-ARMS: Final = {"built-in": ("1", ""), "original": ("", ""), **dict.fromkeys(TWICE, ("2.2", "3"))}  # goal, limit
+PREPARED: Final = "anonymised, prepared"
+TEACHING: Final = ("anonymised", "anonymised, stream known", PREPARED)
+ARMS: Final = {"built-in": ("1", ""), "original": ("", ""), **dict.fromkeys(TEACHING, ("2.2", "3"))}  # goal, limit
 TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -63,9 +67,11 @@ class Hospital:
     template: Path
 
     def move(self, name: str, sent: tuple[Photograph, ...]) -> Took:
-        """Have a series sent."""
+        """Have a series sent; no copy of it is kept, but where it is prepared."""
         arm = self.plain if name == "built-in" else self.guarded
-        caller = "TEACHING" if name in TWICE else "DERMWS"
+        caller = "TEACHING" if name in TEACHING else "DERMWS"
+        if name in TEACHING:
+            self.prepare(sent, made=name == PREPARED)
         before, begun = processor(arm.pid), time.perf_counter()
         keys = {"StudyInstanceUID": sent[0].study, "SeriesInstanceUID": sent[0].series}
         status = Caller(aet=caller, port=arm.dicom_port).move(caller, "SERIES", **keys)
@@ -83,6 +89,22 @@ class Hospital:
                 on = reviewing.matter(connection, each.instance, "", services.release.under)
                 reviewing.confirm(connection, services.act("A Reviewer", "benchmark"), on, answers, "")
         services.sign_head()
+        services.database.close()
+
+    def prepare(self, sent: tuple[Photograph, ...], *, made: bool) -> None:
+        """Forget the copies that are kept; have them made ahead again if ``made``."""
+        services = build(self.settings, {}, now, new_id)
+        with services.database.writing() as connection:
+            keptcopies.forget(connection, [each.instance for each in sent])
+            for each in sent if made else ():
+                wantedcopies.want(connection, each.instance, ("teaching",), now())
+        if made:
+            boot = services.settings.path(services.settings.orthanc.boot_secret)
+            archive = RemoteArchive(self.guarded.url, read_credentials(boot, services.settings.orthanc.user))
+            ahead = Preparing(services=services, archive=archive, place=read_place(boot).archive)
+            if ahead.some(len(sent)) != len(sent):
+                raise SystemExit("not every copy could be made ahead")
+            archive.close()
         services.database.close()
 
 
@@ -137,9 +159,9 @@ def moved(made: Photograph) -> None:
 
 
 def order(number: int) -> tuple[str, ...]:
-    """Return in which order the arms of a round have their turn: what is sent again was sent just before."""
+    """Return in which order the arms of a round have their turn: what is made again was made just before."""
     first = ("built-in", "original")
-    return (*first, *TWICE) if number % 2 else (*TWICE, *reversed(first))
+    return (*first, *TEACHING) if number % 2 else (*TEACHING, *reversed(first))
 
 
 def row(name: str, times: dict[str, list[Took]]) -> str:

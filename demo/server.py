@@ -11,13 +11,14 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import httpx
 
-from demo.peers import HOST, port_is_free, wait_until
+from demo.peers import HOST, listens, port_is_free, wait_until
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 START_SECONDS: Final = 90
@@ -43,19 +44,28 @@ owner = "dermatology department"
 """
 
 
+def run_program(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run one of our own programs to its end."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603 - our own
+
+
+Run = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
+
+
 class NotStartedError(Exception):
     """Orthanc did not come up; the message has the end of what it printed."""
 
 
 @dataclass(kw_only=True)
 class Server:
-    """Orthanc with Consentgate on the configuration in ``folder``."""
+    """Orthanc with Consentgate on the configuration in ``folder``; its command line is run by ``run``."""
 
     folder: Path
     ports: Ports
     process: subprocess.Popen[bytes] | None = None
     courier: subprocess.Popen[bytes] | None = None
     passwords: dict[str, str] = field(default_factory=dict)
+    run: Run = run_program
 
     @property
     def url(self) -> str:
@@ -76,7 +86,7 @@ class Server:
         if any(self.folder.glob("*.json")):
             options = []
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        before = self._checks_passed()
+        before = self._checks_passed() if not options else 0
         output = (self.folder.parent / f"{self.folder.name}.out").open("ab")
         self.process = subprocess.Popen(  # noqa: S603 - our own script
             ["bash", str(ROOT / "bin" / "serve"), str(self.folder), *options],  # noqa: S607
@@ -99,10 +109,10 @@ class Server:
         return "\n".join(file.read_text(errors="replace")[-3000:] for file in files if file.exists())
 
     def _ready(self, before: int) -> bool:
-        """Tell whether the start-up checks have passed since ``before``."""
+        """Tell whether the start-up checks have passed since ``before``; they do after Orthanc has begun to listen."""
         if self.process is not None and self.process.poll() is not None:
             raise NotStartedError(self.printed())
-        return self._checks_passed() > before
+        return listens(self.ports.http) and self._checks_passed() > before
 
     def _checks_passed(self) -> int:
         """Return the number of the newest entry that says so; 0 when there is none."""
@@ -145,13 +155,7 @@ class Server:
 
     def consentgate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line on this server's settings."""
-        return subprocess.run(  # noqa: S603 - our own program
-            [*self._program(), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return self.run([*self._program(), *arguments])
 
     def _program(self) -> tuple[str, ...]:
         """Return the command line's beginning."""

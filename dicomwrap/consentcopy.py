@@ -99,7 +99,7 @@ def _stamped(content: bytes, consent: ConsentStamp) -> StampedCopy:
         ),
     )
     parts = (consent.release_purpose, consent.recipient, consent.record_id, consent.record_version)
-    _derive(copy, derived_uid(str(original.SOPInstanceUID), *parts))
+    made_from(copy, derived_uid(str(original.SOPInstanceUID), *parts))
     buffer = BytesIO()
     copy.save_as(buffer, enforce_file_format=True)
     made = StampedCopy(content=buffer.getvalue(), sop_instance_uid=str(copy.SOPInstanceUID))
@@ -108,7 +108,7 @@ def _stamped(content: bytes, consent: ConsentStamp) -> StampedCopy:
     return made
 
 
-def _derive(copy: Dataset, uid: str) -> None:
+def made_from(copy: Dataset, uid: str) -> None:
     """Make the object one of its own, and say from which and by whom."""
     source = Dataset()
     source.ReferencedSOPClassUID = copy.SOPClassUID

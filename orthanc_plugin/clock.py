@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -29,6 +30,12 @@ def elapsed() -> float:
 def hospital_day(at: datetime) -> date:
     """Return the day it is at the hospital at the moment ``at``; decisions and withdrawals go by it."""
     return at.astimezone(LONDON).date()
+
+
+def hours_of(day: date) -> tuple[datetime, datetime]:
+    """Return the first moment of a day at the hospital, and that of the next, in UTC."""
+    first, last = (datetime.combine(each, time_of_day(), LONDON) for each in (day, day + timedelta(days=1)))
+    return first.astimezone(UTC), last.astimezone(UTC)
 
 
 def new_id() -> str:

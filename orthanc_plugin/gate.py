@@ -165,7 +165,7 @@ class Gate:
             self._open_tasks(connection, *each, at)
         return answers
 
-    def confirm(self, connection: Connection, answer: Answer) -> Answer:
+    def confirm(self, connection: Connection, answer: Answer, permits: Permits | None = None) -> Answer:
         """Decide again in the write transaction that records the release, and return what holds now.
 
         Between a decision and the moment when the copy is ready a withdrawal may have been recorded. ``connection``
@@ -175,7 +175,7 @@ class Gate:
         Raises:
             DecisionChangedError: it isn't the same permit any more, or it demands more than was met.
         """
-        now = self.answer(connection, answer.request, self.clock())
+        now = self.answer(connection, answer.request, self.clock(), permits)
         demands = set(now.decision.obligations)
         demanded = demands - set(answer.decision.obligations)
         other = Obligation.TAG_PURPOSE in demands and now.decision.consents != answer.decision.consents

@@ -24,6 +24,8 @@ from orthanc_plugin.archive.sighting import HEALTH
 from orthanc_plugin.clock import hospital_day, new_id, now
 from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.admission import Admission, Hook
+from orthanc_plugin.enforcement.aheadcopies import AheadCopies
+from orthanc_plugin.enforcement.announced import Announced
 from orthanc_plugin.enforcement.approved import Approved
 from orthanc_plugin.enforcement.cfind import FindScp
 from orthanc_plugin.enforcement.cmove import MoveScp
@@ -98,6 +100,7 @@ class Parts:
     streams: bool
     sdk: Sdk
     heartbeat: Heartbeat
+    announced: Announced
     storage: StorageHooks | None
     at_stop: tuple[Callable[[], None], ...] = ()
     senders: Senders = field(default_factory=Senders)
@@ -109,7 +112,8 @@ Register = Callable[[Sdk, Parts], None]
 
 
 def _http(sdk: Sdk, parts: Parts) -> None:
-    allow = HttpFilter(parts.services, parts.internal, parts.decisions).hook
+    parts.heartbeat.also.append(parts.announced.write)
+    allow = HttpFilter(parts.services, parts.internal, parts.decisions, parts.announced).hook
     sdk.RegisterIncomingHttpRequestFilter(keeping(parts.senders.noted(parts.services, allow)))
 
 
@@ -132,7 +136,7 @@ def _worklist(sdk: Sdk, parts: Parts) -> None:
 
 def _received(sdk: Sdk, parts: Parts) -> None:
     parts.heartbeat.also.append(Approved(parts.services, parts.archive, parts.heartbeat.stopping).file)
-    received = Received(Intake(parts.services), parts.decisions, sdk, parts.senders, parts.acceptances)
+    received = Received(Intake(parts.services), parts.decisions, sdk, parts.senders, parts.acceptances, parts.announced)
     sdk.RegisterReceivedInstanceCallback(keeping(received.hook))
 
 
@@ -191,8 +195,9 @@ def _change(sdk: Sdk, parts: Parts) -> None:
     lifecycle = Lifecycle(
         parts.services, parts.control, standing, parts.moves, lambda change: kinds.get(change, ""), parts.at_stop
     )
+    parts.heartbeat.also.append(AheadCopies(parts.services, parts.archive, parts.heartbeat.stopping).look)
     parts.heartbeat.also += [lifecycle.restored.look_again, lifecycle.queue_missed, OpenSessions(parts.services).look]
-    sdk.RegisterOnChangeCallback(lifecycle.hook)
+    sdk.RegisterOnChangeCallback(keeping(lifecycle.hook))
 
 
 # Every hook Orthanc has for a way in or out; a test counts them, none is ever left out by an `if`. Files are no door.
@@ -292,7 +297,9 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
     services.gate.close(CATCHING_UP)
     heartbeat = Heartbeat(services)
     heartbeat.start()
+    announced = Announced(services.gate)
     at_stop: list[Callable[[], None]] = [
+        announced.stop,
         lambda: boot_file.unlink(missing_ok=True),
         lambda: table_file.unlink(missing_ok=True),
         heartbeat.stop,
@@ -319,6 +326,7 @@ def parts_for(sdk: Sdk, environment: Mapping[str, str]) -> Parts:
         streams=can_stream(sdk, configuration),
         sdk=sdk,
         heartbeat=heartbeat,
+        announced=announced,
         storage=storage,
         at_stop=tuple(at_stop),
     )

@@ -6,31 +6,28 @@ Knows obligations and profiles. Must not decide. A permit whose obligation can't
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from dicomwrap.bitstream.recipes import Recipes
 from dicomwrap.confidentiality import PixelDuty
-from dicomwrap.consentcopy import stamped_copy
 from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import ConsentStamp, stamp_of
-from dicomwrap.errors import DicomwrapError
 from dicomwrap.terms import PURPOSE_CODES
 from orthanc_plugin.config.bindings import Binding, Role, User
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.deid.apply import Derived, deidentify
-from orthanc_plugin.deid.crops import Crop, crop
+from orthanc_plugin.deid.hidden import Hidden as Hidden
+from orthanc_plugin.deid.identifiable import identifiable, require_looked_at
 from orthanc_plugin.deid.keys import Key, KeyRing
-from orthanc_plugin.deid.pixeldigest import pixels_of
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
-from orthanc_plugin.deid.regions import Region, region
 from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ReleaseRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Decision, Effect, Obligation
-from orthanc_plugin.policy.reviewing import Box, Outline, Review, Under
+from orthanc_plugin.policy.reviewing import Review, Under
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +40,7 @@ class Context:
         confirmation: that verdict.
         own: whether it is by whoever asks, where somebody else must have looked.
         alone: whether a named person found that nobody else is shown.
+        others: what two persons have agreed to hide of other people, where the decision demands that.
         harmless: whether a named person found, for this request, that seeing it would do no serious harm.
         as_stored: whether the door gives the stored bytes and can't give a copy.
         undepicted: whether the door tells of the picture and can't show it.
@@ -59,6 +57,7 @@ class Context:
     confirmation: Review | None = None
     own: bool = False
     alone: bool = False
+    others: Review | None = None
     harmless: bool = False
     as_stored: bool = False
     undepicted: bool = False
@@ -67,6 +66,11 @@ class Context:
     justified: bool = False
     open_tasks: frozenset[str] = frozenset()
     document: bool = False
+
+    @property
+    def confirmed(self) -> bool:
+        """Tell whether somebody else than whoever asks found that the picture doesn't tell who the patient is."""
+        return self.reviewed is Anonymisable.YES and not self.own
 
     @property
     def reads_documents(self) -> bool:
@@ -91,21 +95,6 @@ class Released:
 
 
 LOOKING: Final = "looked at"  # a pseudonym domain that no profile can have: names have no blanks
-
-
-class Hidden(NamedTuple):
-    """What a copy doesn't show: regions that are blanked, and whatever is outside of the crop, when there is one."""
-
-    regions: Sequence[Outline] = ()
-    crop: Box | None = None
-
-    def blanked(self) -> tuple[Region, ...]:
-        """Return what is blanked."""
-        return tuple(region(each) for each in self.regions)
-
-    def kept(self) -> Crop | None:
-        """Return what is kept, None for all of it."""
-        return None if self.crop is None else crop(list(self.crop))
 
 
 # The encapsulated documents (PDF, CDA, models) of PS3.4 B.5; the signed consent form is one, with everything in clear.
@@ -166,7 +155,9 @@ def _tag_purpose(context: Context) -> str | None:
 
 
 def _redact_third_parties(context: Context) -> str | None:
-    if context.alone:
+    if context.others is not None and context.as_stored:
+        return "others are hidden in copies only; ask for one by C-MOVE, a send or an archive"
+    if context.others is not None or context.alone:
         return None
     return "no named person has found that the picture shows nobody else, and of others no original may leave"
 
@@ -176,9 +167,14 @@ def _serious_harm_check(context: Context) -> str | None:
 
 
 def _nothing_here(_context: Context) -> str | None:
-    return None  # met elsewhere: a task is open, or only the instances named are sent
+    return None
 
 
+# Met elsewhere: a task is open, or only the instances named are sent.
+ELSEWHERE: Final = (
+    Obligation.MINIMUM_NECESSARY, Obligation.SEEK_CONSENT, Obligation.SEEK_RECONSENT, Obligation.CONSIDER_FAMILY,
+    Obligation.ENCOURAGE_PARENT_INVOLVEMENT, Obligation.NOTIFY_IG, Obligation.IG_REVIEW,
+)  # fmt: skip
 FULFIL: Final[dict[Obligation, Check]] = {
     Obligation.ANONYMISE: _anonymise,
     Obligation.VERIFY_RESIDUAL_ID: _verify_residual_id,
@@ -192,13 +188,7 @@ FULFIL: Final[dict[Obligation, Check]] = {
     Obligation.TAG_PURPOSE: _tag_purpose,
     Obligation.REDACT_THIRD_PARTIES: _redact_third_parties,
     Obligation.SERIOUS_HARM_CHECK: _serious_harm_check,
-    Obligation.MINIMUM_NECESSARY: _nothing_here,
-    Obligation.SEEK_CONSENT: _nothing_here,
-    Obligation.SEEK_RECONSENT: _nothing_here,
-    Obligation.ENCOURAGE_PARENT_INVOLVEMENT: _nothing_here,
-    Obligation.CONSIDER_FAMILY: _nothing_here,
-    Obligation.NOTIFY_IG: _nothing_here,
-    Obligation.IG_REVIEW: _nothing_here,
+    **dict.fromkeys(ELSEWHERE, _nothing_here),
 }
 
 
@@ -218,21 +208,34 @@ def unmet(decision: Decision, context: Context) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _tagged(context: Context, original: bytes) -> Released:
-    """Return the copy that says what it was released for, to whom and under which consent; its pixels are the same.
+def require(decision: Decision, context: Context) -> None:
+    """Let pass a permit whose obligations can be met, and nothing else.
+
+    Raises:
+        ReleaseRefusedError: it is none, or one of them can't.
+    """
+    if not decision.permits:
+        raise ReleaseRefusedError("The decision is not a permit.")
+    if reasons := unmet(decision, context):
+        sentence = "; ".join(reasons)
+        raise ReleaseRefusedError(f"{sentence[0].upper()}{sentence[1:]}.")
+
+
+def _identifiable(decision: Decision, context: Context, original: bytes, sop_instance_uid: str) -> Released:
+    """Return the original, or the copy in which others are hidden and that says what it was released for.
 
     Raises:
         ReleaseRefusedError: it can't be made.
     """
-    binding, record = context.binding, context.consent
-    known = stamp_of(record, binding.purpose) if record else ConsentStamp()
-    tag = replace(known, release_purpose=PURPOSE_CODES[binding.purpose], recipient=binding.name)
-    try:
-        made = stamped_copy(original, tag)
-    except (DicomwrapError, ValueError) as error:
-        raise ReleaseRefusedError(f"The copy can't be marked with its purpose ({type(error).__name__}).") from error
-    sha256 = hashlib.sha256(made.content).hexdigest()
-    return Released(content=made.content, sha256=sha256, sop_instance_uid=made.sop_instance_uid, consent=record)
+    binding, others, tag = context.binding, context.others, None
+    record = context.consent if Obligation.TAG_PURPOSE in decision.obligations else None
+    if Obligation.TAG_PURPOSE in decision.obligations:
+        known = stamp_of(record, binding.purpose) if record else ConsentStamp()
+        tag = replace(known, release_purpose=PURPOSE_CODES[binding.purpose], recipient=binding.name)
+    made = identifiable(original, sop_instance_uid, others, tag)
+    sha256, uid = hashlib.sha256(made.content).hexdigest(), made.sop_instance_uid
+    review = others.review_id if others else ""
+    return Released(content=made.content, sha256=sha256, sop_instance_uid=uid, review=review, consent=record)
 
 
 class Release:
@@ -312,34 +315,31 @@ class Release:
         pseudonyms = Pseudonyms(key=hashlib.sha256(nonce.encode()).digest(), domain=LOOKING)
         return self._copied(original, plain, pseudonyms, regions=hidden.blanked(), crop=hidden.kept()).content
 
+    def looked_at(self, context: Context) -> tuple[Profile, Review | None]:
+        """Return the recipient's profile, and the verdict that its copy is made by, None where there need be none.
+
+        Raises:
+            ReleaseRefusedError: there is no profile, or somebody must look at the picture first.
+        """
+        profile = self.profile(context.binding)
+        if profile.pixels is PixelDuty.CONFIRMED and not context.confirmed:
+            raise ReleaseRefusedError("No named person has confirmed that the picture shows nothing identifying.")
+        return profile, context.confirmation if context.confirmed else None
+
     def prepare(self, decision: Decision, context: Context, original: bytes, sop_instance_uid: str) -> Released:
         """Return the bytes that may leave under ``decision``.
 
         Raises:
             ReleaseRefusedError: it is no permit, or an obligation can't be met.
         """
-        if not decision.permits:
-            raise ReleaseRefusedError("The decision is not a permit.")
-        if reasons := unmet(decision, context):
-            sentence = "; ".join(reasons)
-            raise ReleaseRefusedError(f"{sentence[0].upper()}{sentence[1:]}.")
-        if Obligation.TAG_PURPOSE in decision.obligations and decision.effect is Effect.PERMIT_IDENTIFIABLE:
-            return _tagged(context, original)
+        require(decision, context)
         if decision.effect is Effect.PERMIT_IDENTIFIABLE:
-            return Released(
-                content=original, sha256=hashlib.sha256(original).hexdigest(), sop_instance_uid=sop_instance_uid
-            )
-        profile = self.profile(context.binding)
-        confirmed = context.reviewed is Anonymisable.YES and not context.own
-        if profile.pixels is PixelDuty.CONFIRMED and not confirmed:
-            raise ReleaseRefusedError("No named person has confirmed that the picture shows nothing identifying.")
-        sha256, found = hashlib.sha256(original).hexdigest(), context.confirmation if confirmed else None
-        if found and found.sha256 != sha256:
-            raise ReleaseRefusedError("The object is not the one that was looked at.")
-        if found and found.pixels and found.pixels != pixels_of(original):
-            raise ReleaseRefusedError("The pixels are not those that were looked at.")
+            return _identifiable(decision, context, original, sop_instance_uid)
+        profile, found = self.looked_at(context)
+        if found:
+            require_looked_at(original, found)
         hidden = Hidden(found.regions, found.crop) if found else Hidden()
-        derived = self.derived(original, profile, hidden, confirmed=confirmed)
+        derived = self.derived(original, profile, hidden, confirmed=context.confirmed)
         return Released(
             content=derived.content,
             sha256=hashlib.sha256(derived.content).hexdigest(),

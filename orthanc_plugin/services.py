@@ -5,8 +5,9 @@ Knows how the parts fit together. Must not know Orthanc's hooks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +27,12 @@ from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Gate
 from orthanc_plugin.lifecycle import linkage, policies
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.lifecycle.keysources import key_source
+from orthanc_plugin.lifecycle.keysources import key_source, proxy_of, require_custodians
 from orthanc_plugin.lifecycle.linkage import Leaving, LinkageError
 from orthanc_plugin.policy.access import EVERY_CHECK, nobody_else
 from orthanc_plugin.policy.model import Anonymisable, Effect, Obligation
 from orthanc_plugin.policy.reviewing import OTHERS
-from orthanc_plugin.registry import access, consentrows, images, ledger, pseudonymkeys, reviews, tasks
+from orthanc_plugin.registry import access, consentrows, hidings, images, ledger, pseudonymkeys, reviews, tasks
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.heads import Heads
 from orthanc_plugin.registry.ledger import Disclosure
@@ -102,7 +103,7 @@ class Services:
             return Context(binding=binding, as_stored=as_stored, recordable=True, document=document)
         uid, grant = answer.request.sop_instance_uid, answer.grant
         sop_class_uid, sha256 = images.stored_as(connection, uid) or ("", "")
-        found, on_lists, alone = None, frozenset[str](), False
+        found, others, on_lists, alone = None, None, frozenset[str](), False
         checked = access.checked(connection, answer.request.requester.recipient, uid, sha256)
         if answer.decision.obligations:  # nothing else is checked against what people found, or have to do
             found = reviews.verdict(connection, uid, sha256, self.release.under(binding.profile or ""))
@@ -110,7 +111,7 @@ class Services:
         if Obligation.REDACT_THIRD_PARTIES in answer.decision.obligations:
             asker = answer.request.requester
             said = reviews.answered(connection, uid, sha256, OTHERS, lambda each: self.gate.is_own(each, asker))
-            alone = nobody_else(checked, said)
+            alone, others = nobody_else(checked, said), hidings.confirmed(connection, uid, sha256)
         tagged = answer.decision.consents if Obligation.TAG_PURPOSE in answer.decision.obligations else ()
         return Context(
             binding=binding,
@@ -119,6 +120,7 @@ class Services:
             confirmation=found,
             own=found is not None and self.gate.is_own(found, answer.request.requester),
             alone=alone,
+            others=others,
             harmless=Obligation.SERIOUS_HARM_CHECK in (checked or ()),
             as_stored=as_stored,
             recordable=True,
@@ -165,6 +167,8 @@ class Services:
     def _confirmed(self, connection: Connection, answer: Answer, copy: Released) -> str:
         """Begin a release that is still permitted, of a copy that is still made as somebody confirmed it."""
         now = self.gate.confirm(connection, answer)
+        if now.decision.effect is Effect.PERMIT_IDENTIFIABLE:
+            self._require_as_agreed(connection, now, copy)
         if now.decision.effect is Effect.PERMIT_ANONYMISED:
             self._require_as_confirmed(connection, answer.request, copy)
         elif Obligation.TAG_PURPOSE in now.decision.obligations:
@@ -172,6 +176,20 @@ class Services:
             if consent != copy.consent:
                 raise DecisionChangedError("The consent that the copy names changed before the release began.")
         return self.begin(connection, now, copy)
+
+    def _require_as_agreed(self, connection: Connection, now: Answer, copy: Released) -> None:
+        """Refuse an identifiable copy in which others aren't hidden as two persons have agreed by now.
+
+        Raises:
+            DecisionChangedError: they aren't.
+        """
+        if not copy.review and Obligation.REDACT_THIRD_PARTIES not in now.decision.obligations:
+            return
+        uid = now.request.sop_instance_uid
+        _, sha256 = images.stored_as(connection, uid) or ("", "")
+        agreed = hidings.confirmed(connection, uid, sha256)
+        if copy.review != (agreed.review_id if agreed else ""):
+            raise DecisionChangedError("What is hidden of others was changed before the release began.")
 
     def _require_as_confirmed(self, connection: Connection, request: AccessRequest, copy: Released) -> None:
         """Refuse a copy that isn't made by the newest verdict on the picture, under the profile as it is now.
@@ -192,12 +210,25 @@ class Services:
 
         ``answer`` was taken or confirmed in that transaction.
         """
-        policies.require_in_force(connection, self.policy)
-        request, disclosure_id = answer.request, self.ids()
         if answer.decision.effect is Effect.PERMIT_ANONYMISED:
+            policies.require_in_force(connection, self.policy)
             self._require_pseudonymous(connection, answer, released)
-        disclosure = Disclosure(
-            disclosure_id=disclosure_id,
+        return self.begin_together(connection, ((answer, released),))[0]
+
+    def begin_together(self, connection: Connection, releases: Sequence[tuple[Answer, Released]]) -> list[str]:
+        """Write the disclosures of originals that begin to leave together; copies that tell nobody go one by one."""
+        policies.require_in_force(connection, self.policy)
+        version = cache(partial(consentrows.newest_version, connection))
+        begun = [self._disclosure(answer, copy, version) for answer, copy in releases]
+        told = zip(releases, begun, ledger.disclose_all(connection, begun), strict=True)
+        append(connection, [self._begun(answer, each.disclosure_id, seal, copy) for (answer, copy), each, seal in told])
+        return [each.disclosure_id for each in begun]
+
+    def _disclosure(self, answer: Answer, released: Released, version: Callable[[str], int]) -> Disclosure:
+        """Return the disclosure of a release that begins now; ``version`` gives that of a consent."""
+        request = answer.request
+        return Disclosure(
+            disclosure_id=self.ids(),
             decision_id=answer.decision_id,
             sop_instance_uid=request.sop_instance_uid,
             released_uid=released.sop_instance_uid,
@@ -208,12 +239,10 @@ class Services:
             form=answer.decision.effect,
             profile=released.profile,
             consents=answer.decision.consents,
-            consent_versions=tuple(consentrows.newest_version(connection, each) for each in answer.decision.consents),
+            consent_versions=tuple(map(version, answer.decision.consents)),
             sha256=released.sha256,
             at=self.clock().isoformat(),
         )
-        append(connection, [self._begun(answer, disclosure_id, ledger.disclose(connection, disclosure))])
-        return disclosure_id
 
     def _require_pseudonymous(self, connection: Connection, answer: Answer, released: Released) -> None:
         """Refuse a copy that could tell who it is together with others, or by a key that isn't the known one.
@@ -235,9 +264,10 @@ class Services:
                 )
                 append(connection, [told])
 
-    def _begun(self, answer: Answer, disclosure_id: str, seal: str) -> AuditEvent:
+    def _begun(self, answer: Answer, disclosure_id: str, seal: str, copy: Released) -> AuditEvent:
         """Return the trail's entry for a release that begins; its id is the disclosure's."""
         request = answer.request
+        hidden = copy.review and answer.decision.effect is Effect.PERMIT_IDENTIFIABLE
         return AuditEvent(
             id=disclosure_id,
             at=self.clock(),
@@ -249,6 +279,7 @@ class Services:
             subject=request.sop_instance_uid,
             purpose=answer.purpose,
             effect=answer.decision.effect,
+            reasons=(f"others hidden by review {copy.review}",) if hidden else (),
             consents=answer.decision.consents,
             policy=self.policy.sha256,
             detail=seal,
@@ -280,7 +311,7 @@ def build(
         )
     keys = _keys(settings, policy, environment)
     vault = Vault({name: settings.path(file) for name, file in settings.custodians.items()}, clock)
-    _require_custodians(policy, vault)
+    require_custodians(policy, vault)
     spool_key = read_key(settings.path(settings.spool.key_file)) if settings.spool.key_file else None
     seed = read_key(settings.path(settings.trail.signing_key))
     release = Release(policy, keys, vault, StreamRecipes(database, seed))
@@ -296,7 +327,7 @@ def build(
         clock=clock,
         ticks=ticks,
         ids=ids,
-        proxy=_proxy(settings, policy),
+        proxy=proxy_of(settings, policy),
     )
 
 
@@ -317,34 +348,3 @@ def _keys(settings: Settings, policy: Policy, environment: Mapping[str, str]) ->
         if isinstance(source, FileKey) and name not in settings.keys.retired:
             ring.key(name)
     return ring
-
-
-def _require_custodians(policy: Policy, vault: Vault) -> None:
-    """Refuse a policy that has custodians whose certificates nobody knows.
-
-    Raises:
-        ConfigurationError: it has.
-    """
-    named = {name for profile in policy.profiles.values() for name in profile.custodians or ()}
-    if unknown := sorted(named - set(vault.files)):
-        raise ConfigurationError(
-            f"policy.toml has custodian(s) without a certificate: {', '.join(unknown)}.",
-            remedy="Name the file of each one's certificate under [custodians] in settings.toml.",
-        )
-
-
-def _proxy(settings: Settings, policy: Policy) -> Proxy | None:
-    """Return the reverse proxy that is believed when it names people, if there is one.
-
-    Raises:
-        ConfigurationError: its secret can't be used, or its account is somebody else's.
-    """
-    if settings.proxy is None:
-        return None
-    account = settings.proxy.account
-    if account == settings.orthanc.user or policy.user(account) is not None:
-        raise ConfigurationError(
-            f"The proxy's account '{account}' is Consentgate's own, or is bound in policy.toml.",
-            remedy="Give the proxy an account of its own in orthanc.json, and name that in settings.toml.",
-        )
-    return Proxy(settings=settings.proxy, secret=read_key(settings.path(settings.proxy.secret_file)).hex())

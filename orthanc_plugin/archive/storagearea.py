@@ -6,6 +6,7 @@ Source: a plugin's or a disk's failure to remove a file doesn't make Orthanc's D
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class StorageArea:
 
     def _mode(self, file: str) -> int | None:
         try:
-            return (self.folder / file[:2] / file[2:4] / file).lstat().st_mode
+            return os.lstat(f"{self.folder}/{file[:2]}/{file[2:4]}/{file}").st_mode
         except FileNotFoundError:
             return None
         except OSError as error:

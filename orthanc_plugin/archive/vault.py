@@ -130,6 +130,21 @@ class VaultFolder:
             self._new.add(folder.parent)
             folder.mkdir(parents=True, exist_ok=True)
 
+    def settle(self) -> None:
+        """Have every folder's name on disk: of one that a killed process had just made nobody knows any more.
+
+        Raises:
+            ArchiveError: the disk can't be waited for.
+        """
+        try:
+            for folder in (self.folder, *_numbered(self.folder)) if self.folder.is_dir() else ():
+                self.sync(folder)
+        except OSError as error:
+            raise ArchiveError(
+                f"Orthanc's storage folder can't be brought to the disk ({reason_of(error)}).",
+                remedy="See to the disk, and to the rights on Orthanc's storage folder, then restart Orthanc.",
+            ) from error
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes, as they are on disk.
 

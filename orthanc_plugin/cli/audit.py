@@ -82,6 +82,7 @@ RECORDS: Final[dict[str, tuple[str, Callable[[Connection], Iterable[str]]]]] = {
     "disposition transfer": (transfers.SEAL, transfers.seals),
     "policy version": (policyversions.SEAL, policyversions.seals),
     "storage site key": (storagekeys.SEAL, storagekeys.seals),
+    "data key": (storagekeys.KEY_SEAL, storagekeys.key_seals),
     "destroyed data key": (storagekeys.DESTROYED_SEAL, storagekeys.destroyed_seals),
     "disposition certificate": (certifying.SEAL, certifying.seals),
 }

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
@@ -22,7 +22,9 @@ from orthanc_plugin.clock import Clock, new_id, now
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.policy.words import one_line
 from orthanc_plugin.registry.stopping import WORDS, forget, overtaken
-from orthanc_plugin.services import Services, build
+
+if TYPE_CHECKING:
+    from orthanc_plugin.services import Services
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,6 +55,8 @@ def services() -> Services:
     Raises:
         ConsentgateError: they can't be used.
     """
+    from orthanc_plugin.services import build  # takes long; what needs no services, such as db upgrade, is spared it
+
     root = click.get_current_context().find_root()
     clock: Clock = root.obj or now
     return build(Path(root.params.get("settings") or "settings.toml"), os.environ, clock, new_id)

@@ -16,6 +16,7 @@ from typing import Final
 
 import click
 
+from orthanc_plugin.archive import memory
 from orthanc_plugin.cli.common import LONGEST_NAME, json_option, services, told
 from orthanc_plugin.sending.courier import Turn
 from orthanc_plugin.sending.post import Post
@@ -62,6 +63,7 @@ def courier(*, once: bool, name: str | None, workers: int, as_json: bool) -> Non
     for stopping in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stopping, lambda *_: stop.set())
     sys.setswitchinterval(SWITCH_SECONDS)
+    memory.keep(os.environ)
     chosen = (name or f"{socket.gethostname()}-{os.getpid()}") + (f"-{number}" if name and number else "")
     Post(services, chosen[-LONGEST_NAME:], _teller(as_json=as_json), stop).work(once=once)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from importlib.metadata import version
 from keyword import iskeyword
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -62,8 +63,22 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+def _listed_whole(command: click.Command) -> click.Command:
+    """Have what is in a group listed with its whole first sentence, which click cuts at the terminal's width."""
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        first, _, _ = " ".join((each.help or "").partition("\n\n")[0].split()).partition(". ")
+        each.short_help = f"{first.removesuffix('.')}."
+        _listed_whole(each)
+    return command
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported on first use."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own
+        """Run as the program: nothing is searched for garbage while modules are loaded, which is none."""
+        gc.disable()
+        return super().__call__(*args, **kwargs)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -76,7 +91,10 @@ class LazyGroup(click.Group):
         module, _ = COMMANDS[name]
         attribute = f"{name}_" if iskeyword(name) else name.replace("-", "_")
         command: click.Command = getattr(import_module(module), attribute)
-        return command
+        if not gc.isenabled():
+            gc.freeze()  # nor when the program ends, which would take a third of a short command's time
+            gc.enable()
+        return _listed_whole(command)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list without loading anything."""

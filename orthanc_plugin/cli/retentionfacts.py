@@ -17,7 +17,7 @@ from orthanc_plugin.cli.common import by_option, json_option, say, services, sho
 from orthanc_plugin.clock import LONDON
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.fhir import episodes
-from orthanc_plugin.lifecycle import people, retaining, retentionrows, scheduling
+from orthanc_plugin.lifecycle import people, retaining, retentionrows, scheduling, takingback
 from orthanc_plugin.lifecycle.retaining import Gap
 from orthanc_plugin.lifecycle.retentionrows import Intake
 from orthanc_plugin.policy.expiry import stale
@@ -126,18 +126,48 @@ def show_(patient_id: str, issuer: str | None, as_json: bool) -> None:
     who = people.key(shared.act("consentgate", DOOR), patient_id, issuer)
     with shared.database.reading() as connection:
         rows = [_row(each) for each in retentionfacts.of(connection, patients.numbers(connection, who))]
-    columns = ("source", "told_at", "patient_id", *retentionfacts.NAMES)
+    columns = ("source", "told_at", "patient_id", *retentionfacts.NAMES, "taken_back", "agreed_by")
     show(rows, columns, as_json=as_json, empty="No source has told anything of this patient.")
 
 
 def _row(found: Recorded) -> dict[str, object]:
     head = {"patient_id": found.who[0], "issuer": found.who[1], "source": found.by.source}
-    return {**head, "trial_id": found.by.trial_id, "told_at": found.by.told_at.isoformat(), **dict(_said(found))}
+    back = {"taken_back": dict(found.taken_back) or None, "agreed_by": found.agreed_by}
+    return {
+        **head,
+        "trial_id": found.by.trial_id,
+        "told_at": found.by.told_at.isoformat(),
+        **dict(_said(found)),
+        **back,
+    }
 
 
 def _said(found: Recorded) -> Iterator[tuple[str, object]]:
     for name, value in asdict(found.told).items():
         yield name, retentionrows.NONE if value == () else value
+
+
+@facts.command()
+@click.argument("patient_id")
+@click.option("--issuer", help="Whose number it is [default: the hospital's].")
+@click.option("--source", required=True, help="Which source has taken something back, such as pas.")
+@click.option("--reason", required=True, help="How you know that it was right to; name no patient.")
+@by_option
+@json_option
+@told
+def agree(patient_id: str, issuer: str | None, source: str, reason: str, by: str, as_json: bool) -> None:
+    """Agree that SOURCE was right to take back what it told of a patient; until then their records have no date.
+
+    Never by who took it in. From then on dates are worked out by what other sources tell.
+    """
+    shared = services()
+    act = shared.act(by, "consentgate retention facts agree")
+    with shared.database.writing() as connection:
+        found = takingback.agree(connection, act, people.key(act, patient_id, issuer), source, reason)
+    shared.sign_head()
+    names = sorted({name for each in found for name in each.doubtful})
+    said = f"Agreed: {source} doesn't tell {', '.join(names)} any more. Dates are by what other sources tell."
+    say({"source": source, "taken_back": names, "agreed_by": by}, said, as_json=as_json)
 
 
 @facts.command()

@@ -6,24 +6,24 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 import click
 
 from dicomwrap.durable import Disk
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
+from orthanc_plugin.cli.hiding import profile_option, record_hiding
 from orthanc_plugin.deid.crops import crop as read_crop
 from orthanc_plugin.deid.regions import region as read_region
 from orthanc_plugin.enforcement import reviewing as desks
+from orthanc_plugin.enforcement.hiding import HidingDesk
+from orthanc_plugin.enforcement.hiding import told as told_of_others
 from orthanc_plugin.enforcement.reviewing import Desk, Picture
 from orthanc_plugin.enforcement.running import archive as running_archive
 from orthanc_plugin.errors import ConsentgateError
-from orthanc_plugin.lifecycle import reviewing
+from orthanc_plugin.lifecycle import hiding, reviewing
 from orthanc_plugin.policy.reviewing import CHECKLIST, ITEMS, Box, Outline, Review, Shown
 from orthanc_plugin.services import Services
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 DOOR: Final = "consentgate review"
 COLUMNS: Final = ("image", "profile", "state", "since", "requesters", "open_by", "proposals", "reason")
@@ -44,12 +44,6 @@ out_option = click.option(
 )
 
 
-def profile_option(*, required: bool) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Return the option that names the profile; a verdict without one counts under every profile."""
-    more = "" if required else " [default: every profile, of the picture as it is]"
-    return click.option("--profile", required=required, default="", help=f"Profile of the copy.{more}")
-
-
 @click.group()
 def review() -> None:
     """Look at pictures before anonymised copies leave, and record what was found."""
@@ -59,20 +53,24 @@ def review() -> None:
 @json_option
 @told
 def list_(as_json: bool) -> None:
-    """List the pictures that somebody must look at before an anonymised copy may leave, the oldest first."""
+    """List the pictures that somebody must look at before a copy may leave, the oldest first.
+
+    Those in which other people are to be hidden come last; `requesters` is then who has proposed it.
+    """
     shared = services()
     act = shared.act("", DOOR)
     with shared.database.reading() as connection:
         rows = [desks.told(each) for each in reviewing.queue(connection, act, shared.release.under)]
+        rows += [told_of_others(each) for each in hiding.queue(connection)]
     show(rows, COLUMNS, as_json=as_json, empty="Nothing waits for a review.")
 
 
 @contextmanager
-def _desk(image: str, profile: str, by: str) -> Iterator[Desk]:
+def _desk(image: str, profile: str, by: str, *, others: bool) -> Iterator[Desk]:
     """Give the place where ``by`` reviews the picture; whoever runs commands here sees intimate pictures too."""
-    shared = services()
+    shared, kind = services(), HidingDesk if others else Desk
     with running_archive(shared) as archive:
-        yield Desk(shared, archive, shared.act(by, DOOR), image, profile, sees_intimate=True)
+        yield kind(shared, archive, shared.act(by, DOOR), image, profile, sees_intimate=True)
     shared.sign_head()
 
 
@@ -107,9 +105,9 @@ def _told(review_: Review, **more: object) -> dict[str, object]:
 @by_option
 @json_option
 @told
-def open_(image: str, profile: str, out: Path, by: str, as_json: bool) -> None:
+def open_(image: str, profile: str, others: bool, out: Path, by: str, as_json: bool) -> None:
     """Take IMAGE (SOP Instance UID) to look at, alone for a while; Orthanc must run."""
-    with _desk(image, profile, by) as desk:
+    with _desk(image, profile, by, others=others) as desk:
         opened = desk.open()
         picture = desk.picture()
         _write(picture, out)
@@ -123,12 +121,12 @@ def open_(image: str, profile: str, out: Path, by: str, as_json: bool) -> None:
 @by_option
 @json_option
 @told
-def propose(image: str, profile: str, by: str, as_json: bool) -> None:
+def propose(image: str, profile: str, others: bool, by: str, as_json: bool) -> None:
     """Have the detectors of policy.toml draft regions on IMAGE, which you have open.
 
     They don't make a picture anonymous: nothing found is not nothing there.
     """
-    with _desk(image, profile, by) as desk:
+    with _desk(image, profile, by, others=others) as desk:
         drafted = desk.propose()
     said = desks.proposals(drafted)
     sentence = "; ".join([*said, *(f"region {','.join(map(str, each))}" for each in drafted.regions)])
@@ -142,12 +140,12 @@ def propose(image: str, profile: str, by: str, as_json: bool) -> None:
 @by_option
 @json_option
 @told
-def outline(image: str, profile: str, out: Path, by: str, as_json: bool) -> None:
+def outline(image: str, profile: str, others: bool, out: Path, by: str, as_json: bool) -> None:
     """Write IMAGE, which you have open, whole: lines about what you set, broken ones about what detectors proposed.
 
     It is no picture as it would leave, so a confirmation still needs a look at that.
     """
-    with _desk(image, profile, by) as desk:
+    with _desk(image, profile, by, others=others) as desk:
         picture = desk.outlined()
         _write(picture, out)
     more = {"image": image, "profile": profile, "reviewer": by, "out": str(out), "media": picture.media}
@@ -183,6 +181,7 @@ def _crop(_context: click.Context, _option: click.Parameter, value: str | None) 
 def redact(
     image: str,
     profile: str,
+    others: bool,
     regions: tuple[Outline, ...],
     proposed: bool,
     crop: Box | None,
@@ -193,13 +192,14 @@ def redact(
     """Set what is blanked on IMAGE, which you have open, and write the picture as it would leave.
 
     Regions grow to whole blocks of the JPEG, a crop shrinks to them. They take the place of those set before; none
-    means that nothing is blanked, and all of the picture kept.
+    means that nothing is blanked, and all of the picture kept. With --others they are what is hidden in identifiable
+    copies, once somebody else has confirmed it.
     """
     for each in regions:
         read_region(each)
     if crop is not None:
         read_crop(list(crop))
-    with _desk(image, profile, by) as desk:
+    with _desk(image, profile, by, others=others) as desk:
         set_ = desk.redact(regions, crop, with_proposed=proposed)
         picture = desk.picture()
         _write(picture, out)
@@ -251,6 +251,7 @@ def _record(step: Callable[[Services], Review], *, as_json: bool) -> None:
 def confirm(
     image: str,
     profile: str,
+    others: bool,
     nothing: bool,
     covered: tuple[str, ...],
     identifying: tuple[str, ...],
@@ -262,8 +263,14 @@ def confirm(
 
     The list to look for: face, eyes, ears, tattoo, jewellery, rings, birthmark or scar, clothing, text, other people,
     reflection, room or background, rare condition. Without options each is asked for at the terminal. With a profile
-    you must have the picture open, and the regions that you set are blanked in every copy.
+    you must have the picture open, and the regions that you set are blanked in every copy. With --others there is no
+    list: you agree on what somebody else has proposed to hide, and have seen the picture without it.
     """
+    if others:
+        if nothing or covered or identifying:
+            raise click.UsageError("--others has no checklist: it agrees on the regions that somebody else has set.")
+        record_hiding(image, (by, DOOR), hiding.confirm, note, as_json=as_json)
+        return
     answers = _answers(covered, identifying, nothing=nothing)
 
     def step(shared: Services) -> Review:
@@ -281,8 +288,15 @@ def confirm(
 @by_option
 @json_option
 @told
-def reject(image: str, profile: str, reason: str, by: str, as_json: bool) -> None:
-    """Record, in your name, that no anonymised copy of IMAGE may leave: under this profile, or under any."""
+def reject(image: str, profile: str, others: bool, reason: str, by: str, as_json: bool) -> None:
+    """Record, in your name, that no anonymised copy of IMAGE may leave: under this profile, or under any.
+
+    With --others: that what is proposed to be hidden is wrong; or that nobody is to be hidden any more, which takes
+    two persons' word.
+    """
+    if others:
+        record_hiding(image, (by, DOOR), hiding.reject, reason, as_json=as_json)
+        return
 
     def step(shared: Services) -> Review:
         with shared.database.writing() as connection:

@@ -22,10 +22,9 @@ from orthanc_plugin.enforcement.migrating import State
 from orthanc_plugin.enforcement.migrating import migrate as migrating
 from orthanc_plugin.enforcement.migrating import verify as verifying
 from orthanc_plugin.enforcement.storage import announced, notice_file
-from orthanc_plugin.enforcement.vault import Vault, site_keys, vault
+from orthanc_plugin.enforcement.vault import Vault, data_keys, site_keys, vault
 from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.lifecycle import sitekeys
-from orthanc_plugin.lifecycle.datakeys import DataKeys
 from orthanc_plugin.registry import storagekeys
 from orthanc_plugin.registry.storagekeys import SiteKey
 from orthanc_plugin.services import Services
@@ -161,7 +160,7 @@ def rotate(name: str, by: str, as_json: bool) -> None:
     Whoever proposed it can't. Cut off, it is taken up by the next run.
     """
     shared = services()
-    keys = DataKeys(shared.database, site_keys(shared, os.environ), shared.clock, shared.ticks)
+    keys = data_keys(shared, os.environ, by)
     act = shared.act(by, DOOR)
     with shared.database.writing() as connection:
         record = sitekeys.approve(connection, act, name, keys.site_keys.values())

@@ -19,7 +19,7 @@ from orthanc_plugin.lifecycle.ownzip import OwnZip, PassphraseError, own_zip, re
 from orthanc_plugin.lifecycle.people import key
 from orthanc_plugin.lifecycle.subjectaccess import Asking
 from orthanc_plugin.policy.access import ASKERS, EACH_PICTURE, CheckKind, Finding, Handover, due
-from orthanc_plugin.registry import access
+from orthanc_plugin.registry import access, hidings
 
 COLUMNS = ("request", "received_on", "due", "audience", "handover", "lacks")
 KINDS = {kind.lower().replace("_", "-"): kind for kind in CheckKind}
@@ -133,7 +133,7 @@ def list_(everything: bool, as_json: bool) -> None:
 @json_option
 @told
 def show_(request_id: str, as_json: bool) -> None:
-    """Show the pictures of a request, each with what was found."""
+    """Show the pictures of a request, each with what was found, and whether others are hidden in its copies."""
     with services().database.reading() as connection:
         request = access.get(connection, request_id)
         found = access.checks(connection, request_id)
@@ -143,11 +143,12 @@ def show_(request_id: str, as_json: bool) -> None:
                 "made_on": row.made_on,
                 "status": row.status,
                 **{kind.lower(): findings.get(kind, "") for kind in EACH_PICTURE},
+                "others": hidings.standing(connection, row.sop_instance_uid, row.sha256).others,
             }
             for row in pictures(connection, request.who)
             for findings in (access.newest(found, row.sop_instance_uid, row.sha256),)
         ]
-    columns = ("image", "made_on", "status", *(kind.lower() for kind in EACH_PICTURE))
+    columns = ("image", "made_on", "status", *(kind.lower() for kind in EACH_PICTURE), "others")
     show(rows, columns, as_json=as_json, empty="The patient has no pictures on record.")
 
 

@@ -9,7 +9,7 @@ Sources: requirements 4, steps 4 and 5 (separation of duties, cooling-off); ISO 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Annotated
@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from orthanc_plugin.config.places import Place
 from orthanc_plugin.policy.persons import folded
 
+OnePerson = Callable[[str, str], bool]
 STRICT = ConfigDict(extra="forbid")
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Days = Annotated[int, Field(strict=True, ge=0, le=3650)]
@@ -78,10 +79,14 @@ def disposition_faults(section: Disposition) -> Iterator[str]:
         f"disposition: account {name!r} is {count} times there" for name, count in accounts.items() if count > 1
     )
     yield from (f"disposition: person {name!r} is {count} times there" for name, count in persons.items() if count > 1)
+    yield from (f"disposition: {each.person} has no account" for each in section.officers if not each.accounts)
+
+
+def signing_faults(section: Disposition, one_person: OnePerson) -> Iterator[str]:
+    """Say where one of our officers would sign a place's receipts, under whatever name of theirs."""
     yield from (
         f"disposition.places: {each.person} is an officer here, and signs no receipt for {place.name}"
         for place in section.places
         for each in section.officers
-        if any(map(place.signs, (each.person, *each.accounts)))
+        if any(one_person(each.person, signatory) for signatory in place.signatories)
     )
-    yield from (f"disposition: {each.person} has no account" for each in section.officers if not each.accounts)

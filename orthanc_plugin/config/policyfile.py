@@ -18,7 +18,7 @@ from pydantic import Field
 
 from dicomwrap.terms import FORBIDDEN_AUDIENCES, Form
 from orthanc_plugin.config.bindings import STRICT, Binding, Destination, DicomNode, Name, Role, User
-from orthanc_plugin.config.disposition import Disposition, disposition_faults
+from orthanc_plugin.config.disposition import Disposition, disposition_faults, signing_faults
 from orthanc_plugin.config.forms import ConsentForm, form_faults
 from orthanc_plugin.config.linkage import Linkage
 from orthanc_plugin.config.load import parsed, read_toml, validated
@@ -39,7 +39,7 @@ from orthanc_plugin.errors import ConfigurationError
 from orthanc_plugin.policy.devices import NEVER, DeviceClass, ImageClass
 from orthanc_plugin.policy.law import CLINICIANS
 from orthanc_plugin.policy.model import SecondaryUseRule, Switches
-from orthanc_plugin.policy.persons import readings, same_person
+from orthanc_plugin.policy.persons import everything
 from orthanc_plugin.policy.routing import Route
 
 MOST_MINUTES: Final = 240  # of emergency access
@@ -193,10 +193,10 @@ class Policy:
         return not self._names(one).isdisjoint(self._names(other))
 
     def _names(self, name: str) -> frozenset[str]:
-        known = (user.person for user in self.users if user.person and same_person(user.name, name))
-        officer = self.disposition.officer(name)
-        accounts = (officer.person, *officer.accounts) if officer else ()
-        return frozenset(reading for each in (name, *known, *accounts) for reading in readings(each))
+        """Return how all names of whoever bears this one may be read, through however many of their accounts."""
+        users = ((user.name, user.person) for user in self.users if user.person)
+        officers = ((each.person, *each.accounts) for each in self.disposition.officers)
+        return everything(name, (*users, *officers))
 
 
 def _repeated(values: Iterable[str], what: str) -> Iterator[str]:
@@ -266,6 +266,7 @@ def faults(policy: Policy) -> tuple[str, ...]:
         *form_faults(policy.forms),
         *disposition_faults(policy.disposition),
         *place_faults(policy.disposition.places, exports=policy.exports.allowed),
+        *signing_faults(policy.disposition, policy.one_person),
         *destination_faults(policy.destinations),
         *recipient_faults(policy.recipients, policy.exports),
         *export_faults(policy.exports, policy.one_person),

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from orthanc_plugin.config.factsources import FactSource
 from orthanc_plugin.config.keyplaces import STRICT, KeyPlace, Name, Text
@@ -29,11 +31,17 @@ class RegistrySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolSettings:
-    """The quarantine spool: its folder, and the key file that encrypts it when there is one."""
+    """The quarantine spool: its folder, and the key file that encrypts it when there is one.
+
+    ``copies_megabytes`` and ``copies_days``: how much is kept in it, sealed, of anonymised copies that were made, and
+    for how long; none is where one of them is 0.
+    """
 
     __pydantic_config__ = STRICT
     folder: Text = "quarantine"
     key_file: str | None = None
+    copies_megabytes: Annotated[int, Field(ge=0, le=1_000_000)] = 1024
+    copies_days: Annotated[int, Field(ge=0, le=366)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from orthanc_plugin.enforcement.underway import Filing
 from orthanc_plugin.registry.images import ImageRow
 
 
@@ -18,13 +19,22 @@ from orthanc_plugin.registry.images import ImageRow
 class Acceptance:
     """An object as it came, and what was on record of its instance before it was accepted.
 
-    ``name`` and ``lost`` as the verdict has them (``coming``).
+    ``name`` and ``lost`` as the verdict has them (``coming``). ``filing``: the work that puts it on record.
     """
 
     content: bytes
     before: ImageRow | None
     name: str = ""
     lost: frozenset[str] = frozenset()
+    filing: Filing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A picture that the archive is about to store, and the work that puts it on record."""
+
+    name: str
+    filing: Filing | None
 
 
 class Acceptances:
@@ -35,7 +45,7 @@ class Acceptances:
 
     def __init__(self) -> None:
         self._by_thread: dict[int, Acceptance] = {}
-        self._names: dict[int, str] = {}
+        self._expected: dict[int, Expected] = {}
 
     def note(self, acceptance: Acceptance | None) -> None:
         """Note what the calling thread has just accepted; None forgets what it did before."""
@@ -47,10 +57,11 @@ class Acceptances:
         """Return what the calling thread accepted last, once."""
         return self._by_thread.pop(threading.get_ident(), None)
 
-    def expect(self, name: str) -> None:
+    def expect(self, name: str, filing: Filing | None = None) -> None:
         """Note that the archive will store a picture under this name on the calling thread; '' expects none."""
-        self._names[threading.get_ident()] = name
+        self._expected[threading.get_ident()] = Expected(name, filing)
 
-    def expected(self, name: str) -> bool:
-        """Tell whether the calling thread was about to store a picture under this name; it is expected once."""
-        return bool(name) and self._names.pop(threading.get_ident(), "") == name
+    def expected(self, name: str) -> Expected | None:
+        """Return what the calling thread was about to store, if it was under this name; it is expected once."""
+        found = self._expected.pop(threading.get_ident(), None) if name else None
+        return found if found is not None and found.name == name else None

@@ -5,13 +5,16 @@ Knows what intake has found out of an object. Must not decide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
 from dicomwrap.consentstamp import ConsentStamp
+from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.enforcement.taking import Taking
 from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.quarantine import Held, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +36,16 @@ class Verdict:
     lost: frozenset[str] = frozenset()
 
 
+Tell = Callable[[Verdict], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coming:
-    """An object on its way in: the digest of ``content``, what it would be filed as, who sends it ('' when unknown)."""
+    """An object on its way in: the digest of ``content``, what it would be filed as, who sends it ('' when unknown).
+
+    Until somebody needs them there are no digests: then ``arrived`` and the row's are ''. ``first`` goes to the trail
+    with it: the request that brought it.
+    """
 
     content: bytes
     arrived: str
@@ -45,3 +55,47 @@ class Coming:
     taking: Taking
     origin: str
     account: str = ""
+    first: tuple[AuditEvent, ...] = ()
+
+    def with_digests(self, arrived: str, kept: str) -> Coming:
+        """Return it with the digests of its bytes as they came, and as they are kept."""
+        return replace(self, arrived=arrived, row=replace(self.row, sha256=kept))
+
+
+def spooled(coming: Coming) -> str:
+    """Return the name of its file in the spool."""
+    return f"{coming.arrived}.dcm"
+
+
+def as_held(
+    coming: Coming,
+    *,
+    quarantine_id: str,
+    reasons: tuple[str, ...],
+    received_at: str,
+    status: Status,
+    approve_by: str | None,
+) -> Held:
+    """Return the row of quarantine for an object whose bytes are in the spool."""
+    row = coming.row
+    return Held(
+        quarantine_id=quarantine_id,
+        sop_instance_uid=row.sop_instance_uid,
+        sha256=coming.arrived,
+        size=len(coming.content),
+        spool_name=spooled(coming),
+        reasons=reasons,
+        origin=coming.origin,
+        received_at=received_at,
+        status=status,
+        approve_by=approve_by,
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        patient_id=row.patient_id,
+        issuer=row.issuer,
+        refers_to=row.consent_id or "",
+        device_id=row.device_id,
+        device_serial=coming.taking.serial or None,
+        device_station=coming.taking.station or None,
+        account=coming.account,
+    )

@@ -10,7 +10,7 @@ Sources: requirements 000-19b (who), 000-21b and 000-30b (encryption), 000-30a, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -21,6 +21,7 @@ from dicomwrap.consentstamp import DEVICE_CLASSES, DEVICE_REASONS, PERSONAL, Con
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.policyfile import Admission, Intake, PersonalDevice
 from orthanc_plugin.enforcement.taking import Taking
+from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.devices import DOCUMENTS, DeviceClass, DeviceStatus, DeviceTask, ImageClass
 from orthanc_plugin.policy.model import ImageSource, ImageType
 from orthanc_plugin.registry import devices, operators, tasks
@@ -108,6 +109,14 @@ def judged(connection: Connection, intake: Intake, arrival: Arrival) -> Judged:
     against += _of_encryption(connection, intake, arrival, device)
     remarks = (*_told(arrival), *_unencrypted(device), *_late(intake, arrival))
     return Judged(row=row, against=tuple(against), remarks=remarks, refused=lost)
+
+
+def look_into(connection: Connection, act: Act, remarks: Iterable[Remark]) -> None:
+    """Put on somebody's list what is to be looked into."""
+    for each in remarks:
+        if each.task is not None:
+            task, subject, reason = each.task, each.subject, each.words
+            tasks.open_task(connection, task_id=act.ids(), kind=task, subject=subject, reason=reason, at=act.at)
 
 
 def _lost(device: Device, at: datetime) -> bool:

@@ -17,7 +17,7 @@ FACTS: Final[Schema] = record(
         **dict.fromkeys(TEXTS, or_null(TEXT)),
         **dict.fromkeys(DAYS, or_null(DAY)),
         **dict.fromkeys(retentionrows.FLAGS, or_null(FLAG)),
-        **dict.fromkeys(retentionrows.LISTS, or_null(many(TEXT))),
+        **dict.fromkeys((*retentionrows.LISTS, retentionrows.BACK), or_null(many(TEXT))),
     },
     retentionrows.REQUIRED,
 )

@@ -23,6 +23,7 @@ from orthanc_plugin.enforcement.opensessions import blocker
 from orthanc_plugin.enforcement.reply import OK, UNAVAILABLE, Reply
 from orthanc_plugin.enforcement.rest import Call
 from orthanc_plugin.errors import ConsentgateError, RegistryError, SpoolError
+from orthanc_plugin.sending.keptcopies import Shelf
 from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
@@ -83,12 +84,23 @@ def trail(services: Services) -> Part:
     return Part(ok=ago <= services.gate.pulse.within, detail=f"head signed and met {ago:.0f} s ago")
 
 
+def copies(services: Services) -> Part:
+    """Tell how many anonymised copies are kept, and where; no door needs them."""
+    shelf = Shelf(services)
+    try:
+        number, size = shelf.copies.held()
+    except RegistryError:
+        return Part(ok=True, detail=f"not counted, in {shelf.copies.folder.path}")
+    return Part(ok=True, detail=f"{number} kept, {size // MEGABYTE} MB, in {shelf.copies.folder.path}")
+
+
 Ask = Callable[[Services], Part]
 Parts = Mapping[str, Ask]
 PARTS: Final[Parts] = {
     "heartbeat": heartbeat,
     "registry": registry,
     "spool": spool,
+    "copies": copies,
     "trail": trail,
 }
 

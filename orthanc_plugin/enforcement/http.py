@@ -17,8 +17,11 @@ from sqlalchemy import Connection
 from orthanc_plugin.archive.remote import GUARD_HEADER, SECRET_HEADER, Credentials
 from orthanc_plugin.archive.sighting import HEALTH
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
+from orthanc_plugin.config.bindings import User
 from orthanc_plugin.config.settings import Stow
 from orthanc_plugin.enforcement import requester as requesters
+from orthanc_plugin.enforcement.again import ONE, Again, Asking, asking
+from orthanc_plugin.enforcement.announced import Announced
 from orthanc_plugin.enforcement.exits import METHODS, Match, classify
 from orthanc_plugin.enforcement.originals import Originals
 from orthanc_plugin.enforcement.requester import Asker
@@ -34,19 +37,20 @@ logger = logging.getLogger(__name__)
 
 # Exits that show no picture and take nothing out stay open when the doors are shut: a withdrawal must get through.
 OPEN_WHEN_CLOSED = (Kind.ADMIN, Kind.INTAKE, Kind.OWN)
-# Names that are one picture's for good; they have different forms, so none is taken for another.
-ONE = (Subject.INSTANCE, Subject.SOP_INSTANCE_UID)
+# Of these it is found out at once, on the calling thread, who asks for what.
+AT_ONCE = (Kind.IMAGE, Kind.INTAKE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One HTTP request as the filter sees it; header names in lower case."""
+    """One HTTP request as the filter sees it; header names in lower case. ``again`` is how it is known, if it is."""
 
     method: str
     uri: str
     address: str
     headers: Mapping[str, str]
     arguments: Mapping[str, str]
+    again: Asking | None = None
 
 
 class Patience:
@@ -74,18 +78,25 @@ class HttpFilter:
         services: gate, registry and policy.
         internal: how Consentgate's own requests are known.
         worker: runs what takes more than a comparison.
+        announced: takes the entry of a request that brings objects, which is written with what it brought.
     """
 
-    def __init__(self, services: Services, internal: Credentials, worker: Worker) -> None:
+    def __init__(
+        self, services: Services, internal: Credentials, worker: Worker, announced: Announced | None = None
+    ) -> None:
         self.services = services
         self.internal = internal
         self.worker = worker
+        self.announced = announced
         self.askers = requesters.Askers(services.policy, services.proxy)
+        self.again = Again(services, worker.later, worker.seconds)
         self.pictures: Remembered[tuple[str, ...], Sequence[ImageRow]] = Remembered(services.database.undone)
 
     def hook(self, uri: str, **request: object) -> bool:
         """Answer Orthanc; anything that goes wrong is a no."""
         try:
+            if self.again.give(uri, request):
+                return True
             asked = _asked(uri, request)
             if self._is_internal(asked):
                 return self._allowed_to_ourselves(asked)
@@ -97,10 +108,13 @@ class HttpFilter:
     def _allowed(self, asked: Asked) -> bool:
         """Have a worker answer; what is asked most is handed straight to whichever of them writes next."""
         asker, match = self._who_and_what(asked)
-        if match is None or match.route.kind is not Kind.IMAGE or self._against(asked, asker, match) is not None:
+        if match is None or match.route.kind not in AT_ONCE or self._against(asked, asker, match) is not None:
             return self.worker.run(self.allow, asked) is True
+        if match.route.kind is Kind.INTAKE:
+            announced = self.announced is not None and self.announced.announce(self._entry(asker.requester, match))
+            return announced or self.worker.run(self.allow, asked) is True
         assert asker.user is not None  # noqa: S101 - no user is an objection
-        return self._images(Originals(self.services, asker.requester, asker.user, match.door), match)
+        return self._images(asked, asker, asker.user, match)
 
     def _is_internal(self, asked: Asked) -> bool:
         """Tell whether this is Consentgate itself; done on the calling thread, so that a send can't wait for itself."""
@@ -189,24 +203,30 @@ class HttpFilter:
         return False
 
     def _noted(self, requester: Requester, match: Match) -> bool:
-        """Record a request that names no picture: no record, no answer."""
-        return self.services.gate.note(
-            AuditEvent(
-                id=self.services.ids(),
-                at=self.services.clock(),
-                event=EventType.APPLICATION_ACTIVITY,
-                outcome=Outcome.SUCCESS,
-                actor=requester.actor,
-                address=requester.address,
-                door=match.door,
-                purpose=requester.purpose,
-                policy=self.services.policy.sha256,
-            )
+        """Record a request that names no picture, and those that brought nothing: no record, no answer."""
+        before = self.announced.left() if self.announced is not None else ()
+        noted = self.services.gate.note(*before, self._entry(requester, match))
+        if self.announced is not None and not noted:
+            self.announced.leave(before)
+        return noted
+
+    def _entry(self, requester: Requester, match: Match) -> AuditEvent:
+        return AuditEvent(
+            id=self.services.ids(),
+            at=self.services.clock(),
+            event=EventType.APPLICATION_ACTIVITY,
+            outcome=Outcome.SUCCESS,
+            actor=requester.actor,
+            address=requester.address,
+            door=match.door,
+            purpose=requester.purpose,
+            policy=self.services.policy.sha256,
         )
 
-    def _images(self, originals: Originals, match: Match) -> bool:
+    def _images(self, asked: Asked, asker: Asker, user: User, match: Match) -> bool:
         """Ask about the picture that the route would hand out; once this waits no longer, nothing leaves."""
         patience = Patience()
+        originals = Originals(self.services, asker.requester, user, match.door)
 
         def kept(leaves: bool) -> None:
             if leaves and not patience.keep():
@@ -214,7 +234,7 @@ class HttpFilter:
                 self.services.gate.refuse(originals.requester, match.door, reason, rule="TOO_LATE")
 
         def begun(connection: Connection) -> bool:
-            return self._begun(connection, originals, match, patience)
+            return self._begun(connection, originals, asked, match, patience)
 
         try:
             return self.services.database.hand(begun, kept, self.worker.lead, self.worker.seconds)
@@ -223,14 +243,19 @@ class HttpFilter:
                 raise
             return True  # it came in that very moment
 
-    def _begun(self, connection: Connection, originals: Originals, match: Match, patience: Patience) -> bool:
+    def _begun(
+        self, connection: Connection, originals: Originals, asked: Asked, match: Match, patience: Patience
+    ) -> bool:
         """Find the picture and begin its release, in the write transaction of ``connection``."""
         if patience.ended:
             return False  # nobody waits any more, so nothing leaves and there is nothing to record
         assert match.subject is not None  # noqa: S101 - an IMAGE row has a subject
         permits = self.services.gate.permits.shelf(connection)
         rows = self._named(connection, match.subject, match.names, permits)
-        return originals.begin(connection, rows, permits) is None
+        leaves = originals.begin(connection, rows, permits) is None
+        if leaves and asked.again is not None and len(rows) == 1:
+            self.again.note(connection, asked.again, match, originals.requester, rows[0], permits)
+        return leaves
 
     def _named(
         self, connection: Connection, subject: Subject, names: tuple[str, ...], permits: Permits
@@ -259,4 +284,5 @@ def _asked(uri: str, request: Mapping[str, object]) -> Asked:
         address=str(request.get("ip", "")),
         headers={key.lower(): text for key, text in _texts(request.get("headers")).items()},
         arguments=_texts(request.get("get")),
+        again=asking(uri, request),
     )

@@ -21,13 +21,20 @@ from dicomwrap.consentstamp import ConsentStamp
 from dicomwrap.plaintext import text_of
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.clock import hospital_day
-from orthanc_plugin.config.policyfile import BeforeFiling
 from orthanc_plugin.enforcement import keyobjects
 from orthanc_plugin.enforcement.acceptances import Acceptance
-from orthanc_plugin.enforcement.coming import Coming, Verdict
+from orthanc_plugin.enforcement.announced import Events
+from orthanc_plugin.enforcement.coming import Coming, Tell, Verdict, as_held, spooled
 from orthanc_plugin.enforcement.describing import STAMPS, patient_id, row_of
-from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged
-from orthanc_plugin.enforcement.objections import day_of, of_claim, of_records, of_stream, taken_back_in_session
+from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged, look_into
+from orthanc_plugin.enforcement.objections import (
+    day_of,
+    must_wait,
+    of_claim,
+    of_records,
+    of_stream,
+    taken_back_in_session,
+)
 from orthanc_plugin.enforcement.reading import (
     IDENTITY,
     IntakeRefusedError,
@@ -36,9 +43,10 @@ from orthanc_plugin.enforcement.reading import (
     without_hidden_metadata,
 )
 from orthanc_plugin.enforcement.taking import taking
+from orthanc_plugin.enforcement.underway import LARGE, digested, is_plain
 from orthanc_plugin.lifecycle import people
-from orthanc_plugin.policy.model import ImageSource, ImageType
-from orthanc_plugin.registry import captures, devices, disposals, images, patients, quarantine, tasks
+from orthanc_plugin.policy.model import ImageType
+from orthanc_plugin.registry import captures, devices, disposals, images, patients, quarantine
 from orthanc_plugin.registry.images import ImageRow, with_orthanc_ids
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
@@ -65,42 +73,68 @@ class Intake:
     def __init__(self, services: Services) -> None:
         self.services = services
 
-    def examine(self, content: bytes, origin: str, account: str = "") -> Verdict:
-        """Decide what becomes of ``content``, and write it down before anything is stored or dropped.
+    def examine(
+        self, content: bytes, origin: str, account: str = "", first: Events = (), tell: Tell | None = None
+    ) -> Verdict:
+        """Decide what becomes of ``content``, and write it down.
+
+        Args:
+            content: the object.
+            origin: by which way it came.
+            account: whose upload it is; '' when that isn't known.
+            first: what is written to the trail before, such as the request that brought it.
+            tell: is told of a photograph that nobody knows yet, and that is accepted, before that is written down:
+                under the write lock, so that nothing slips in between (``underway``).
 
         Raises:
             ConsentgateError: it can't be taken and can't be kept; the sender must be told.
         """
-        arrived = hashlib.sha256(content).hexdigest()
         dataset = parsed(content)
         frames, stamp = streams(dataset), STAMPS.of(dataset)
         taken = taking(dataset, frames)  # before what is hidden in the stream is taken out
         kept = without_hidden_metadata(dataset, content, frames)
-        row = self._row(dataset, stamp, arrived if kept is content else hashlib.sha256(kept).hexdigest())
+        row = self._row(dataset, stamp, "")
         coming = Coming(
-            content=content, arrived=arrived, dataset=dataset, stamp=stamp, row=row, taking=taken, origin=origin
+            content=content, arrived="", dataset=dataset, stamp=stamp, row=row, taking=taken, origin=origin, first=first
         )
+        if tell is None or len(content) > LARGE:
+            coming = digested(coming, kept)
         found = of_stream(dataset, row, frames)  # the costly part, before the write lock is taken
         with self.services.database.writing() as connection:
             # Under one write lock, so that no withdrawal and no stop slips in between the question and the answer.
-            held = self._still_wanted(connection, coming)
+            new = self._is_new(connection, row)
+            if not new or tell is None:
+                coming, tell = digested(coming, kept), None
+            held = self._still_wanted(connection, coming, new=new)
             coming = replace(coming, account=account or (held.account if held else ""))
             told = self._judged(connection, coming, held)
             row = replace(told.row, consent_id=self._reference(coming, held), size=len(kept), account=coming.account)
             coming = replace(coming, row=row)
             today = hospital_day(self.services.clock())
-            known = of_records(connection, self.services.policy.intake, dataset, coming.row, held=held, today=today)
+            known = of_records(connection, self.services.policy.intake, dataset, row, held=held, today=today, new=new)
             known += of_claim(self.services.policy, coming.row, coming.account, held)
             reasons = (*known, *(each.words for each in told.against), *found)
-            if reasons or self._must_wait(connection, coming.row, held):
-                self._ask(connection, coming, told.against)
-                keyobjects.held(connection, self.services.act(coming.origin, DOOR), coming.row, reasons)
+            if reasons or must_wait(connection, self.services.policy.approval.before_filing, coming.row, held):
+                coming = digested(coming, kept)
+                act = self.services.act(coming.origin, DOOR)
+                look_into(connection, act, told.against)
+                keyobjects.held(connection, act, coming.row, reasons)
                 return replace(self._hold(connection, coming, reasons, held), refused=told.refused)
-            before = self._accept(connection, coming, held, told.remarks, changed=kept is not content)
+            self._prepare(connection, coming, told.remarks)
             lost = devices.lost_nodes(connection) if origin == WAY_OF_NODES else frozenset[str]()
-        plain = before is None and row.image_type is ImageType.CLINICAL_PHOTO  # so nothing more follows from it
-        name = images.named(row, patient_id(dataset)) if plain else ""
-        return Verdict(content=kept, changed=kept is not content, before=before, name=name, lost=lost)
+            photograph = row.image_type is ImageType.CLINICAL_PHOTO  # so nothing more follows from it
+            name = images.named(row, patient_id(dataset)) if photograph else ""
+            verdict = Verdict(content=kept, changed=kept is not content, name=name, lost=lost)
+            if tell is not None and photograph and is_plain(row):
+                tell(verdict)
+            coming = digested(coming, kept)
+            before = self._accept(connection, coming, held, told.remarks, changed=kept is not content)
+        return verdict if before is None else replace(verdict, before=before, name="")
+
+    def _is_new(self, connection: Connection, row: ImageRow) -> bool:
+        """Tell whether nobody ever heard of this picture, so that its digest is held against none."""
+        uid = row.sop_instance_uid
+        return not quarantine.knows(connection, uid) and images.stored_as(connection, uid) is None
 
     def take_back(self, acceptance: Acceptance, device_id: str, reason: str) -> None:
         """Keep in quarantine what was accepted a moment ago and won't be stored: nothing is lost, no row is left over.
@@ -216,49 +250,30 @@ class Intake:
         )
         return judged(connection, self.services.policy.intake, arrival)
 
-    def _ask(self, connection: Connection, coming: Coming, remarks: tuple[Remark, ...]) -> None:
-        """Put on somebody's list what is to be looked into."""
-        act = self.services.act(coming.origin, DOOR)
-        for each in remarks:
-            if each.task is not None:
-                tasks.open_task(
-                    connection, task_id=act.ids(), kind=each.task, subject=each.subject, reason=each.words, at=act.at
-                )
-
     def _reference(self, coming: Coming, held: Held | None) -> str | None:
         """Return the consent the object brings, or the one an officer linked to it in quarantine."""
         if held is not None and held.consent_id:
             return held.consent_id
         return (coming.stamp.record_id or None) if coming.stamp else None
 
-    def _still_wanted(self, connection: Connection, coming: Coming) -> Held | None:
-        """Return the row of this very object, when it was held before.
+    def _still_wanted(self, connection: Connection, coming: Coming, *, new: bool = False) -> Held | None:
+        """Return the row of this very object, when it was held before; of a new picture none was.
 
         Raises:
             IntakeRefusedError: the patient objected, so it is neither filed nor kept.
         """
-        held = quarantine.same(connection, coming.row.sop_instance_uid, coming.arrived)
+        uid = coming.row.sop_instance_uid
+        held = None if new else quarantine.same(connection, uid, coming.arrived)
         if held is not None and held.status is Status.FILING:
             return held  # accepted before anybody objected: the archive has it, or is about to
         if captures.of_study(connection, coming.row.study_instance_uid) is not None:
             raise IntakeRefusedError("The capture of this study was stopped.", remedy=OBJECTED)
-        destroyed = disposals.stub_of(connection, coming.row.sop_instance_uid) is not None
-        if not destroyed and quarantine.taken_back(connection, coming.row.sop_instance_uid):
+        if not new and quarantine.taken_back(connection, uid) and disposals.stub_of(connection, uid) is None:
             raise IntakeRefusedError("The patient took this picture back before it was filed.", remedy=OBJECTED)
         today = hospital_day(self.services.clock())
         if taken_back_in_session(connection, self._reference(coming, held), coming.row, today):
             raise IntakeRefusedError("Its consent was withdrawn while the pictures were taken.", remedy=OBJECTED)
         return held
-
-    def _must_wait(self, connection: Connection, row: ImageRow, held: Held | None) -> bool:
-        """Tell whether only the patient's approval is missing (requirements 003-98c); what they sent in needs none."""
-        before_filing = self.services.policy.approval.before_filing
-        asked = before_filing is BeforeFiling.EVERY or (before_filing is BeforeFiling.INTIMATE and row.intimate)
-        if not asked or row.image_type is not ImageType.CLINICAL_PHOTO or row.source is ImageSource.PATIENT_SUPPLIED:
-            return False
-        if held is not None:
-            return held.status in (Status.HELD, Status.AWAITING_PATIENT_APPROVAL)
-        return images.get(connection, row.sop_instance_uid) is None
 
     def _hold(self, connection: Connection, coming: Coming, reasons: tuple[str, ...], held: Held | None) -> Verdict:
         """Keep the bytes as they came: file first, then the row; only then may the sender be told.
@@ -266,49 +281,35 @@ class Intake:
         Without ``reasons`` the picture waits for the patient's approval; a retry of the sender doesn't prolong it.
         """
         row, now = coming.row, self.services.clock()
-        name = f"{coming.arrived}.dcm"
-        self.services.spool.put(name, coming.content)
+        self.services.spool.put(spooled(coming), coming.content)
         until = (now + timedelta(minutes=self.services.policy.approval.window_minutes)).isoformat()
         waiting = held.approve_by if held and held.status is Status.AWAITING_PATIENT_APPROVAL else until
         told = reasons or (AWAITING,)
-        keep = Held(
+        keep = as_held(
+            coming,
             quarantine_id=held.quarantine_id if held else self.services.ids(),
-            sop_instance_uid=row.sop_instance_uid,
-            sha256=coming.arrived,
-            size=len(coming.content),
-            spool_name=name,
             reasons=told,
-            origin=coming.origin,
             received_at=held.received_at if held else now.isoformat(),
             status=Status.HELD if reasons else Status.AWAITING_PATIENT_APPROVAL,
             approve_by=None if reasons else waiting,
-            study_instance_uid=row.study_instance_uid,
-            series_instance_uid=row.series_instance_uid,
-            patient_id=row.patient_id,
-            issuer=row.issuer,
-            refers_to=row.consent_id or "",
-            device_id=row.device_id,
-            device_serial=coming.taking.serial or None,
-            device_station=coming.taking.station or None,
-            account=coming.account,
         )
         quarantine.hold(connection, keep)
-        self._note(connection, coming.origin, row.sop_instance_uid, Outcome.REFUSED, told)
+        self._note(connection, coming.origin, row.sop_instance_uid, Outcome.REFUSED, told, first=coming.first)
         return Verdict(content=None, reasons=told)
+
+    def _prepare(self, connection: Connection, coming: Coming, remarks: tuple[Remark, ...]) -> None:
+        """Record what else an accepted instance says; what is remarked of one that is filed already is no news."""
+        row, born = coming.row, day_of(text_of(coming.dataset, "PatientBirthDate"))
+        sender, why = self.services.act(coming.origin, DOOR), f"told by the picture {row.sop_instance_uid}"
+        people.know(connection, sender, (row.patient_id, row.issuer), born, why)
+        if remarks and images.get(connection, row.sop_instance_uid) is None:
+            look_into(connection, sender, remarks)
 
     def _accept(
         self, connection: Connection, coming: Coming, held: Held | None, remarks: tuple[Remark, ...], *, changed: bool
     ) -> ImageRow | None:
-        """Record the instance before Orthanc stores it, and return what was on record of it before.
-
-        What is remarked of one that is filed already is no news.
-        """
-        dataset, row = coming.dataset, coming.row
-        born = day_of(text_of(dataset, "PatientBirthDate"))
-        sender, why = self.services.act(coming.origin, DOOR), f"told by the picture {row.sop_instance_uid}"
-        people.know(connection, sender, (row.patient_id, row.issuer), born, why)
-        if remarks and images.get(connection, row.sop_instance_uid) is None:
-            self._ask(connection, coming, remarks)
+        """Record the instance before Orthanc has stored it, and return what was on record of it before."""
+        dataset, row, sender = coming.dataset, coming.row, self.services.act(coming.origin, DOOR)
         before = images.expect(connection, row, patient_id(dataset))
         if coming.origin != WAY_OF_NODES:  # of those the filter knows who sends
             keyobjects.accepted(connection, sender, self.services, coming, before)
@@ -317,7 +318,8 @@ class Intake:
         cleaned = ("hidden metadata taken out of the stream",) if changed else ()
         reasons = (*cleaned, *(each.words for each in remarks))
         detail = f"sha256 as it came {coming.arrived}"
-        self._note(connection, coming.origin, row.sop_instance_uid, Outcome.SUCCESS, reasons, detail)
+        uid = row.sop_instance_uid
+        self._note(connection, coming.origin, uid, Outcome.SUCCESS, reasons, detail, first=coming.first)
         return before
 
     def _note(
@@ -328,6 +330,7 @@ class Intake:
         outcome: Outcome,
         reasons: tuple[str, ...],
         detail: str = "",
+        first: Events = (),
     ) -> None:
         event = AuditEvent(
             id=self.services.ids(),
@@ -343,4 +346,4 @@ class Intake:
             policy=self.services.policy.sha256,
             detail=detail,
         )
-        append(connection, [event])
+        append(connection, [*first, event])

@@ -41,6 +41,7 @@ STARTED: Final = "ORTHANC_STARTED"
 STOPPED: Final = "ORTHANC_STOPPED"
 DELETED: Final = "DELETED"
 STABLE: Final = "STABLE_SERIES"
+ABOVE: Final = frozenset((0, 1, 2))  # OrthancPluginResourceType: a patient, a study, a series, which is no picture
 HERE: Final = ".archive"  # in the spool's folder, which is this node's alone: the name of its archive
 NO_TEXT: Final = ("SQ", "OB", "OW", "UN")
 UNREADABLE: Final = (
@@ -108,11 +109,11 @@ class Lifecycle:
         self._missed: set[str] = set()
         self._archive = ""
 
-    def hook(self, change: object, _level: object, resource: str) -> None:
+    def hook(self, change: object, level: object, resource: str) -> None:
         """React; a failing check stops Orthanc."""
         try:
             name = self.name(change)
-            if name == DELETED:
+            if name == DELETED and level not in ABOVE:
                 self.worker.later(lambda: self.deleted(resource))
             elif name == STABLE:
                 self.worker.later(lambda: self.stable(resource))

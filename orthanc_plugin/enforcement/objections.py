@@ -21,7 +21,7 @@ from dicomwrap.consentrecord import ConsentRecord
 from dicomwrap.consentstamp import denied_purposes, permitted_purposes
 from dicomwrap.plaintext import text_of
 from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, GiverType, Purpose, WithdrawalPhase
-from orthanc_plugin.config.policyfile import ConsentReference, Intake, Policy
+from orthanc_plugin.config.policyfile import BeforeFiling, ConsentReference, Intake, Policy
 from orthanc_plugin.enforcement import keyobjects
 from orthanc_plugin.enforcement.reading import CHECKED_SYNTAXES, identity_faults
 from orthanc_plugin.errors import UnknownRecordError
@@ -29,7 +29,7 @@ from orthanc_plugin.lifecycle.filing import UNCONFIRMED
 from orthanc_plugin.policy.model import ImageSource, ImageType, MadeFor
 from orthanc_plugin.registry import consents, disposals, facts, images, patients
 from orthanc_plugin.registry.images import ImageRow
-from orthanc_plugin.registry.quarantine import Held
+from orthanc_plugin.registry.quarantine import Held, Status
 
 DISPOSED: Final = (
     "DISPOSED_BEFORE: its retention period had ended, and it was destroyed or is to be; see the certificate"
@@ -42,6 +42,16 @@ def day_of(text: str) -> date | None:
         return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}")
     except ValueError:
         return None
+
+
+def must_wait(connection: Connection, asked_of: BeforeFiling, row: ImageRow, held: Held | None) -> bool:
+    """Tell whether only the patient's approval is missing (requirements 003-98c); what they sent in needs none."""
+    asked = asked_of is BeforeFiling.EVERY or (asked_of is BeforeFiling.INTIMATE and row.intimate)
+    if not asked or row.image_type is not ImageType.CLINICAL_PHOTO or row.source is ImageSource.PATIENT_SUPPLIED:
+        return False
+    if held is not None:
+        return held.status in (Status.HELD, Status.AWAITING_PATIENT_APPROVAL)
+    return images.get(connection, row.sop_instance_uid) is None
 
 
 def of_claim(policy: Policy, row: ImageRow, account: str, held: Held | None) -> list[str]:
@@ -69,7 +79,14 @@ def of_stream(dataset: Dataset, row: ImageRow, frames: tuple[Stream, ...]) -> li
 
 
 def of_records(
-    connection: Connection, intake: Intake, dataset: Dataset, row: ImageRow, *, held: Held | None, today: date
+    connection: Connection,
+    intake: Intake,
+    dataset: Dataset,
+    row: ImageRow,
+    *,
+    held: Held | None,
+    today: date,
+    new: bool = False,
 ) -> list[str]:
     """Say what the registry knows against the object.
 
@@ -80,11 +97,12 @@ def of_records(
         row: what it would be filed as.
         held: what quarantine has of it; an officer may have said there which consent it is filed under.
         today: the day it is at the hospital.
+        new: nobody ever heard of its UID.
     """
     if disposals.stub_of(connection, row.sop_instance_uid) is not None:
         return [DISPOSED]
     found = keyobjects.objections(connection, dataset, row)
-    known = images.get(connection, row.sop_instance_uid)
+    known = None if new else images.get(connection, row.sop_instance_uid)
     if known is not None and (known.sha256, known.patient_id) != (row.sha256, row.patient_id):
         found.append("SOP_INSTANCE_UID_REUSED: another object with this UID is in the archive")
     found += _identity(connection, dataset, row)

@@ -42,7 +42,7 @@ from orthanc_plugin.lifecycle.subjectaccess import DOCUMENTS, KEY_OBJECTS, Acces
 from orthanc_plugin.policy.access import SECURE, LeftOut, left_out
 from orthanc_plugin.policy.dates import has_died
 from orthanc_plugin.policy.law import access_to_the_record
-from orthanc_plugin.registry import access, consentrows, ledger, patients, stubs
+from orthanc_plugin.registry import access, consentrows, hidings, ledger, patients, stubs
 from orthanc_plugin.registry.access import AccessRequest
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.ledger import Delivery
@@ -55,10 +55,11 @@ DOOR: Final = "consentgate subject-access"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What came of a copy: the files in it, and what was left out."""
+    """What came of a copy: the files in it, in how many of them others are hidden, and what was left out."""
 
     names: tuple[str, ...]
     missing: tuple[Missing, ...]
+    hidden: int = 0
 
 
 class OwnCopy:
@@ -117,15 +118,18 @@ class OwnCopy:
     def _filled(self, folder: OwnCopyMade, rows: Sequence[ImageRow], begun: list[str]) -> Made:
         names: list[str] = []
         missing: list[Missing] = []
+        hidden = 0
         for row in rows:
             given = self._give(row, folder, begun)
             if isinstance(given, LeftOut):
                 missing.append(Missing(taken_on=row.made_on, reason=given))
             else:
-                names += given
-        made = Made(names=tuple(names), missing=tuple(missing))
+                files, others_hidden = given
+                names += files
+                hidden += len(files) if others_hidden else 0
+        made = Made(names=tuple(names), missing=tuple(missing), hidden=hidden)
         day = hospital_day(self.services.clock())
-        folder.put("README.txt", readme(day, made.names, made.missing, self._destroyed()).encode())
+        folder.put("README.txt", readme(day, made.names, made.missing, self._destroyed(), made.hidden).encode())
         return made
 
     def _destroyed(self) -> list[Destroyed]:
@@ -187,7 +191,8 @@ class OwnCopy:
         folder.put("disclosures.csv", as_csv(account, day).encode())
         folder.put("disclosures.pdf", as_pdf(account, day))
 
-    def _give(self, row: ImageRow, folder: OwnCopyMade, begun: list[str]) -> tuple[str, ...] | LeftOut:
+    def _give(self, row: ImageRow, folder: OwnCopyMade, begun: list[str]) -> tuple[tuple[str, ...], bool] | LeftOut:
+        """Put a picture into the folder; return its files, and whether others are hidden in them, or why not."""
         packed = self.packer.pack(self.requester, row, self.binding, DOOR)
         if not isinstance(packed, Packed):
             return self._against(row)
@@ -198,14 +203,15 @@ class OwnCopy:
             self._end([packed.disclosure], Delivery.FAILED)
             return LeftOut.NO_FILE
         place = FORMS if row.sop_class_uid.startswith(DOCUMENTS) else PHOTOGRAPHS
-        return folder.put_pictures(row.made_on, files, place)
+        return folder.put_pictures(row.made_on, files, place), bool(packed.released.review)
 
     def _against(self, row: ImageRow) -> LeftOut:
         """Return why a picture was refused; one that can't be read is no refusal, and there is no copy without it."""
         with self.services.database.reading() as connection:
             found = access.checks(connection, self.request.request_id, row.sop_instance_uid)
+            others = hidings.standing(connection, row.sop_instance_uid, row.sha256).others
         findings = access.newest(found, row.sop_instance_uid, row.sha256)
-        reason = left_out(row.status, findings, form=row.sop_class_uid.startswith(DOCUMENTS))
+        reason = left_out(row.status, findings, form=row.sop_class_uid.startswith(DOCUMENTS), others=others)
         if reason is LeftOut.NOT_NOW:
             original(self.packer.archive, row)
         return reason

@@ -39,6 +39,7 @@ from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import Anonymisable, Effect
 from orthanc_plugin.policy.reviewing import Box, Outline, Review, Standing, State
 from orthanc_plugin.registry import facts, images, reviews
+from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.release import Hidden, unmet
 from orthanc_plugin.sending.asking import bound
@@ -225,7 +226,15 @@ class Desk:
     def _require_wanted(self, connection: Connection) -> None:
         """Refuse a picture that would leave to nobody, or that isn't shown to whoever reviews."""
         self._matter(connection)
-        row = images.get(connection, self.image)
+        self._require_open_to(images.get(connection, self.image))
+        if not any(self._would_leave(connection, each) for each in reviews.requests(connection, self.image)):
+            raise ReviewRefusedError(
+                "Nobody who asked may have a copy of the picture under this profile, whatever it shows.",
+                remedy="A picture is opened once somebody has asked for it: see 'consentgate review list'.",
+            )
+
+    def _require_open_to(self, row: ImageRow | None) -> None:
+        """Refuse an intimate picture to whom such aren't shown, and any while the gate is closed."""
         if row is not None and row.intimate and not self.sees_intimate:
             raise ReviewRefusedError(
                 "The picture is intimate, and the account is not one of those that such pictures are shown to.",
@@ -233,11 +242,6 @@ class Desk:
             )
         if self.services.gate.closed is not None:
             raise ReviewRefusedError(f"The gate is closed: {self.services.gate.closed}.", remedy="Ask again later.")
-        if not any(self._would_leave(connection, each) for each in reviews.requests(connection, self.image)):
-            raise ReviewRefusedError(
-                "Nobody who asked may have a copy of the picture under this profile, whatever it shows.",
-                remedy="A picture is opened once somebody has asked for it: see 'consentgate review list'.",
-            )
 
     def _would_leave(self, connection: Connection, wish: reviews.Asked) -> bool:
         """Tell whether the copy would leave for this request once somebody had found nothing identifying in it."""

@@ -42,16 +42,22 @@ WAITING: Final[dict[str, Schema]] = {
     "open_since": or_null(MOMENT),
 }
 ANSWERS: Final = record(dict.fromkeys(CHECKLIST, one_of(Shown)), CHECKLIST)
+# Under which profile; or that it is about other people, who are hidden in identifiable copies.
+NAMED: Final[dict[str, Schema]] = {"profile": TEXT, "others": FLAG}
+EITHER: Final = [{"required": [name]} for name in NAMED]
 # How the picture is given: one JPEG, or the copy as an object where it has several frames or another code.
 PICTURES: Final = ("image/jpeg", "application/dicom")
 
 SCHEMAS: Final[dict[str, Schema]] = {
     "ReviewQueue": record({"reviews": many(record(WAITING, WAITING))}, ("reviews",)),
-    "ReviewNamed": record({"profile": TEXT}, ("profile",)),
+    "ReviewNamed": {**record(NAMED, ()), "anyOf": EITHER},
     "Review": record(STEP, STEP),
-    "ReviewRegions": record({"profile": TEXT, "regions": REGIONS, "crop": CROP, "proposed": FLAG}, ("profile",)),
-    "ReviewAnswers": record({"profile": TEXT, "answers": ANSWERS, "note": TEXT}, ("profile", "answers")),
-    "ReviewRejection": record({"profile": TEXT, "reason": TEXT}, ("reason",)),
+    "ReviewRegions": {**record({**NAMED, "regions": REGIONS, "crop": CROP, "proposed": FLAG}, ()), "anyOf": EITHER},
+    "ReviewAnswers": {
+        **record({**NAMED, "answers": ANSWERS, "note": TEXT}, ()),
+        "anyOf": [{"required": ["profile", "answers"]}, {"required": ["others"]}],
+    },
+    "ReviewRejection": record({**NAMED, "reason": TEXT}, ("reason",)),
     "ReviewVerdict": record(VERDICT, VERDICT),
     "Picture": {"type": "string", "contentMediaType": PICTURES[0]},
 }

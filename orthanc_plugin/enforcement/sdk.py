@@ -31,6 +31,9 @@ class Instance(Protocol):
     def GetInstanceRemoteAet(self) -> str:  # noqa: N802 - the SDK's name
         """Return the calling AE title."""
 
+    def GetInstanceAdvancedJson(self, form: int, flags: int, longest: int, /) -> str:  # noqa: N802
+        """Return the header as JSON of this form; text that is longer is null."""
+
     def GetInstanceSimplifiedJson(self) -> str:  # noqa: N802 - the SDK's name
         """Return the header as JSON, by keyword."""
 

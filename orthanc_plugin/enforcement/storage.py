@@ -19,7 +19,7 @@ from typing import Final, ParamSpec, Protocol, TypeVar
 from orthanc_plugin.archive.process import Process, this_process
 from orthanc_plugin.archive.vault import ForgedFileError, PlainFileError, VaultFolder
 from orthanc_plugin.enforcement.sdk import Sdk
-from orthanc_plugin.enforcement.vault import Vault, vault
+from orthanc_plugin.enforcement.vault import DOOR, ITSELF, Vault, vault
 from orthanc_plugin.errors import ArchiveError, ConfigurationError
 from orthanc_plugin.lifecycle import sitekeys
 from orthanc_plugin.lifecycle.datakeys import LostKeyError
@@ -35,8 +35,6 @@ T = TypeVar("T")
 
 THREADS: Final = 8
 SECONDS: Final = 30.0
-DOOR: Final = "storage"
-ITSELF: Final = "consentgate"
 UNREADABLE: Final = (ForgedFileError, PlainFileError, LostKeyError)
 
 
@@ -113,11 +111,23 @@ def keep_files(sdk: Sdk, parts: Keeping) -> None:
         parts.storage.register(sdk)
 
 
-def open_storage(services: Services, environment: Mapping[str, str], folder: str) -> StorageHooks | None:
-    """Return the hooks when files are encrypted, None when they aren't; ``folder`` is where Orthanc's files are.
+def open_storage(
+    services: Services,
+    environment: Mapping[str, str],
+    folder: str,
+    kept: Callable[[Path], VaultFolder] = VaultFolder,
+) -> StorageHooks | None:
+    """Return the hooks when files are encrypted, None when they aren't.
+
+    Args:
+        services: the registry, the settings and whoever acts.
+        environment: may have site keys.
+        folder: where Orthanc's files are.
+        kept: makes the folder of the files.
 
     Raises:
         ConfigurationError: a site key is missing or another, or files are encrypted and settings.toml says they aren't.
+        ArchiveError: the folder can't be brought to the disk.
     """
     with services.database.reading() as connection:
         encrypted = bool(storagekeys.in_use(connection))
@@ -128,7 +138,8 @@ def open_storage(services: Services, environment: Mapping[str, str], folder: str
                 remedy="Set encryption = true under [storage] in settings.toml, on every node of this registry.",
             )
         return None
-    made = vault(services, environment, VaultFolder(Path(folder)))
+    made = vault(services, environment, kept(Path(folder)))
+    made.folder.settle()
     with services.database.writing() as connection:
         sitekeys.begin(connection, services.act(ITSELF, DOOR), made.keys.site_keys.values())
     announce(notice_file(services), made.folder.folder)

@@ -16,8 +16,6 @@ from hashlib import sha256
 from threading import Lock
 from typing import Final
 
-from sqlalchemy import Connection
-
 from orthanc_plugin.archive.vault import PlainFileError, VaultFolder, key_of, opened, sealed
 from orthanc_plugin.config.storage import PlainFiles
 from orthanc_plugin.enforcement.nesting import PREAMBLE, StructureError, places
@@ -27,6 +25,8 @@ from orthanc_plugin.registry import storagekeys
 from orthanc_plugin.registry.storagekeys import Kind, SiteKey
 from orthanc_plugin.services import Services
 
+DOOR: Final = "storage"
+ITSELF: Final = "consentgate"
 PICTURE: Final = 0x00080018
 STUDY: Final = 0x0020000D
 PIXEL_DATA: Final = 0x7FE00010
@@ -185,10 +185,7 @@ class Vault:
         with self.keys.database.reading() as connection:
             own = storagekeys.live(connection, Kind.FILE, name)
         if own is not None:
-            self.keys.database.write(lambda connection: self._destroyed(connection, name))
-
-    def _destroyed(self, connection: Connection, name: str) -> None:
-        storagekeys.destroy(connection, Kind.FILE, name, self.keys.clock().isoformat())
+            self.keys.database.write(lambda connection: self.keys.destroy(connection, Kind.FILE, name))
 
 
 def site_keys(services: Services, environment: Mapping[str, str]) -> tuple[SiteKey, ...]:
@@ -203,11 +200,21 @@ def site_keys(services: Services, environment: Mapping[str, str]) -> tuple[SiteK
     )
 
 
+def data_keys(services: Services, environment: Mapping[str, str], by: str = ITSELF) -> DataKeys:
+    """Return the keys that this process has, which makes and destroys data keys as ``by``.
+
+    Raises:
+        ConfigurationError: a site key can't be had.
+    """
+    named = site_keys(services, environment)
+    return DataKeys(services.database, named, lambda: services.act(by, DOOR), services.ticks)
+
+
 def vault(services: Services, environment: Mapping[str, str], folder: VaultFolder) -> Vault:
     """Return the vault of settings.toml.
 
     Raises:
         ConfigurationError: a site key can't be had.
     """
-    keys = DataKeys(services.database, site_keys(services, environment), services.clock, services.ticks)
+    keys = data_keys(services, environment)
     return Vault(keys=keys, folder=folder, plain_files=services.settings.storage.plain_files)

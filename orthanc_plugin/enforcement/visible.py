@@ -132,9 +132,10 @@ def _may_see(services: Services, connection: Connection, viewer: Viewer, row: Li
     if not answer.decision.obligations and not row.sop_class_uid.startswith(DOCUMENTS):
         return True
     context = services.context_in(connection, answer, viewer.binding)
-    return not unmet(
-        answer.decision, replace(context, recordable=viewer.undescribed, as_stored=True, undepicted=of_records)
-    )
+    told = replace(context, recordable=viewer.undescribed, as_stored=True, undepicted=of_records)
+    if context.others is not None:  # a list shows nobody; the picture is there to be asked for as a copy
+        told = replace(told, alone=True, others=None)
+    return not unmet(answer.decision, told)
 
 
 def may_leave(services: Services, connection: Connection, viewer: Viewer, sop_instance_uid: str) -> bool:

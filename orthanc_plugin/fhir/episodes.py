@@ -3,7 +3,8 @@
 Knows Patient and Encounter, and whose Conditions and ResearchSubjects are (``diagnoses`` and ``trials`` read these).
 Must not know what follows. Anything it can't take at its word is a fault, and nothing of the Bundle is used then: a
 page that is missing, a status that isn't known, a resource it doesn't read. That nobody is under care is told only
-where the caller says that the Bundle has every encounter.
+where the caller says that the Bundle has every encounter; what may have been told before and isn't there, where
+everything would be, is taken back.
 
 Sources: requirements T-12; FHIR R4 Patient, Encounter (EncounterStatus), Bundle.
 """
@@ -11,7 +12,7 @@ Sources: requirements T-12; FHIR R4 Patient, Encounter (EncounterStatus), Bundle
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, TypeVar
@@ -28,6 +29,7 @@ NEVER_HAPPENED: Final = frozenset({"cancelled", "entered-in-error"})
 FINISHED: Final = "finished"
 LONGEST_STATUS: Final = 32
 NONE: Final = "none"  # how a list is written that is empty
+CONCLUDED: Final = ("trial_concluded",)
 Named = TypeVar("Named")
 Entries = tuple[tuple[str, dict[str, object]], ...]
 
@@ -45,6 +47,7 @@ class _Told:
     number: str
     birth: date | None = None
     death: date | None = None
+    alive: bool = False
     contacts: list[date] = field(default_factory=list)
     open: bool = False
     diagnosed: Diagnosed = field(default_factory=Diagnosed)
@@ -117,6 +120,7 @@ def _people(entries: Entries, system: str, problems: list[str]) -> Iterator[tupl
     for fields in _of_kind(entries, "Patient", problems):
         _in_use(fields)
         found = _Told(number=_number(fields, system), birth=day_at(fields, "birthDate"), death=_death(fields))
+        found.alive = fields.take("deceasedBoolean") is False
         yield from _called(fields, "Patient", found)
 
 
@@ -216,10 +220,25 @@ def _line(found: _Told, *, complete: bool, diagnosed: bool) -> dict[str, str]:
         line["open_episode"] = "yes" if found.open else "no"
     if diagnosed:
         line["categories"] = "|".join(sorted(found.diagnosed.categories)) or NONE
-    return line
+    return line | _taken_back(_not_any_more(found, complete=complete, diagnosed=diagnosed))
+
+
+def _not_any_more(found: _Told, *, complete: bool, diagnosed: bool) -> Iterator[str]:
+    """Name what may have been told of the patient before and isn't so, as everything that there is says."""
+    if complete and not found.contacts:
+        yield from ("first_contact", "last_contact")
+    if diagnosed and not found.diagnosed.days:
+        yield "cancer_diagnosis"
+    if found.alive:
+        yield "death_date"
+
+
+def _taken_back(names: Iterable[str]) -> dict[str, str]:
+    words = "|".join(names)
+    return {"taken_back": words} if words else {}
 
 
 def _trial_lines(found: _Told) -> Iterator[dict[str, str]]:
     for each in sorted(found.trials, key=lambda trial: trial.number):
         line = {"patient_id": found.number, "trial_id": each.number, "trial_regime": each.regime}
-        yield {**line, **({"trial_concluded": each.concluded.isoformat()} if each.concluded else {})}
+        yield line | ({"trial_concluded": each.concluded.isoformat()} if each.concluded else _taken_back(CONCLUDED))

@@ -8,17 +8,20 @@ a key is kept in memory for a minute at most. Must not know files. Source: NIST 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection
 
-from orthanc_plugin.clock import Clock, Ticks
+from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.clock import Ticks
+from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.registry import storagekeys
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.storagekeys import DataKey, Kind, SiteKey, StorageKeyError
+from orthanc_plugin.registry.trail import append
 
 KEPT_SECONDS: Final = 60.0
 MOST_KEPT: Final = 256
@@ -50,14 +53,16 @@ class DataKeys:
     Args:
         database: the registry.
         site_keys: those that this process has.
-        clock: when a key is made.
+        acting: who makes and destroys keys now, as the trail has it.
         ticks: how long one is kept.
     """
 
-    def __init__(self, database: Database, site_keys: Iterable[SiteKey], clock: Clock, ticks: Ticks) -> None:
+    def __init__(
+        self, database: Database, site_keys: Iterable[SiteKey], acting: Callable[[], Act], ticks: Ticks
+    ) -> None:
         self.database = database
         self.site_keys = {each.mark: each for each in site_keys}
-        self.clock = clock
+        self.acting = acting
         self.ticks = ticks
         self._mutex = Lock()
         self._kept: OrderedDict[str, tuple[AESGCM, float]] = OrderedDict()
@@ -95,7 +100,10 @@ class DataKeys:
         row = storagekeys.live(connection, kind, subject)
         if row is None:
             row, _ = storagekeys.fresh(kind, subject, self.newest(connection))
-            storagekeys.add(connection, row, self.clock().isoformat())
+            act = self.acting()
+            seal = storagekeys.add(connection, row, act.at.isoformat())
+            made = act.event(EventType.APPLICATION_ACTIVITY, "DATA_KEY_MADE", subject=row.key_id, detail=seal)
+            append(connection, [made])
         return row
 
     def newest(self, connection: Connection) -> SiteKey:
@@ -111,6 +119,14 @@ class DataKeys:
             "None of the site keys in use is in this process.",
             remedy=RESTART,
         )
+
+    def destroy(self, connection: Connection, kind: Kind, subject: str) -> None:
+        """Destroy the data key of a study or a file, with its entry; where there is none nothing is done."""
+        act = self.acting()
+        key = storagekeys.destroy(connection, kind, subject, act.at.isoformat())
+        if key is not None:
+            seal = storagekeys.key_seal(connection, key)
+            append(connection, [act.event(EventType.STUDY_DELETED, "DATA_KEY_DESTROYED", subject=key, detail=seal)])
 
     def for_reading(self, key_id: str) -> AESGCM:
         """Return the cipher of a file.

@@ -18,7 +18,7 @@ from orthanc_plugin.clock import Ids
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import IllegalTransitionError, ReleaseRefusedError
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.policy.linkage import TASK, Copy, needs_review
+from orthanc_plugin.policy.linkage import TASK, Copy, needs_review, overlap
 from orthanc_plugin.registry import linkage, tasks
 from orthanc_plugin.registry.linkage import LinkageReview
 from orthanc_plugin.registry.trail import append
@@ -57,10 +57,14 @@ def check(connection: Connection, policy: Policy, leaving: Leaving, at: datetime
     """
     limit = policy.linkage.limit
     whose, study = linkage.of_whom(connection, leaving.picture)
+    audiences, settled = _audiences(policy), linkage.settled_at(connection, whose)
+    since = at - limit.window if settled is None else max(at - limit.window, settled)
+    same = linkage.left_to(connection, whose, study, leaving.profile, since)
+    if same is not None and overlap(audiences.get(same), leaving.audience):  # whoever may see this has seen as much
+        return
     left = linkage.left(connection, whose, at - limit.window)
     if len(left) < limit.releases:  # whoever they went to
         return
-    audiences = _audiences(policy)
     released = (
         Copy(
             study=each.study,
@@ -71,7 +75,7 @@ def check(connection: Connection, policy: Policy, leaving: Leaving, at: datetime
         for each in left
     )
     asked = Copy(study=study, profile=leaving.profile, audience=leaving.audience, at=at)
-    if needs_review(released, asked, limit, linkage.settled_at(connection, whose)):
+    if needs_review(released, asked, limit, settled):
         raise LinkageError(leaving.picture)
 
 

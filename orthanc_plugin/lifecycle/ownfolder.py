@@ -184,8 +184,10 @@ class Destroyed:
     certificate: str
 
 
-def readme(made: date, names: Sequence[str], missing: Sequence[Missing], destroyed: Sequence[Destroyed]) -> str:
-    """Return the page that explains the folder."""
+def readme(
+    made: date, names: Sequence[str], missing: Sequence[Missing], destroyed: Sequence[Destroyed], hidden: int
+) -> str:
+    """Return the page that explains the folder; in so many of its photographs other people are hidden."""
     lines = [
         f"Your copy, made on {told_day(made)}",
         "",
@@ -196,6 +198,7 @@ def readme(made: date, names: Sequence[str], missing: Sequence[Missing], destroy
         "disclosures.pdf, disclosures.html, disclosures.csv  who has had copies of the photographs, for what, and what",
         "              they hold now.",
         "",
+        *((f"In {hidden} photograph(s) other people are hidden under grey areas.",) if hidden else ()),
         *(_missing(missing) if missing else ("Nothing that is kept was left out.",)),
         *(_destroyed(each) for each in destroyed),
         "",

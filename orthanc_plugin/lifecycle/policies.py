@@ -21,6 +21,7 @@ from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.registry import policyversions
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.policyversions import Version
+from orthanc_plugin.registry.stopping import ACTIVATED
 from orthanc_plugin.registry.trail import append
 
 logger = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ def activate(connection: Connection, act: Act, digest: str) -> Policy:
     """
     new = pending(connection, act, digest)
     policyversions.activate(connection, digest, by=act.by, at=act.at)
-    _tell(connection, act, "POLICY_ACTIVATED", digest)
+    _tell(connection, act, ACTIVATED, digest)
     return new
 
 

@@ -1,8 +1,8 @@
 """What a line of a spreadsheet means that holds a patient's facts for retention, and taking a file of them in.
 
 Knows columns and what they stand for. Must not know rules beyond their words. An empty cell says nothing and takes no
-fact away; a list that is empty is written ``none``. A source is fresh as of a moment only when all its lines were
-taken in.
+fact away; a list that is empty is written ``none``. What a source takes back it names in a column of its own. A source
+is fresh as of a moment only when all its lines were taken in.
 
 Source: requirements T-12 (last contact, episode open, death, diagnosis flags, trial membership; freshness stamp).
 """
@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.lifecycle import people
+from orthanc_plugin.lifecycle import people, takingback
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.csvfile import Fault
 from orthanc_plugin.lifecycle.csvrows import FLAG_WORDS, ISO_DAY, LIST_SIGN, NO_FLAG, NO_ISO_DAY, Cells, RowError
@@ -39,7 +39,9 @@ FLAGS: Final = ("open_episode", "ma_open_at_expiry")
 LISTS: Final = ("categories", "departments", "procedures", "blood_products")
 TRIAL: Final = ("trial_id", "trial_regime")
 OF_TRIALS: Final = ("trial_regime", "trial_concluded", "ma_open_at_expiry", "ma_granted")
-COLUMNS: Final = (*WHO, *PATIENTS, *DAYS, *FLAGS, *LISTS, *TRIAL)
+BACK: Final = "taken_back"
+COLUMNS: Final = (*WHO, *PATIENTS, *DAYS, *FLAGS, *LISTS, *TRIAL, BACK)
+TAKEN_BACK: Final = ("death_date", *DAYS, *FLAGS, *LISTS, "trial_regime")
 REQUIRED: Final = ("patient_id",)
 NONE: Final = "none"
 LONGEST: Final = 64
@@ -135,18 +137,32 @@ def _apply(connection: Connection, act: Act, cells: Cells, schedule: Schedule, s
     if faults := tuple(_faults(cells, schedule, act.day)):
         raise RowError(faults)
     who = people.key(act, cells["patient_id"], cells.get("issuer"))
-    if facts := _news(connection, who, cells):
-        people.feed(connection, act, PatientTold(who=who, facts=facts, reason=BY_FEED.format(source), as_of=as_of))
+    facts = _news(connection, who, cells)
+    back = takingback.told_before(connection, who, _words(cells.get(BACK, NONE)), BY_FEED.format(source))
+    if facts | back.on_patient:
+        news = PatientTold(who=who, facts=facts | back.on_patient, reason=BY_FEED.format(source), as_of=as_of)
+        people.feed(connection, act, news)
     said = From(source=source, told_at=as_of, trial_id=cells.get("trial_id", ""))
-    fact = retentionfacts.record(connection, who, said, _told(cells), fact_id=act.ids(), by=act.by, at=act.at)
+    fact = retentionfacts.record(
+        connection,
+        who,
+        said,
+        _told(cells),
+        fact_id=act.ids(),
+        by=act.by,
+        at=act.at,
+        back=back.names,
+        elsewhere=tuple(name for name in PATIENTS if name in cells),
+    )
     event = act.event(
         EventType.PATIENT_RECORD,
         "RETENTION_FACTS",
         subject=fact,
-        reasons=(f"source {source}", f"as of {as_of.isoformat()}"),
+        reasons=(f"source {source}", f"as of {as_of.isoformat()}", *(f"takes back {name}" for name in back.names)),
         detail=retentionfacts.seal(connection, fact),
     )
     append(connection, [event])
+    takingback.ask(connection, act, who, fact)
     return fact
 
 
@@ -175,6 +191,7 @@ def _faults(cells: Cells, schedule: Schedule, today: date) -> Iterator[Fault]:
         if name in cells and cells[name] != NONE and not _words(cells[name]):
             yield Fault(field=name, remedy=f"has no word; write {NONE} where there are none, or leave it empty")
     yield from _trial_faults(cells, schedule)
+    yield from takingback.faults(cells, _words(cells.get(BACK, NONE)), TAKEN_BACK)
     told = _words(cells.get("categories", NONE))
     if unknown := [word for word in told if word not in schedule.categories]:
         known = ", ".join(sorted(schedule.categories))
@@ -202,10 +219,10 @@ def _writing_faults(cells: Cells) -> Iterator[Fault]:
 
 
 def _trial_faults(cells: Cells, schedule: Schedule) -> Iterator[Fault]:
-    said = [name for name in OF_TRIALS if name in cells]
+    said = [name for name in OF_TRIALS if name in cells or name in _words(cells.get(BACK, NONE))]
     if said and "trial_id" not in cells:
         yield Fault(field="trial_id", remedy=f"is missing beside {', '.join(said)}; each trial has a line of its own")
-    if "trial_id" in cells and "trial_regime" not in cells:
+    if "trial_id" in cells and "trial_regime" not in cells and "trial_regime" not in _words(cells.get(BACK, NONE)):
         yield Fault(field="trial_regime", remedy="is missing; the research office says which law the trial is under")
     regime = cells.get("trial_regime")
     if regime is not None and regime not in schedule.regimes:

@@ -22,11 +22,12 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.deid.proposals import Finding
 from orthanc_plugin.errors import IllegalTransitionError, UnknownImageError
-from orthanc_plugin.lifecycle import routing
+from orthanc_plugin.lifecycle import aheadcopies, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import Anonymisable, Obligation
 from orthanc_plugin.policy.reviewing import (
     EVERY,
+    HIDING,
     Box,
     Kind,
     Outline,
@@ -116,7 +117,7 @@ def matter(connection: Connection, image: str, profile: str, profiles: Callable[
 def stands(connection: Connection, act: Act, on: Matter) -> Standing:
     """Return where the picture stands; for every profile at once, where somebody else has it open if anybody has."""
     steps = reviews.steps(connection, on.sop_instance_uid, on.sha256)
-    as_it_was = {Under(each.profile, each.profile_digest) for each in steps}
+    as_it_was = {Under(each.profile, each.profile_digest) for each in steps} - {HIDING}
     lapse = timedelta(minutes=act.policy.review.open_minutes)
     found = [
         standing(_counting(steps, each), act.at, lapse)
@@ -165,12 +166,13 @@ def propose(connection: Connection, act: Act, on: Matter, findings: Sequence[Fin
         ReviewRefusedError: whoever acts doesn't have the picture open.
     """
     pixels = _pixels(held(connection, act, on))
-    drafts = tuple(_rectangle(each.corners) for finding in findings for each in finding.regions)
+    drafts = tuple(rectangle(each.corners) for finding in findings for each in finding.regions)
     said = [{**asdict(each), "regions": len(each.regions)} for each in findings]
     return _taken(connection, act, on, Kind.PROPOSED, pixels=pixels, regions=drafts, findings=json.dumps(said))
 
 
-def _rectangle(corners: Sequence[tuple[int, int]]) -> Outline:
+def rectangle(corners: Sequence[tuple[int, int]]) -> Outline:
+    """Return the rectangle about what a detector found."""
     (left, right), (top, bottom) = ((min(each), max(each) + 1) for each in zip(*corners, strict=True))
     return left, top, right - left, bottom - top
 
@@ -266,6 +268,7 @@ def _settled(connection: Connection, act: Act, on: Matter, kind: Kind, **said: o
     if all(_found(steps, act.at, on.profiles(each)).state is not State.WAITING for each in asked):
         tasks.close_tasks(connection, kind=Obligation.VERIFY_RESIDUAL_ID, subject=uid, by=act.by, at=act.at)
     routing.queue_reviewed(connection, act, review)
+    aheadcopies.follow(connection, act, review, asked)
     return review
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -28,6 +28,7 @@ from orthanc_plugin.registry.retentionschedules import Version
 from orthanc_plugin.registry.trail import append
 
 FILE: Final = "retention.toml"
+DRY_RUN_COUNTS: Final = timedelta(days=14)
 
 
 class NoScheduleError(ConsentgateError):
@@ -116,8 +117,8 @@ def activate(connection: Connection, act: Act, digest: str) -> Version:
     Raises:
         UnnamedPersonError: policy.toml doesn't know whoever acts.
         UnknownRecordError: nobody has proposed it.
-        IllegalTransitionError: it is or was in force, the same person proposed it, the dry run was against another,
-            or the clock is behind.
+        IllegalTransitionError: it is or was in force, the same person proposed it, the dry run was against another
+            or is too old, or the clock is behind.
     """
     known, standing = retentionschedules.get(connection, digest), retentionschedules.active(connection)
     if not known.pending:
@@ -132,6 +133,11 @@ def activate(connection: Connection, act: Act, digest: str) -> Version:
     if known.moved.get("against") != (standing.digest if standing else ""):
         raise IllegalTransitionError(
             "Another schedule was put in force since the dry run.", remedy="Propose this one anew, and look again."
+        )
+    if act.at - datetime.fromisoformat(known.proposed_at) > DRY_RUN_COUNTS:
+        raise IllegalTransitionError(
+            f"The dry run is more than {DRY_RUN_COUNTS.days} days old, so other records may move than those listed.",
+            remedy="Propose this one anew, and look again.",
         )
     _must_be_later(standing, act)
     version = retentionschedules.activate(connection, digest, by=act.by, at=act.at)

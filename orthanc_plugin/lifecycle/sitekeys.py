@@ -137,11 +137,15 @@ def rewrap(keys: DataKeys, act: Act, record: SiteKeyRecord) -> Iterator[int]:
     while True:
         with keys.database.writing() as connection:
             some = storagekeys.not_under(connection, site.mark, AT_ONCE)
-            for row in some:
-                storagekeys.change(connection, storagekeys.rewrapped(row, keys.clear(row), site))
             if not some:
                 _retire(connection, act, record)
                 return
+            seals = (storagekeys.change(connection, storagekeys.rewrapped(row, keys.clear(row), site)) for row in some)
+            detail = "\n".join(seal for seal in seals if seal is not None)
+            wrapped = act.event(
+                EventType.APPLICATION_ACTIVITY, "DATA_KEYS_WRAPPED_ANEW", subject=record.name, detail=detail
+            )
+            append(connection, [wrapped])
         yield len(some)
 
 

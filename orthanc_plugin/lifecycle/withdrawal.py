@@ -38,7 +38,7 @@ from orthanc_plugin.policy.eventmodel import (
 from orthanc_plugin.policy.events import outcome, withdrawn_now
 from orthanc_plugin.policy.model import ImageStatus, MadeFor, Obligation
 from orthanc_plugin.policy.recalling import Cause
-from orthanc_plugin.registry import captures, consents, disposals, images, ledger, quarantine, tasks
+from orthanc_plugin.registry import captures, consents, disposals, images, keptcopies, ledger, quarantine, tasks
 from orthanc_plugin.registry.captures import StopKind
 from orthanc_plugin.registry.consentrows import taken
 from orthanc_plugin.registry.quarantine import Held, Status
@@ -103,6 +103,7 @@ def follow(
     _restrict(connection, after.restricted, going)
     reason = f"withdrawn from consent {known.id}"
     routing.cancel_taken(connection, act, rows, purposes, reason)
+    keptcopies.forget(connection, rows)
     recalling.open_(
         connection, act, Cause.WITHDRAWN, known.id, back=after.recalls, lost=after.not_recallable, reason=reason
     )
@@ -129,6 +130,7 @@ def recall_refused(connection: Connection, act: Act, refused: ConsentRecord) -> 
     beyond = _beyond(connection, (refused,), withdrawn_now(Before(consent=refused.state), event.purposes))
     reason, lost = f"refused in {refused.id}", after.not_recallable + beyond.not_recallable
     routing.cancel_taken(connection, act, uids, event.purposes, reason)
+    keptcopies.forget(connection, uids)
     recalling.open_(connection, act, Cause.REFUSED, refused.id, back=after.recalls, lost=lost, reason=reason)
     return Consequences(recalls=after.recalls, not_recallable=lost)
 

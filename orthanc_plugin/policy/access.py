@@ -15,7 +15,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from dicomwrap.terms import Audience
-from orthanc_plugin.policy.model import ImageStatus, Obligation
+from orthanc_plugin.policy.model import ImageStatus, Obligation, Others
 from orthanc_plugin.policy.reviewing import Shown
 
 # Whoever may ask: the patient, for a child a holder of parental responsibility, after death the executor.
@@ -104,12 +104,24 @@ class LeftOut(StrEnum):
     NO_FILE = "It can't be made into a picture that opens at home. You may ask to see it at the hospital."
 
 
-def left_out(status: ImageStatus, findings: Mapping[CheckKind, Finding], *, form: bool) -> LeftOut:
-    """Return why a picture that was refused is left out; what isn't for the patient to read is not told."""
+def left_out(
+    status: ImageStatus, findings: Mapping[CheckKind, Finding], *, form: bool, others: Others | None = None
+) -> LeftOut:
+    """Return why a picture that was refused is left out; what isn't for the patient to read is not told.
+
+    Args:
+        status: of the picture.
+        findings: the newest of each kind of check.
+        form: whether it is a document.
+        others: what is said of other people in it: as long as two persons haven't agreed it is for their sake.
+    """
     if status is ImageStatus.DISPOSED:
         return LeftOut.DISPOSED
     if status is ImageStatus.QUARANTINED:
         return LeftOut.NOT_SURE
     if form:
         return LeftOut.FORM
-    return LeftOut.OTHERS if findings.get(CheckKind.THIRD_PARTIES) is Finding.NOT_CLEAR else LeftOut.NOT_NOW
+    if others in (Others.PROPOSED, Others.CHANGING):
+        return LeftOut.OTHERS
+    unhidden = others is None and findings.get(CheckKind.THIRD_PARTIES) is Finding.NOT_CLEAR
+    return LeftOut.OTHERS if unhidden else LeftOut.NOT_NOW

@@ -51,7 +51,7 @@ NAMES: Final[Mapping[type, tuple[str, ...]]] = {
 }
 AS_IT_IS: Final = frozenset({str, bool, int, type(None)})
 # Not in every case file: left out where nothing is known.
-LATER: Final = frozenset({"has_pr"})
+LATER: Final = frozenset({"has_pr", "others"})
 
 
 def case_as_mapping(case: Case) -> dict[str, object]:

@@ -3,8 +3,8 @@
 Knows the case format of requirements 2.8. Must not decide. Reading is strict about types and words and tells every
 problem at once; it leaves two things to the decision, which denies them (R0): an unknown purpose, and a recipient of
 an unknown type, read as ``UNKNOWN_AE``. Fields it doesn't know (``expected``, ``description``, ``source``) it ignores;
-``giver.has_pr`` alone may be left out. A consent has one day for what is withdrawn of it, or ``withdrawn``, a day for
-each purpose.
+``giver.has_pr`` and ``image.others`` alone may be left out. A consent has one day for what is withdrawn of it, or
+``withdrawn``, a day for each purpose.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from orthanc_plugin.policy.model import (
     ImageStatus,
     ImageType,
     MadeFor,
+    Others,
     Patient,
     Recipient,
     Request,
@@ -103,6 +104,7 @@ def _image(fields: Fields) -> Image:
         familial=fields.flag("familial"),
         legacy=fields.flag("legacy"),
         status=fields.word("status", ImageStatus),
+        others=None if fields.absent("others") else fields.word("others", Others),
     )
 
 

@@ -75,6 +75,8 @@ class Rule(StrEnum):
     ANONYMISED = "R9.anonymised"
     AGE_UNKNOWN = "AGE"
     CHILD_DECIDED = "CHILD"
+    OTHERS_HIDDEN = "OTHERS"
+    OTHERS_PROPOSED = "OTHERS.proposed"
     SENT_OUTSIDE = "SEND"
     RECIPIENT_UNVERIFIED = "SEND.unverified"
     NO_RULE = "DEFAULT"
@@ -140,6 +142,8 @@ CITATIONS: Final[dict[Rule, str]] = {
     Rule.ANONYMISED: "GMC recordings 8, 17; requirements 001-20c, 002-58",
     Rule.AGE_UNKNOWN: "requirements 003-62b, 003-68a",
     Rule.CHILD_DECIDED: "MDU 2013 item 8; requirements 000-34a, 000-34b",
+    Rule.OTHERS_HIDDEN: "UK GDPR article 15(4); requirements R3, 2.8",
+    Rule.OTHERS_PROPOSED: "UK GDPR article 15(4); requirements R3, 2.4",
     Rule.SENT_OUTSIDE: "requirements 2.6 (last clause), 001-19a",
     Rule.RECIPIENT_UNVERIFIED: "requirements 001-10b, R0 (fail closed)",
     Rule.NO_RULE: "requirements R0 (fail closed)",

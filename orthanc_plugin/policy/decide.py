@@ -25,6 +25,7 @@ from orthanc_plugin.policy.law import (
     required_by_law,
 )
 from orthanc_plugin.policy.model import Case, Decision, ImageStatus, ImageType, Obligation
+from orthanc_plugin.policy.others import without_others
 from orthanc_plugin.policy.secondary import secondary
 from orthanc_plugin.policy.words import AUDIENCE_WORDS
 
@@ -54,7 +55,7 @@ def first_applicable(rules: Iterable[DecisionRule], case: Case) -> Decision:
     for rule in rules:
         decision = rule(case)
         if decision is not None:
-            return _sent(case, decision)
+            return without_others(case, _sent(case, decision))
     return deny(Rule.NO_RULE, "No rule permits this.")
 
 

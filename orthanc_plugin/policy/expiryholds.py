@@ -9,7 +9,10 @@ Source: requirements 4 (a hold must be definable by population, not only by pati
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+from orthanc_plugin.policy.persons import folded
 
 Words = frozenset[str]
 Years = tuple[int, int]  # the first and the last
@@ -70,4 +73,10 @@ def _in_years(asked: Years | None, known: tuple[Years, ...]) -> bool:
 def _shared(asked: Words | None, known: Words | None) -> bool:
     if asked is None or known is None:
         return True
-    return not {word.casefold() for word in asked}.isdisjoint(word.casefold() for word in known)
+    return not {_plain(word) for word in asked}.isdisjoint(map(_plain, known))
+
+
+@lru_cache(maxsize=4096)
+def _plain(word: str) -> str:
+    """Return a word as it is compared: systems write the same letters in several ways, and with signs unseen."""
+    return folded(word)

@@ -131,6 +131,21 @@ class Anonymisable(StrEnum):
 
 
 @unique
+class Others(StrEnum):
+    """What named persons have said of other people in a picture.
+
+    Attributes:
+        PROPOSED: one person says that others are shown; nobody else has looked yet.
+        HIDDEN: two persons have agreed on what is hidden of them.
+        CHANGING: so they had, and somebody wants it otherwise.
+    """
+
+    PROPOSED = "PROPOSED"
+    HIDDEN = "HIDDEN"
+    CHANGING = "CHANGING"
+
+
+@unique
 class ImageStatus(StrEnum):
     """Where a picture stands."""
 
@@ -187,7 +202,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The picture. ``shows`` are words such as FACE or TATTOO."""
+    """The picture. ``shows`` are words such as FACE or TATTOO. ``others``: None where nobody has said any are shown."""
 
     id: str
     type: ImageType
@@ -201,6 +216,7 @@ class Image:
     familial: bool = False
     legacy: bool = False
     status: ImageStatus = ImageStatus.ACTIVE
+    others: Others | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

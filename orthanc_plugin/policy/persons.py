@@ -11,6 +11,8 @@ technical standard 39 (letters and signs that are taken for others), DerivedCore
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 # Signs that don't show, though Unicode has them among letters, marks and symbols.
@@ -57,6 +59,7 @@ def _shown(sign: str) -> str:
     return "-" if category == "Pd" else sign
 
 
+@lru_cache(maxsize=4096)  # the same few people are compared at every access
 def readings(name: str) -> frozenset[str]:
     """Return the ways in which the name can be read, as they are compared."""
     return frozenset((folded(name), folded(name.translate(SMALL))))
@@ -65,3 +68,19 @@ def readings(name: str) -> frozenset[str]:
 def same_person(one: str, other: str) -> bool:
     """Tell whether two names may be one person's, however they are written."""
     return not readings(one).isdisjoint(readings(other))
+
+
+@lru_cache(maxsize=1024)
+def everything(name: str, persons: tuple[tuple[str, ...], ...]) -> frozenset[str]:
+    """Return the readings of every name of whoever bears this one.
+
+    Args:
+        name: any name of theirs.
+        persons: names that are one person's each; who is in two of them by any name is one person in both.
+    """
+    known = readings(name)
+    apart = [frozenset(chain.from_iterable(map(readings, each))) for each in persons]
+    while theirs := [each for each in apart if not known.isdisjoint(each)]:
+        known = known.union(*theirs)
+        apart = [each for each in apart if each not in theirs]
+    return known

@@ -81,6 +81,9 @@ class Under(NamedTuple):
 
 
 EVERY: Final = Under()
+# Under which steps are taken on what is hidden of other people in identifiable copies (``policy.others``). No profile
+# has a name with a blank; the digest is that of no profile, and another one once regions are blanked otherwise.
+HIDING: Final = Under("others hidden", "regions 1")
 FOUND: Final = {Anonymisable.YES: State.CONFIRMED, Anonymisable.NO: State.REJECTED}
 
 
@@ -141,8 +144,10 @@ def counts(review: Review, under: Under) -> bool:
     """Tell whether a step counts under a profile.
 
     What holds under every profile does, and what was done under this one as it is now. A no holds however the profile
-    has changed since: nobody has looked at the picture again.
+    has changed since: nobody has looked at the picture again. What is hidden of others is a matter of its own.
     """
+    if HIDING.name in (review.profile, under.name):
+        return review.profile == under.name
     refused = review.outcome is Anonymisable.NO and review.profile == under.name
     return refused or review.profile_digest in ("", under.digest)
 

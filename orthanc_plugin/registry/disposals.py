@@ -20,6 +20,7 @@ from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.disposaltables import batches, objects, outcomes
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.named import in_place, of_those, those
 from orthanc_plugin.registry.plans import uid_sha256
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
@@ -97,19 +98,18 @@ BY_UID: Final = prepared(select(objects.c.stub_id).where(objects.c.uid_sha256 ==
 BY_INSTANCE: Final = prepared(select(objects.c.stub_id).where(objects.c.orthanc_instance == bindparam("instance")))
 # Asked about, and written of, every line and object that is executed.
 _digest = objects.c.uid_sha256 == bindparam("digest")
-_line = (outcomes.c.plan_id == bindparam("plan"), outcomes.c.line == bindparam("number"))
-OUTCOME: Final = prepared(select(*outcomes.c).where(*_line))
-UNSETTLED: Final = prepared(delete(outcomes).where(*_line))
-SETTLED: Final = prepared(outcomes.insert())
-LISTED: Final = prepared(objects.insert())
+OUTCOMES: Final = of_those(select(*outcomes.c).where(outcomes.c.plan_id == bindparam("plan")), outcomes.c.line)
+SETTLED: Final = in_place(outcomes)
+LISTED: Final = in_place(objects)
 UNLISTED: Final = prepared(delete(objects).where(_digest))
 FATED: Final = prepared(update(objects).where(_digest).values({objects.c.state: bindparam("fate")}))
 STOOD_FOR: Final = prepared(update(objects).where(_digest).values({objects.c.stub_id: bindparam("stub")}))
-LEFT: Final = prepared(select(objects.c.files).where(_digest, objects.c.state == Fate.LEFT.value))
-OBJECTS: Final = prepared(
-    select(objects.c.uid_sha256, objects.c.orthanc_instance)
-    .where(objects.c.stub_id == bindparam("stub"), objects.c.state == Fate.DESTROYED.value)
-    .order_by(objects.c.uid_sha256)
+LEFT: Final = of_those(
+    select(objects.c.uid_sha256, objects.c.files).where(objects.c.state == Fate.LEFT.value), objects.c.uid_sha256
+)
+_destroyed = objects.c.state == Fate.DESTROYED.value
+OBJECTS: Final = of_those(
+    select(objects.c.stub_id, objects.c.uid_sha256, objects.c.orthanc_instance).where(_destroyed), objects.c.stub_id
 )
 COLUMNS: Final = tuple(column.name for column in outcomes.c)
 MARKED_FIELDS: Final = tuple(each.name for each in fields(Marked))
@@ -173,7 +173,6 @@ def numbers(connection: Connection) -> set[str]:
 def mark(connection: Connection, outcome: Outcome, stub_id: str) -> None:
     """Write that the destruction of a line begins: from here on its objects are listed."""
     settle(connection, outcome)
-    unlist(connection, (each.sop_instance_uid for each in outcome.marked))  # what was left of an earlier execution
     for each in outcome.marked:
         LISTED.run(
             connection,
@@ -202,11 +201,8 @@ def stand_for(connection: Connection, uids: Iterable[str], stub_id: str) -> None
 def left(connection: Connection, uids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Return those of these objects that an earlier execution could not destroy, each with the files that held it."""
     known = {uid_sha256(uid): uid for uid in uids}
-    found: dict[str, tuple[str, ...]] = {}
-    for digest, uid in known.items():
-        for (files,) in LEFT.rows(connection, digest=digest):
-            found[uid] = tuple(json.loads(str(files)))
-    return found
+    rows = LEFT.rows(connection, those=those(connection, known)) if known else []
+    return {known[str(digest)]: tuple(json.loads(str(files))) for digest, files in rows}
 
 
 def unlist(connection: Connection, uids: Iterable[str]) -> None:
@@ -248,7 +244,6 @@ def restrict(
 
 def settle(connection: Connection, outcome: Outcome) -> str:
     """Write what became of a line; return the words that tie it to its entry in the trail."""
-    UNSETTLED.run(connection, plan=outcome.plan_id, number=outcome.line)
     values = {name: getattr(outcome, name) for name in COLUMNS}
     marked = [{name: getattr(each, name) for name in MARKED_FIELDS} for each in outcome.marked]
     SETTLED.run(connection, **{**values, "marked": json.dumps(marked)})
@@ -262,8 +257,14 @@ def _seal(outcome: Outcome) -> str:
 
 def outcome_of(connection: Connection, plan_id: str, line: int) -> Outcome | None:
     """Return what became of one line, None when nothing has."""
-    rows = OUTCOME.rows(connection, plan=plan_id, number=line)
-    return _outcome(dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
+    return outcomes_in(connection, plan_id, (line,)).get(line)
+
+
+def outcomes_in(connection: Connection, plan_id: str, lines: Collection[int]) -> dict[int, Outcome]:
+    """Return what became of those of these lines of which anything has."""
+    rows = OUTCOMES.rows(connection, plan=plan_id, those=those(connection, lines))
+    found = (_outcome(dict(zip(COLUMNS, row, strict=True))) for row in rows)
+    return {each.line: each for each in found}
 
 
 def outcomes_of(connection: Connection, plan_id: str) -> Iterator[Outcome]:
@@ -287,14 +288,17 @@ def seals(connection: Connection) -> Iterator[str]:
 
 def instances(connection: Connection) -> Iterator[tuple[str, str]]:
     """Give every object that is destroyed: what Orthanc called it, and its stub."""
-    query = select(objects.c.orthanc_instance, objects.c.stub_id).where(objects.c.state == Fate.DESTROYED.value)
+    query = select(objects.c.orthanc_instance, objects.c.stub_id).where(_destroyed)
     for instance, stub in connection.execute(query, execution_options=IN_PARTS):
         yield str(instance), str(stub)
 
 
-def object_rows(connection: Connection, stub_id: str) -> list[tuple[str, str]]:
-    """Return the digests of UIDs, and Orthanc's names, of what a stub stands for."""
-    return [(str(digest), str(instance)) for digest, instance in OBJECTS.rows(connection, stub=stub_id)]
+def object_rows(connection: Connection, stub_ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return the digests of UIDs, and Orthanc's names, of what each of these stubs stands for."""
+    found: dict[str, list[tuple[str, str]]] = {each: [] for each in stub_ids}
+    for stub, digest, instance in OBJECTS.rows(connection, those=those(connection, found)):
+        found[str(stub)].append((str(digest), str(instance)))
+    return {stub: sorted(rows) for stub, rows in found.items()}
 
 
 def relist(connection: Connection, rows: Iterable[tuple[str, str]], *, plan_id: str, stub_id: str) -> None:
@@ -315,8 +319,8 @@ def lines_of(connection: Connection, stub_id: str) -> list[tuple[str, int]]:
 
 def stubs_of(connection: Connection, plan_id: str, lines: Iterable[int]) -> list[str]:
     """Return the ids of the stubs of what was destroyed by these lines."""
-    query = select(objects.c.stub_id).where(objects.c.plan_id == plan_id, objects.c.line.in_(tuple(lines)))
-    query = query.where(objects.c.state == Fate.DESTROYED.value)
+    these = (objects.c.plan_id == plan_id, objects.c.line.in_(tuple(lines)), _destroyed)
+    query = select(objects.c.stub_id).where(*these)
     return sorted(connection.execute(query.distinct()).scalars())
 
 
@@ -328,7 +332,7 @@ def is_on_its_way(connection: Connection, sop_instance_uid: str) -> bool:
 
 def destroyed(connection: Connection) -> dict[str, str]:
     """Return the digest of every UID that is destroyed, with its stub."""
-    query = select(objects.c.uid_sha256, objects.c.stub_id).where(objects.c.state == Fate.DESTROYED.value)
+    query = select(objects.c.uid_sha256, objects.c.stub_id).where(_destroyed)
     return {str(digest): str(stub) for digest, stub in connection.execute(query, execution_options=IN_PARTS)}
 
 

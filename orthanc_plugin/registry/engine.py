@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SQLiteConnection
@@ -122,6 +122,7 @@ class Database:
         self._together = Together(self.writing)
         self._kept: Connection | None = None
         self._readers: deque[Connection] = deque()
+        self._askers: deque[Connection] = deque()  # for senders within the fence
         self._undone = 0
 
     @contextmanager
@@ -133,7 +134,7 @@ class Database:
         """
         try:
             theirs = passing and passing.connection
-            with nullcontext(theirs) if theirs else self._idle_reader() as connection, connection.begin():
+            with nullcontext(theirs) if theirs else self._idle_reader(self._readers) as connection, connection.begin():
                 self._begin(connection, READ)
                 yield connection
         except self._failures as error:
@@ -146,20 +147,21 @@ class Database:
         Raises:
             RegistryError: it can't be entered, so nothing may leave.
         """
-        try:
-            passing = self.fence.enter()
-        except (*self._failures, OSError) as error:
-            raise _failure("asked before a picture leaves", error) from None
-        try:
+        with ExitStack() as stack:
+            try:
+                passing = self.fence.enter()
+                stack.callback(passing.left)
+                if passing.connection is None:  # the same one each time, where nobody else sends (``standstill``)
+                    passing.connection = stack.enter_context(self._idle_reader(self._askers))
+            except (*self._failures, OSError) as error:
+                raise _failure("asked before a picture leaves", error) from None
             yield passing
-        finally:
-            passing.left()
 
     @contextmanager
-    def _idle_reader(self) -> Iterator[Connection]:
+    def _idle_reader(self, idle: deque[Connection]) -> Iterator[Connection]:
         """Give a connection that reads; on SQLite a few are kept, for the same reason as the one that writes."""
         try:
-            connection = self._readers.pop()
+            connection = idle.pop()
         except IndexError:
             connection = self._reader.connect()
         try:
@@ -167,10 +169,10 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        if self._postgresql or len(self._readers) >= MOST_IDLE:
+        if self._postgresql or len(idle) >= MOST_IDLE:
             connection.close()
         else:
-            self._readers.append(connection)
+            idle.append(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -232,6 +234,34 @@ class Database:
         else:
             self._kept = connection
 
+    def at_once(self, work: Callable[[Connection], bool], undone: int, seconds: float) -> bool:
+        """Do ``work``, one statement that is a transaction by itself; tell whether it was done.
+
+        Not on PostgreSQL, nor when others write for so many ``seconds``, nor when more than ``undone`` transactions
+        were undone.
+
+        Raises:
+            RegistryError: the database failed.
+        """
+        if self._kept is None or not self._turns.take(seconds):
+            return False
+        try:
+            connection = self._kept
+            return connection is not None and undone == self._undone and self._done(connection, work)
+        finally:
+            self._turns.__exit__()
+
+    def _done(self, connection: Connection, work: Callable[[Connection], bool]) -> bool:
+        """Do it; after a failure the next who writes has a new connection, as in ``_writer``."""
+        try:
+            return work(connection)
+        except BaseException as error:
+            self._kept, self._undone = None, self._undone + 1
+            connection.close()
+            if isinstance(error, self._failures):
+                raise _failure("written", error) from None
+            raise
+
     def undone(self) -> int:
         """Return how many transactions that write were undone so far."""
         return self._undone
@@ -269,7 +299,7 @@ class Database:
             kept.close()
         with suppress(IndexError):
             while True:
-                self._readers.pop().close()
+                (self._readers or self._askers).pop().close()
         self.engine.dispose()
 
 

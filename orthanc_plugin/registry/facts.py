@@ -31,8 +31,9 @@ from orthanc_plugin.policy.model import (
     Switches,
 )
 from orthanc_plugin.policy.reviewing import EVERY, Under
-from orthanc_plugin.registry import authorities, consentfacts, patients
+from orthanc_plugin.registry import authorities, consentfacts, hidings, patients
 from orthanc_plugin.registry.consentfacts import Columns, Place
+from orthanc_plugin.registry.hidings import is_of_hiding
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.reviews import NEWEST_FIRST, holds_under, is_verdict
@@ -59,6 +60,7 @@ _REVIEWED = (
 _OTHERS = exists().where(
     _merged.c.merged_into_id == images.c.patient_id, _merged.c.merged_into_issuer == images.c.issuer
 )
+_HIDING = exists().where(reviews.c.sop_instance_uid == images.c.sop_instance_uid, is_of_hiding())
 _CLAIMED = exists().where(
     authority_rows.c.patient_id == images.c.patient_id, authority_rows.c.issuer == images.c.issuer
 )
@@ -81,6 +83,8 @@ class _Known(NamedTuple):
     shows: object
     status: object
     reviewed: object
+    hiding: object
+    sha256: str
     patient_id: str
     issuer: str
     on_record: str | None
@@ -110,6 +114,8 @@ IMAGE: Final = prepared(
         images.c.shows,
         images.c.status,
         _REVIEWED,
+        _HIDING,
+        images.c.sha256,
         images.c.patient_id,
         images.c.issuer,
         patient_rows.c.patient_id,
@@ -182,7 +188,7 @@ def case(
     return Case(
         id=case_id,
         patient=patient,
-        image=_image(sop_instance_uid, known),
+        image=_image(connection, sop_instance_uid, known),
         consents=tuple(consent for key in keys for consent in _consents(connection, key, place, request.as_of)),
         authorities=tuple(each for key in named for each in authorities.facts(connection, key, place, request.as_of)),
         switches=switches,
@@ -222,7 +228,7 @@ def _on_record(consent: Consent, day: date) -> Consent:
     return replace(consent, withdrawn=tuple(replace(each, on=min(each.on, day)) for each in consent.withdrawn))
 
 
-def _image(uid: str, known: _Known) -> Image:
+def _image(connection: Connection, uid: str, known: _Known) -> Image:
     reviewed = known.reviewed
     return Image(
         id=uid,
@@ -237,4 +243,5 @@ def _image(uid: str, known: _Known) -> Image:
         familial=flag(known.familial, "images.familial"),
         legacy=flag(known.legacy, "images.legacy"),
         status=word(ImageStatus, known.status, "images.status"),
+        others=hidings.standing(connection, uid, known.sha256).others if known.hiding else None,
     )

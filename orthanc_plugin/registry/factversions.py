@@ -89,6 +89,11 @@ class Remembered(Generic[K, V]):
         self._most = most
         self._shelf: Shelf[K, V] = Shelf(None, most)
 
+    @property
+    def newest(self) -> Shelf[K, V]:
+        """Return what counted when somebody looked last: no more than a guess, to be made sure of when it is used."""
+        return self._shelf
+
     def shelf(self, connection: Connection) -> Shelf[K, V]:
         """Return what counts in the transaction of ``connection``; look before any of the facts is read there.
 

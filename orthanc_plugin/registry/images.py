@@ -32,6 +32,11 @@ WORDS: Final[dict[str, type[StrEnum]]] = {
 }
 NAMED_BY: Final = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 FLAGS: Final = ("intimate", "covert", "familial", "legacy")
+# What a picture says itself; of one that was found stored unasked only its names were read.
+SAID: Final = (
+    *("image_type", "made_on", "made_for", "source", "intimate", "accession_number", "size", "account"),
+    *("device_id", "device_serial", "device_station", "device_class", "body_site", "department"),
+)
 
 
 @unique
@@ -199,14 +204,18 @@ def stored_as(connection: Connection, sop_instance_uid: str) -> tuple[str, str] 
 def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> ImageRow | None:
     """Record an instance that Orthanc is about to store, and return what was on record; the same again changes nothing.
 
-    One that was found stored unasked becomes an ordinary one when the very same bytes are accepted.
+    One that was found stored unasked becomes an ordinary one when the very same bytes are accepted, with what they say:
+    nobody had read it.
     """
     known = get(connection, row.sop_instance_uid)
     if known is None:
         NEW.run(connection, **with_orthanc_ids(row, archive_patient_id))
     elif known.status is ImageStatus.QUARANTINED and known.sha256 == row.sha256:
-        resources = _resources(with_orthanc_ids(row, archive_patient_id))
-        accepted = {"status": row.status, "consent_id": row.consent_id, **resources}
+        columns = with_orthanc_ids(row, archive_patient_id)
+        unread = {name: columns[name] for name in SAID} if known.size is None and not known.legacy else {}
+        if known.intimate:
+            unread.pop("intimate", None)  # somebody's word, which no picture takes back
+        accepted = {"status": row.status, "consent_id": row.consent_id, **unread, **_resources(columns)}
         connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
     return known
 
@@ -218,7 +227,8 @@ def take_back(connection: Connection, sop_instance_uid: str, before: ImageRow | 
         connection.execute(delete(images).where(this))
     elif before.status is ImageStatus.QUARANTINED:
         names = ("status", "consent_id", "orthanc_instance", "orthanc_series", "orthanc_study", "orthanc_patient")
-        connection.execute(update(images).where(this).values({name: getattr(before, name) for name in names}))
+        values = {name: _stored(getattr(before, name)) for name in (*names, *SAID)}
+        connection.execute(update(images).where(this).values(values))
 
 
 def _resources(columns: Mapping[str, object]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
@@ -111,10 +111,19 @@ ENDED: Final = prepared(
 
 def disclose(connection: Connection, disclosure: Disclosure) -> str:
     """Write down a release that is about to begin; return the words that tie the row to its entry in the trail."""
+    return disclose_all(connection, (disclosure,))[0]
+
+
+def disclose_all(connection: Connection, releases: Iterable[Disclosure]) -> list[str]:
+    """Write down releases that are about to begin together; return the words of each."""
+    rows = [_as_row(each) for each in releases]
+    BEGUN.run_each(connection, rows)
+    return [_seal(row) for row in rows]
+
+
+def _as_row(disclosure: Disclosure) -> Row:
     listed = {name: json.dumps(getattr(disclosure, name)) for name in ("consents", "consent_versions")}
-    row = {**{name: getattr(disclosure, name) for name in COLUMNS}, **listed}
-    BEGUN.run(connection, **row)
-    return _seal(row)
+    return {**{name: getattr(disclosure, name) for name in COLUMNS}, **listed}
 
 
 def seals(connection: Connection) -> Iterator[str]:
@@ -131,8 +140,13 @@ def _seal(row: Mapping[str, object]) -> str:
 
 def deliver(connection: Connection, disclosure_id: str, outcome: Delivery) -> str:
     """Write down how it ended; return the words that tie that to its entry in the trail."""
-    ENDED.run(connection, ended=outcome, which=disclosure_id)
-    return sealed(END_SEAL, disclosure_id, outcome)
+    return deliver_all(connection, ((disclosure_id, outcome),))[0]
+
+
+def deliver_all(connection: Connection, ends: Sequence[tuple[str, Delivery]]) -> list[str]:
+    """Write down how releases ended; return the words of each."""
+    ENDED.run_each(connection, ({"ended": outcome, "which": which} for which, outcome in ends))
+    return [sealed(END_SEAL, which, outcome) for which, outcome in ends]
 
 
 def end_seals(connection: Connection) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, tuple_
+from sqlalchemy import Connection, bindparam, func, literal_column, select, tuple_
 
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.linkage import TASK
@@ -73,6 +73,29 @@ LEFT: Final = prepared(
 )
 
 
+# Asked first: of a series, all but the first picture add nothing.
+SAME: Final = prepared(
+    select(disclosures.c.recipient, disclosures.c.purpose)
+    .join(images, images.c.sop_instance_uid == disclosures.c.sop_instance_uid)
+    .where(
+        images.c.study_instance_uid == bindparam("study"),
+        images.c.patient_id == bindparam("number"),
+        images.c.issuer == bindparam("of"),
+        disclosures.c.profile == bindparam("profile"),
+        disclosures.c.form == bindparam("as_what"),
+        disclosures.c.outcome != bindparam("never"),
+        disclosures.c.at > bindparam("since"),
+    )
+    .limit(literal_column("1"))
+)
+SETTLED: Final = prepared(
+    select(func.max(linkage_reviews.c.settled_at)).where(
+        linkage_reviews.c.patient_id == bindparam("number"), linkage_reviews.c.issuer == bindparam("of")
+    )
+)
+ONLY: Final = {"as_what": Effect.PERMIT_ANONYMISED, "never": Delivery.FAILED}
+
+
 def of_whom(connection: Connection, sop_instance_uid: str) -> tuple[tuple[Key, ...], str]:
     """Return every number of the person whose picture it is, and the picture's study.
 
@@ -86,7 +109,7 @@ def of_whom(connection: Connection, sop_instance_uid: str) -> tuple[tuple[Key, .
 
 def left(connection: Connection, whose: tuple[Key, ...], since: datetime) -> tuple[Left, ...]:
     """Return what left of the person after ``since``, each study once for a recipient; what failed to leave is none."""
-    only = {"as_what": Effect.PERMIT_ANONYMISED, "never": Delivery.FAILED, "since": since.isoformat()}
+    only = {**ONLY, "since": since.isoformat()}
     rows = (row for number, issuer in whose for row in LEFT.rows(connection, number=number, of=issuer, **only))
     return tuple(
         Left(
@@ -100,14 +123,19 @@ def left(connection: Connection, whose: tuple[Key, ...], since: datetime) -> tup
     )
 
 
+def left_to(
+    connection: Connection, whose: tuple[Key, ...], study: str, profile: str, since: datetime
+) -> tuple[str, str] | None:
+    """Return to whom, for what, one copy of the study under this profile left after ``since``; None when none did."""
+    only = {**ONLY, "study": study, "profile": profile, "since": since.isoformat()}
+    rows = (row for number, issuer in whose for row in SAME.rows(connection, number=number, of=issuer, **only))
+    return next(((str(recipient), str(purpose)) for recipient, purpose in rows), None)
+
+
 def settled_at(connection: Connection, whose: tuple[Key, ...]) -> datetime | None:
     """Return when a person last let more of this patient's pictures leave."""
-    found = connection.execute(select(func.max(linkage_reviews.c.settled_at)).where(_of(whose))).scalar()
-    return datetime.fromisoformat(found) if found else None
-
-
-def _of(whose: tuple[Key, ...]) -> ColumnElement[bool]:
-    return tuple_(linkage_reviews.c.patient_id, linkage_reviews.c.issuer).in_(whose)
+    rows = (row for number, issuer in whose for row in SETTLED.rows(connection, number=number, of=issuer))
+    return max((datetime.fromisoformat(str(at)) for (at,) in rows if at), default=None)
 
 
 def open_task(connection: Connection, whose: tuple[Key, ...]) -> str | None:

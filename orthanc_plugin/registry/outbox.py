@@ -24,17 +24,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dicomwrap.terms import Purpose
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry import holdings
-from orthanc_plugin.registry.bulk import among, pieces
+from orthanc_plugin.registry.bulk import among, pieces, these
 from orthanc_plugin.registry.outboxclaims import claim as claim
 from orthanc_plugin.registry.outboxclaims import first_due as first_due
 from orthanc_plugin.registry.outboxclaims import highest as highest
 from orthanc_plugin.registry.outboxclaims import is_due as is_due
 from orthanc_plugin.registry.outboxrows import ANYWHERE, AT_ONCE, OPEN, as_text, moment_of, on_server
 from orthanc_plugin.registry.outboxrows import Claimed as Claimed
+from orthanc_plugin.registry.outboxrows import End as End
 from orthanc_plugin.registry.outboxrows import Queued as Queued
 from orthanc_plugin.registry.outboxrows import Row as Row
 from orthanc_plugin.registry.outboxrows import State as State
-from orthanc_plugin.registry.outboxstatements import BEGUN, ENDED, HELD
+from orthanc_plugin.registry.outboxstatements import BEGUN, ENDED, ENDED_EACH, HELD
 from orthanc_plugin.registry.outboxtables import outbox
 from orthanc_plugin.registry.tables import images
 
@@ -69,9 +70,17 @@ def queue(connection: Connection, rows: Iterable[Queued], at: datetime, *, reviv
     return connection.execute(statement, values, execution_options={"preserve_rowcount": True}).rowcount
 
 
+def held(connection: Connection, claimed: Collection[Claimed], at: datetime) -> frozenset[int]:
+    """Return the numbers of rows that are still the courier's, in the transaction that begins their releases."""
+    which = these(connection, [each.outbox_id for each in claimed])
+    moment = as_text(moment_of(connection, at))
+    found = set(HELD.rows(connection, moment=moment, claimed=State.CLAIMED, **which))
+    return frozenset(each.outbox_id for each in claimed if (each.outbox_id, each.fence) in found)
+
+
 def holds(connection: Connection, claimed: Claimed, at: datetime) -> bool:
-    """Tell whether the row is still the courier's, in the transaction that begins the release."""
-    return bool(HELD.rows(connection, moment=as_text(moment_of(connection, at)), **_ours(claimed)))
+    """Tell whether the row is."""
+    return claimed.outbox_id in held(connection, (claimed,), at)
 
 
 def renew(connection: Connection, claimed: Collection[Claimed], at: datetime, until: datetime) -> tuple[Claimed, ...]:
@@ -89,7 +98,12 @@ def renew(connection: Connection, claimed: Collection[Claimed], at: datetime, un
 
 def begun(connection: Connection, claimed: Claimed, decision_id: str, disclosure_id: str) -> None:
     """Write down by which decision and disclosure the row's picture begins to leave."""
-    BEGUN.run(connection, decision=decision_id, disclosure=disclosure_id, **_ours(claimed))
+    begun_together(connection, ((claimed, decision_id, disclosure_id),))
+
+
+def begun_together(connection: Connection, those: Iterable[tuple[Claimed, str, str]]) -> None:
+    """Write down the same of several rows: each with its decision and disclosure."""
+    BEGUN.run_each(connection, ({"decision": by, "disclosure": as_, **_ours(row)} for row, by, as_ in those))
 
 
 def ended(
@@ -106,9 +120,19 @@ def ended(
 
     ``next_try`` is by the courier's clock, as ``at`` is. ``untried``: nobody was called, so it doesn't count.
     """
-    when = AT_ONCE if next_try is None else as_text(moment_of(connection, at) + (next_try - at))
-    values: Row = {"ended": state, "why": reason, "again": when, "at": at.isoformat()}
-    return bool(ENDED.rows(connection, tried=claimed.attempts - untried, **values, **_ours(claimed)))
+    end = End(claimed=claimed, state=state, reason=reason, next_try=next_try, untried=untried)
+    return bool(ENDED.rows(connection, **_end(connection, end, at)))
+
+
+def ended_together(connection: Connection, ends: Iterable[End], at: datetime) -> None:
+    """Write down what came of several, each unless it is in other hands or was cancelled."""
+    ENDED_EACH.run_each(connection, [_end(connection, each, at) for each in ends])
+
+
+def _end(connection: Connection, end: End, at: datetime) -> Row:
+    when = AT_ONCE if end.next_try is None else as_text(moment_of(connection, at) + (end.next_try - at))
+    values: Row = {"ended": end.state, "why": end.reason, "again": when, "at": at.isoformat()}
+    return {"tried": end.claimed.attempts - end.untried, **values, **_ours(end.claimed)}
 
 
 def _ours(claimed: Claimed) -> Row:

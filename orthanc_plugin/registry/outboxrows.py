@@ -78,6 +78,20 @@ class Claimed:
     disclosure_id: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """What came of a row in a courier's hands; ``untried``: nobody was called, so it doesn't count as an attempt.
+
+    ``next_try`` is by the courier's clock.
+    """
+
+    claimed: Claimed
+    state: State
+    reason: str = ""
+    next_try: datetime | None = None
+    untried: bool = False
+
+
 OPEN: Final = (State.WAITING, State.CLAIMED)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, func, select, update
 
+from orthanc_plugin.registry.bulk import one_of
 from orthanc_plugin.registry.outboxtables import outbox
 from orthanc_plugin.registry.prepared import prepared
 
@@ -18,13 +19,14 @@ _OURS: Final = (
     outbox.c.fence == bindparam("held"),
     outbox.c.state == bindparam("claimed"),
 )
-HELD: Final = prepared(select(outbox.c.outbox_id).where(*_OURS, outbox.c.next_try > bindparam("moment")))
+_LEASED: Final = (outbox.c.state == bindparam("claimed"), outbox.c.next_try > bindparam("moment"))
+HELD: Final = one_of(select(outbox.c.outbox_id, outbox.c.fence).where(*_LEASED), outbox.c.outbox_id)
 BEGUN: Final = prepared(
     update(outbox)
     .where(*_OURS)
     .values({outbox.c.decision_id: bindparam("decision"), outbox.c.disclosure_id: bindparam("disclosure")})
 )
-ENDED: Final = prepared(
+_ENDED: Final = (
     update(outbox)
     .where(*_OURS)
     .values(
@@ -37,6 +39,7 @@ ENDED: Final = prepared(
             outbox.c.courier: "",
         }
     )
-    .returning(outbox.c.outbox_id)
 )
+ENDED: Final = prepared(_ENDED.returning(outbox.c.outbox_id))
+ENDED_EACH: Final = prepared(_ENDED)
 SERVER_TIME: Final = prepared(select(func.clock_timestamp()))  # PostgreSQL's alone

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, bindparam, literal_column, select, update
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry.disposaltables import approvals, decisions, lines, plans
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.named import of_those, those
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
 
@@ -35,9 +36,7 @@ Row = dict[str, object]
 LINE_COLUMNS: Final = tuple(column.name for column in lines.c)
 DECISION_COLUMNS: Final = tuple(column.name for column in decisions.c)
 # Asked about every line that is executed.
-LINE: Final = prepared(
-    select(*lines.c).where(lines.c.plan_id == bindparam("plan"), lines.c.line == bindparam("number"))
-)
+LINES: Final = of_those(select(*lines.c).where(lines.c.plan_id == bindparam("plan")), lines.c.line)
 NEWEST: Final = prepared(
     select(*decisions.c)
     .select_from(_DECIDED)
@@ -201,25 +200,20 @@ def line_of(connection: Connection, plan_id: str, line: int) -> Line:
     Raises:
         UnknownRecordError: there is none.
     """
-    rows = LINE.rows(connection, plan=plan_id, number=line)
-    if not rows:
-        raise UnknownRecordError("The plan has no such line.", remedy="See 'consentgate retention show'.")
-    return _line(dict(zip(LINE_COLUMNS, rows[0], strict=True)))
+    return chosen(connection, plan_id, (line,))[0]
 
 
 def chosen(connection: Connection, plan_id: str, numbers: Sequence[int]) -> list[Line]:
-    """Return lines of a plan.
+    """Return lines of a plan, in order.
 
     Raises:
         UnknownRecordError: one isn't there.
     """
     wanted = set(numbers)
-    if len(wanted) == 1:
-        return [line_of(connection, plan_id, wanted.pop())]
-    found = [each for each in lines_of(connection, plan_id) if each.line in wanted]
-    if len(found) < len(wanted):
+    rows = LINES.rows(connection, plan=plan_id, those=those(connection, wanted))
+    if len(rows) < len(wanted):
         raise UnknownRecordError("The plan has no such line.", remedy="See 'consentgate retention show'.")
-    return found
+    return sorted((_line(dict(zip(LINE_COLUMNS, row, strict=True))) for row in rows), key=lambda each: each.line)
 
 
 def numbers_of(connection: Connection, plan_id: str, rule: str) -> list[int]:

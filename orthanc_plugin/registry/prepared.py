@@ -28,6 +28,10 @@ Statement = Select[tuple[object, ...]] | Insert | Update | Delete
 class Cursor(Protocol):
     """A statement that was executed."""
 
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows it wrote."""
+
     def fetchall(self) -> list[Row]:
         """Return the rows that are left."""
 
@@ -54,6 +58,12 @@ class Prepared:
 
     texts: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, object]]]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of its parameters in order, which is every dialect's."""
+        (names,) = {names for _, names, _ in self.texts.values()}
+        return names
+
     def rows(self, connection: Connection, **values: object) -> list[Row]:
         """Return the rows, read in the transaction of ``connection`` (which must have begun)."""
         return self._executed(connection, values).fetchall()
@@ -67,6 +77,12 @@ class Prepared:
         cursor = driver(connection).cursor()
         cursor.executemany(self.texts[connection.dialect.name][0], rows)
         cursor.close()
+
+    def run_each(self, connection: Connection, rows: Iterable[Mapping[str, object]]) -> None:
+        """Do what gives no rows once with each of these values, which are named."""
+        _, names, fixed = self.texts[connection.dialect.name]
+        told = ({**fixed, **row} for row in rows)
+        self.run_many(connection, [[each[name] for name in names] for each in told])
 
     def _executed(self, connection: Connection, values: Mapping[str, object]) -> Cursor:
         """Execute on the driver's own connection; both drivers have this shortcut, and close what nobody holds."""

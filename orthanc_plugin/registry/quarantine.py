@@ -96,6 +96,9 @@ SAME: Final = prepared(
         quarantine.c.sop_instance_uid == bindparam("sop_instance_uid"), quarantine.c.sha256 == bindparam("sha256")
     )
 )
+OF_PICTURE: Final = prepared(
+    select(quarantine.c.quarantine_id).where(quarantine.c.sop_instance_uid == bindparam("sop_instance_uid"))
+)
 TAKEN_BACK: Final = prepared(
     select(quarantine.c.quarantine_id).where(
         quarantine.c.sop_instance_uid == bindparam("sop_instance_uid"),
@@ -116,6 +119,11 @@ def same(connection: Connection, sop_instance_uid: str, sha256: str) -> Held | N
     """Return the row of exactly this object, so that a sender's retry makes no second one."""
     rows = SAME.rows(connection, sop_instance_uid=sop_instance_uid, sha256=sha256)
     return _held(rows[0]) if rows else None
+
+
+def knows(connection: Connection, sop_instance_uid: str) -> bool:
+    """Tell whether it has, or had, any object of this picture."""
+    return bool(OF_PICTURE.rows(connection, sop_instance_uid=sop_instance_uid))
 
 
 def taken_back(connection: Connection, sop_instance_uid: str) -> bool:

@@ -32,9 +32,8 @@ from orthanc_plugin.policy.recalling import (
     answer_due,
 )
 from orthanc_plugin.registry import ledger
-from orthanc_plugin.registry.bulk import among, pieces, put
+from orthanc_plugin.registry.bulk import among, one_of, pieces, put, these
 from orthanc_plugin.registry.engine import IN_PARTS
-from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.recalltables import recall_copies, recalls
 from orthanc_plugin.registry.stored import sealed, word
 from orthanc_plugin.registry.tables import disclosures, images
@@ -43,16 +42,16 @@ SEAL: Final = "recall record "
 AT_ONCE: Final = ""
 TOGETHER: Final = "notes at the same moment would tell that copies in several forms are of one patient"
 NOWHERE: Final = {"patient_id": "", "issuer": "", "study_instance_uid": "", "series_instance_uid": ""}
-MISTAKEN: Final = prepared(  # asked before every picture of a route
-    select(disclosures.c.disclosure_id)
+_MISTAKEN: Final = (
+    select(disclosures.c.sop_instance_uid)
     .join(recall_copies, recall_copies.c.disclosure_id == disclosures.c.disclosure_id)
     .join(recalls, recalls.c.recall_id == recall_copies.c.recall_id)
     .where(
         recalls.c.cause == Cause.WRONG_RECIPIENT,
         recalls.c.recipient == bindparam("recipient"),
-        disclosures.c.sop_instance_uid == bindparam("uid"),
     )
 )
+MISTAKEN: Final = one_of(_MISTAKEN, disclosures.c.sop_instance_uid)  # asked before the pictures of a route go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +280,8 @@ def of_copy(connection: Connection, disclosure_id: str) -> str | None:
 
 def mistaken(connection: Connection, recipient: str, uids: Sequence[str]) -> frozenset[str]:
     """Return which of these pictures went to this recipient by mistake, as somebody has recorded."""
-    return frozenset(uid for uid in uids if MISTAKEN.rows(connection, recipient=recipient, uid=uid))
+    found = MISTAKEN.rows(connection, recipient=recipient, **these(connection, uids))
+    return frozenset(str(uid) for (uid,) in found)
 
 
 def copies(connection: Connection, recall_id: str) -> list[ledger.Row]:

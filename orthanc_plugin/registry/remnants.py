@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, literal_column, null, or_, select, update
 
 from orthanc_plugin.policy.model import ImageStatus
+from orthanc_plugin.registry import keptcopies, wantedcopies
 from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.disposaltables import lines
 from orthanc_plugin.registry.images import ImageRow, Subject, find
@@ -142,8 +143,12 @@ def held(connection: Connection, uids: Sequence[str]) -> Mapping[str, list[str]]
 
 
 def spooled(connection: Connection, uids: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the spool's files of these pictures, and of those of them that were destroyed before."""
-    return tuple(sorted(str(name) for uid in uids for (name,) in SPOOLED.rows(connection, uid=uid)))
+    """Return the names of the spool's files of these pictures, and of those of them that were destroyed before.
+
+    Anonymised copies that are kept there are among them.
+    """
+    names = [str(name) for uid in uids for (name,) in SPOOLED.rows(connection, uid=uid)]
+    return tuple(sorted(names + [name for uid in uids for name in keptcopies.files_of(connection, uid)]))
 
 
 def forget(connection: Connection, uid: str, link_id: str, *, by: str, at: str, note: str) -> None:
@@ -152,6 +157,8 @@ def forget(connection: Connection, uid: str, link_id: str, *, by: str, at: str, 
         _forget_held(connection, and_(quarantine.c.sop_instance_uid == uid, _theirs()), by=by, at=at)
     FORGOTTEN.run(connection, whose=link_id, uid=uid)
     ENDED.run(connection, ended_at=at, by=by, why=note, uid=uid)
+    keptcopies.forget_one(connection, uid)
+    wantedcopies.forget(connection, uid)
 
 
 def _forget_held(connection: Connection, row: ColumnElement[bool], *, by: str, at: str) -> None:

@@ -1,7 +1,8 @@
 """What feeds tell of patients that a retention date rests on, by source, with how fresh each source is.
 
 Knows rows, and that a source's word replaces its own earlier one alone. Must not know rules nor files. A feed that says
-nothing of a fact takes none away; what no source has told is unknown, never "no".
+nothing of a fact takes none away; what no source has told is unknown, never "no". A source may take back what it told:
+that stays on its row, with the moment, until it tells the fact again, and waits for somebody to agree.
 
 Sources: requirements T-10, T-12 (inputs come from a feed with a freshness stamp).
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Final
 
@@ -21,7 +22,7 @@ from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.retentiontables import retention_facts, retention_feeds
-from orthanc_plugin.registry.stored import day, flag, sealed, texts
+from orthanc_plugin.registry.stored import day, flag, sealed, texts, unreadable
 
 SEAL: Final = "retention facts "
 FEED_SEAL: Final = "retention feed "
@@ -46,7 +47,9 @@ class Told:
 
 
 NAMES: Final = tuple(each.name for each in fields(Told))
-COLUMNS: Final = ("fact_id", "patient_id", "issuer", "source", "trial_id", "told_at", *NAMES)
+BACK: Final = ("taken_back", "agreed_at", "agreed_by")
+COLUMNS: Final = ("fact_id", "patient_id", "issuer", "source", "trial_id", "told_at", *NAMES, *BACK)
+ELSEWHERE: Final = frozenset({"birth_date", "death_date"})  # told by sources, and kept with the patient
 # Asked about every record that is looked at.
 _ALL: Final = select(*(retention_facts.c[name] for name in COLUMNS)).order_by(
     retention_facts.c.source, retention_facts.c.trial_id
@@ -67,12 +70,28 @@ class From:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What a source told of a patient, as it stands."""
+    """What a source told of a patient, as it stands.
+
+    Attributes:
+        fact_id: names the row.
+        who: the patient.
+        by: the source.
+        told: what it says.
+        taken_back: what it said once and has taken back, each with the moment as of which it did.
+        agreed_by: who looked into that, None while nobody has.
+    """
 
     fact_id: str
     who: Key
     by: From
     told: Told
+    taken_back: Mapping[str, str] = field(default_factory=dict)
+    agreed_by: str | None = None
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """Return what was taken back without anybody having agreed."""
+        return () if self.agreed_by else tuple(sorted(self.taken_back))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +103,30 @@ class Feed:
     recorded_by: str
 
 
-def record(connection: Connection, who: Key, said: From, told: Told, *, fact_id: str, by: str, at: datetime) -> str:
+def record(
+    connection: Connection,
+    who: Key,
+    said: From,
+    told: Told,
+    *,
+    fact_id: str,
+    by: str,
+    at: datetime,
+    back: Collection[str] = (),
+    elsewhere: Collection[str] = (),
+) -> str:
     """Take in what a source tells of a patient; return the id of the row it is in now.
+
+    Args:
+        connection: of the write transaction.
+        who: the patient.
+        said: the source, and when it knew this.
+        told: what it tells.
+        fact_id: names the row, where there is none yet.
+        by: who takes it in.
+        at: when.
+        back: what it takes back; of what it never told, nothing is.
+        elsewhere: what it tells besides that is kept with the patient.
 
     Raises:
         IllegalTransitionError: the source has told something newer, which this would undo.
@@ -100,14 +141,56 @@ def record(connection: Connection, who: Key, said: From, told: Told, *, fact_id:
     }
     if row is None:
         key = {"patient_id": who[0], "issuer": who[1], "source": said.source, "trial_id": said.trial_id}
+        values |= _back(dict.fromkeys((*NAMES, *BACK)), (), back, said.told_at)
         connection.execute(retention_facts.insert().values(fact_id=fact_id, **key, **values))
         return fact_id
     if datetime.fromisoformat(row.told_at) > said.told_at:
         raise IllegalTransitionError(
             "This source has told something newer of the patient.", remedy="Leave the older file out."
         )
+    again = {*elsewhere, *(name for name in NAMES if getattr(told, name) is not None)}
+    values |= _back(dict(row._mapping), again, back, said.told_at)
     connection.execute(update(retention_facts).where(same).values(values))
     return str(row.fact_id)
+
+
+def _back(
+    row: Mapping[str, object], again: Collection[str], names: Collection[str], told_at: datetime
+) -> dict[str, object]:
+    """Return the columns that say what is taken back by now; whoever agreed to less has not agreed to more."""
+    before = _taken_back(row)
+    fresh = {name for name in names if name in ELSEWHERE or row[name] is not None} - before.keys()
+    stands = {name: moment for name, moment in before.items() if name not in again}
+    stands |= dict.fromkeys(sorted(fresh), told_at.isoformat())
+    columns: dict[str, object] = dict.fromkeys(name for name in fresh if name not in ELSEWHERE)
+    if stands == before:
+        return columns
+    columns["taken_back"] = json.dumps(stands, sort_keys=True) if stands else None
+    return columns | (dict.fromkeys(BACK[1:]) if fresh or not stands else {})
+
+
+def _taken_back(row: Mapping[str, object]) -> dict[str, str]:
+    if row["taken_back"] is None:
+        return {}
+    try:
+        found = json.loads(str(row["taken_back"]))
+    except ValueError:
+        raise unreadable("retention_facts.taken_back") from None
+    if not isinstance(found, dict) or not found.keys() <= {*NAMES, *ELSEWHERE}:
+        raise unreadable("retention_facts.taken_back")
+    return {str(name): str(moment) for name, moment in found.items()}
+
+
+def agree(connection: Connection, fact_id: str, *, by: str, at: datetime) -> None:
+    """Note that somebody looked into what was taken back, and that it was rightly so."""
+    values = {"agreed_at": at.isoformat(), "agreed_by": by}
+    connection.execute(update(retention_facts).where(retention_facts.c.fact_id == fact_id).values(values))
+
+
+def taken_in_by(connection: Connection, fact_id: str) -> str:
+    """Return who took in what a source last told of a patient."""
+    query = select(retention_facts.c.recorded_by).where(retention_facts.c.fact_id == fact_id)
+    return str(connection.execute(query).scalar_one())
 
 
 def stamp(connection: Connection, source: str, told_at: datetime, *, by: str, at: datetime) -> Feed:
@@ -157,13 +240,18 @@ def many(connection: Connection, numbers: Collection[Key]) -> Mapping[Key, list[
 def seal(connection: Connection, fact_id: str) -> str:
     """Return the words that tie what a source told to its entry in the trail."""
     row = connection.execute(select(retention_facts).where(retention_facts.c.fact_id == fact_id)).one()
-    return sealed(SEAL, fact_id, dict(row._mapping))
+    return sealed(SEAL, fact_id, _content(dict(row._mapping)))
+
+
+def _content(row: Mapping[str, object]) -> dict[str, object]:
+    """Return a row as it is sealed: as ever, where nothing was taken back."""
+    return {name: value for name, value in row.items() if name not in BACK or value is not None}
 
 
 def seals(connection: Connection) -> Iterator[str]:
     """Give the seal of all that sources told."""
     for row in connection.execute(select(retention_facts), execution_options=IN_PARTS):
-        yield sealed(SEAL, row.fact_id, dict(row._mapping))
+        yield sealed(SEAL, row.fact_id, _content(dict(row._mapping)))
 
 
 def feed_seal(connection: Connection, source: str) -> str:
@@ -221,6 +309,8 @@ def _recorded(row: Mapping[str, object]) -> Recorded:
             procedures=_list(row, "procedures"),
             blood_products=_list(row, "blood_products"),
         ),
+        taken_back=_taken_back(row),
+        agreed_by=None if row["agreed_by"] is None else str(row["agreed_by"]),
     )
 
 

@@ -31,6 +31,7 @@ from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.retentionfacts import Recorded, Told
 
+CARE_YEARS: Final = frozenset({"first_contact", "last_contact", "open_episode"})
 AGREED: Final = frozenset({ConsentState.GIVEN, ConsentState.WITHDRAWN, ConsentState.EXPIRED})
 
 
@@ -123,6 +124,7 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
     told = tuple(_word(each, shared.schedule) for each in person.told)
     care = picture.made_for is MadeFor.CARE
     promised, withdrawn = (None, None) if care else _promise(connection, picture, numbers)
+    met = circumstances(picture.made_on, told, _in_doubt(person.told))
     return RetentionFacts(
         dob=patient.dob if patient else None,
         death_date=patient.death_date if patient else None,
@@ -134,8 +136,8 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
         trials=tuple(_trials(told)),
         promised_end=promised,
         withdrawn_on=withdrawn,
-        holds=tuple(_holds(shared.holds, shared.requests, numbers, circumstances(picture.made_on, told), shared.day)),
-        untold=tuple(_untold(told)) if care else (),
+        holds=tuple(_holds(shared.holds, shared.requests, numbers, met, shared.day)),
+        untold=(*_untold(told), *_doubtful(person.told)) if care else (),
         stale=shared.stale,
     )
 
@@ -145,18 +147,33 @@ def held_by(connection: Connection, who: Key, now: datetime) -> tuple[Hold, ...]
     person, day = _person(connection, who), hospital_day(now)
     told = tuple(replace(each.told, categories=each.told.categories or None) for each in person.told)
     every, asked = holds.standing(connection), tuple(access.listed(connection))
-    return tuple(_holds(every, asked, person.numbers, circumstances(None, told), day))
+    return tuple(_holds(every, asked, person.numbers, circumstances(None, told, _in_doubt(person.told)), day))
 
 
-def circumstances(made_on: date | None, told: tuple[Told, ...]) -> Circumstances:
-    """Return what holds on populations ask about a picture."""
+def circumstances(made_on: date | None, told: tuple[Told, ...], doubtful: Collection[str] = ()) -> Circumstances:
+    """Return what holds on populations ask about a picture; what is in doubt is not known, and so counts as met."""
+
+    def words(name: str) -> Words | None:
+        return None if name in doubtful else _together(getattr(each, name) for each in told)
+
     return Circumstances(
-        years=tuple(_years(made_on, told)),
-        departments=_together(each.departments for each in told),
-        procedures=_together(each.procedures for each in told),
-        blood_products=_together(each.blood_products for each in told),
-        categories=_together(each.categories for each in told),
+        years=() if CARE_YEARS.intersection(doubtful) else tuple(_years(made_on, told)),
+        departments=words("departments"),
+        procedures=words("procedures"),
+        blood_products=words("blood_products"),
+        categories=words("categories"),
     )
+
+
+def _in_doubt(told: Iterable[Recorded]) -> frozenset[str]:
+    return frozenset(name for each in told for name in each.doubtful)
+
+
+def _doubtful(told: Iterable[Recorded]) -> Iterator[str]:
+    """Name what a source took back, until somebody has looked: without it a record might be due too early."""
+    for each in told:
+        if each.doubtful:
+            yield f"whether {each.by.source} was right to take back {', '.join(each.doubtful)}"
 
 
 def _days(told: tuple[Told, ...]) -> Iterator[date]:

@@ -32,6 +32,9 @@ retention_facts = Table(
     Column("told_at", String(40), nullable=False),
     Column("recorded_at", String(40), nullable=False),
     Column("recorded_by", String(64), nullable=False),
+    Column("taken_back", Text),
+    Column("agreed_at", String(40)),
+    Column("agreed_by", String(64)),
 )
 
 retention_feeds = Table(

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, or_, select
 
 from orthanc_plugin.policy.model import Anonymisable
-from orthanc_plugin.policy.reviewing import VERDICTS, Box, Kind, Outline, Review, Shown, Under, box, outline
+from orthanc_plugin.policy.reviewing import HIDING, VERDICTS, Box, Kind, Outline, Review, Shown, Under, box, outline
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.reviewtables import review_requests
@@ -86,6 +86,12 @@ OF_THE_OBJECT: Final = prepared(
     .order_by(reviews.c.step, reviews.c.reviewed_at)
 )
 COLUMNS: Final = tuple(column.name for column in reviews.c)
+# Asked at every access to an anonymised copy.
+ASKED: Final = prepared(
+    select(*(review_requests.c[name] for name in Asked._fields)).where(
+        *(review_requests.c[name] == bindparam(name) for name in ASKED_BY)
+    )
+)
 
 
 def record(connection: Connection, review: Review) -> str:
@@ -133,7 +139,7 @@ def verdict(connection: Connection, sop_instance_uid: str, sha256: str, under: U
         UnreadableRowError: it can't be read.
     """
     rows = VERDICT.rows(connection, uid=sop_instance_uid, sha256=sha256, profile=under.name, digest=under.digest)
-    return next(map(_review, rows), None)
+    return next(map(read_review, rows), None)
 
 
 def steps(connection: Connection, sop_instance_uid: str, sha256: str) -> tuple[Review, ...]:
@@ -142,7 +148,7 @@ def steps(connection: Connection, sop_instance_uid: str, sha256: str) -> tuple[R
     Raises:
         UnreadableRowError: one can't be read.
     """
-    return tuple(map(_review, OF_THE_OBJECT.rows(connection, uid=sop_instance_uid, sha256=sha256)))
+    return tuple(map(read_review, OF_THE_OBJECT.rows(connection, uid=sop_instance_uid, sha256=sha256)))
 
 
 def answered(connection: Connection, sop_instance_uid: str, sha256: str, item: str, own: Own) -> Shown | None:
@@ -153,6 +159,8 @@ def answered(connection: Connection, sop_instance_uid: str, sha256: str, item: s
     """
     rejected = False
     for each in reversed(steps(connection, sop_instance_uid, sha256)):
+        if each.profile == HIDING.name:
+            continue  # what is hidden of others in identifiable copies is a matter of its own
         rejected = rejected or each.kind is Kind.REJECTED
         said = each.checklist.get(item) if each.kind is Kind.VERDICT else None
         if said is Shown.NOT_SHOWN and (rejected or each.hides or own(each)):
@@ -164,15 +172,20 @@ def answered(connection: Connection, sop_instance_uid: str, sha256: str, item: s
 
 def ask(connection: Connection, asked: Asked) -> str | None:
     """Note who asked, once for each use; return the words that tie the row to its entry in the trail, if it is new."""
-    same = [review_requests.c[name] == getattr(asked, name) for name in ASKED_BY]
-    known = connection.execute(select(review_requests).where(*same)).first()
+    known = next((Asked(*map(str, row)) for row in ASKED.rows(connection, **_asked_by(asked))), None)
     if known is None:
         connection.execute(review_requests.insert().values(asked._asdict()))
         return _request_seal(asked)
     if asked.profile in ("", known.profile):
         return None
+    same = (review_requests.c[name] == value for name, value in _asked_by(asked).items())
     connection.execute(review_requests.update().where(*same).values(profile=asked.profile))
-    return _request_seal(Asked(**known._mapping)._replace(profile=asked.profile))
+    return _request_seal(known._replace(profile=asked.profile))
+
+
+def _asked_by(asked: Asked) -> dict[str, str]:
+    values = asked._asdict()
+    return {name: values[name] for name in ASKED_BY}
 
 
 def request_seals(connection: Connection) -> Iterator[str]:
@@ -196,7 +209,12 @@ def requests(connection: Connection, sop_instance_uid: str) -> tuple[Asked, ...]
     return tuple(Asked(**row._mapping) for row in connection.execute(query))
 
 
-def _review(row: Iterable[object]) -> Review:
+def read_review(row: Iterable[object]) -> Review:
+    """Return the step that a row with every column holds.
+
+    Raises:
+        UnreadableRowError: it can't be read.
+    """
     values = dict(zip(COLUMNS, row, strict=True))
     del values["step"]
     try:

@@ -42,7 +42,11 @@ class Snapshot(NamedTuple):
 
 def of(case: Case) -> Snapshot:
     """Return the facts of ``case`` (not what was asked, nor the policy)."""
-    body = canonical(facts_as_mapping(case))
+    return named(canonical(facts_as_mapping(case)))
+
+
+def named(body: str) -> Snapshot:
+    """Return the facts that this text tells."""
     return Snapshot(_digest(body), body)
 
 

@@ -33,6 +33,7 @@ STOPS: Final = frozenset(
         EventType.EMERGENCY_OVERRIDE_STOPPED,
     }
 )
+ACTIVATED: Final = "POLICY_ACTIVATED"  # the rules by which everything is released
 EFFECT: Final = "SEND_UNDER_WAY"
 WORDS: Final = (
     "A picture was about to leave at that moment, and its sender could not be waited for. What was recorded stands, and"
@@ -48,7 +49,7 @@ def mark(connection: Connection, events: Iterable[AuditEvent | Stencilled], appe
     ``append`` writes to the trail.
     """
     for event in events:
-        if isinstance(event, AuditEvent) and event.event in STOPS:
+        if isinstance(event, AuditEvent) and (event.event in STOPS or event.effect == ACTIVATED):
             connection.info[STOPPED] = partial(_pass, event, append)
             return
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum, unique
 from typing import Final
@@ -28,6 +28,7 @@ from orthanc_plugin.registry.stored import sealed
 
 SEAL: Final = "storage site key record "
 DESTROYED_SEAL: Final = "data key destroyed "
+KEY_SEAL: Final = "storage key "
 NONCE_BYTES: Final = 12
 KEY_BYTES: Final = 32
 _MARK: Final = b"consentgate storage site key mark"
@@ -149,24 +150,39 @@ def _data_key(row: Sequence[object]) -> DataKey:
     return DataKey(key_id=str(key_id), kind=Kind(str(kind)), subject=subject, wrapped=wrapped, site_key=str(site_key))
 
 
-def add(connection: Connection, row: DataKey, at: str) -> None:
-    """File a new data key."""
-    ADDED.run(
-        connection,
-        key_id=row.key_id,
-        kind=row.kind.value,
-        subject=row.subject,
-        wrapped=row.wrapped,
-        site_key=row.site_key,
-        created_at=at,
-        destroyed_at=None,
-    )
+def add(connection: Connection, row: DataKey, at: str) -> str:
+    """File a new data key; return the words that tie it to its entry in the trail."""
+    columns = {**_columns(row), "created_at": at, "destroyed_at": None}
+    ADDED.run(connection, **columns)
+    return _key_seal(columns)
 
 
-def change(connection: Connection, row: DataKey) -> None:
-    """Write a live data key as it is wrapped by now; of one that was destroyed meanwhile nothing changes."""
+def _columns(row: DataKey) -> dict[str, object]:
+    return {**asdict(row), "kind": row.kind.value}
+
+
+def change(connection: Connection, row: DataKey) -> str | None:
+    """Write a live data key as it is wrapped by now, and return its seal; None for one destroyed meanwhile."""
     known = (storage_keys.c.key_id == row.key_id, storage_keys.c.destroyed_at.is_(None))
-    connection.execute(update(storage_keys).where(*known).values(wrapped=row.wrapped, site_key=row.site_key))
+    as_wrapped = update(storage_keys).where(*known).values(wrapped=row.wrapped, site_key=row.site_key)
+    return key_seal(connection, row.key_id) if connection.execute(as_wrapped).rowcount else None
+
+
+def key_seal(connection: Connection, key_id: str) -> str:
+    """Return the words that tie a data key as it stands to its entry in the trail."""
+    row = connection.execute(select(storage_keys).where(storage_keys.c.key_id == key_id)).one()
+    return _key_seal(dict(row._mapping))
+
+
+def _key_seal(columns: Mapping[str, object]) -> str:
+    """Seal every column: of what is wrapped, nothing can be found out by the digest."""
+    return sealed(KEY_SEAL, str(columns["key_id"]), dict(columns))
+
+
+def key_seals(connection: Connection) -> Iterator[str]:
+    """Give the seal of every data key, live or destroyed."""
+    for row in connection.execute(select(storage_keys), execution_options=IN_PARTS):
+        yield _key_seal(dict(row._mapping))
 
 
 def destroy(connection: Connection, kind: Kind, subject: str, at: str) -> str | None:

@@ -9,7 +9,7 @@ Sources: requirements 4, step 8; NHS Records Management Code (a metadata stub).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from orthanc_plugin.registry.disposaltables import links, stubs
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.named import of_those, those
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
@@ -25,7 +26,7 @@ SEAL: Final = "disposition stub "
 COLUMNS: Final = tuple(column.name for column in stubs.c)
 # Asked and written for every record that is destroyed.
 ADDED: Final = prepared(stubs.insert())
-ONE: Final = prepared(select(*stubs.c).where(stubs.c.stub_id == bindparam("stub")))
+SOME: Final = of_those(select(*stubs.c), stubs.c.stub_id)
 LINK: Final = prepared(
     select(links.c.link_id).where(links.c.patient_id == bindparam("number"), links.c.issuer == bindparam("issued_by"))
 )
@@ -94,8 +95,13 @@ def _stub(row: dict[str, object]) -> Stub:
 
 def get(connection: Connection, stub_id: str) -> Stub | None:
     """Return a stub, or None."""
-    rows = ONE.rows(connection, stub=stub_id)
-    return _stub(dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
+    return next(iter(some(connection, (stub_id,))), None)
+
+
+def some(connection: Connection, stub_ids: Collection[str]) -> list[Stub]:
+    """Return those of these stubs that there are, in order."""
+    rows = SOME.rows(connection, those=those(connection, stub_ids))
+    return sorted((_stub(dict(zip(COLUMNS, row, strict=True))) for row in rows), key=lambda each: each.stub_id)
 
 
 def certified(connection: Connection, certificate: str) -> list[Stub]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
 
 from orthanc_plugin.clock import Ids
 from orthanc_plugin.errors import IllegalTransitionError, UnknownRecordError
@@ -61,6 +61,7 @@ DAY: Final = 24
 WEEK: Final = 7 * DAY
 KINDS: Final[dict[str, Duty]] = {
     Obligation.VERIFY_RESIDUAL_ID: Duty(Owner.PHOTOGRAPHY, WEEK),
+    Obligation.REDACT_THIRD_PARTIES: Duty(Owner.PHOTOGRAPHY, WEEK),
     Obligation.SEEK_CONSENT: Duty(Owner.CARE_TEAM, 4 * WEEK),
     Obligation.SEEK_RECONSENT: Duty(Owner.CARE_TEAM, 4 * WEEK),
     Obligation.ASSESS_COMPETENCE: Duty(Owner.CARE_TEAM, 4 * WEEK),
@@ -123,6 +124,13 @@ def _same(kind: str, subject: str) -> ColumnElement[bool]:
 
 
 # Asked about every picture that comes in with a remark on it.
+OPEN_KINDS: Final = prepared(
+    select(tasks.c.kind).where(
+        tasks.c.kind.in_([literal_column(f"'{each}'") for each in KINDS]),  # by the index
+        tasks.c.subject == bindparam("subject"),
+        tasks.c.closed_at.is_(None),
+    )
+)
 OPEN: Final = prepared(
     select(tasks.c.task_id).where(
         tasks.c.kind == bindparam("kind"), tasks.c.subject == bindparam("subject"), tasks.c.closed_at.is_(None)
@@ -271,9 +279,7 @@ def open_tasks(connection: Connection, kind: str | None = None) -> list[Row]:
 
 def open_kinds(connection: Connection, subject: str) -> frozenset[str]:
     """Return the kinds of task that are open on this subject."""
-    on_it = tasks.c.kind.in_(tuple(KINDS)) & (tasks.c.subject == subject)  # by the index
-    query = select(tasks.c.kind).where(on_it, tasks.c.closed_at.is_(None))
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(str(kind) for (kind,) in OPEN_KINDS.rows(connection, subject=subject))
 
 
 def listed(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from sqlalchemy import Connection, false, func, or_, select
@@ -22,6 +23,8 @@ from orthanc_plugin.registry.tables import trail
 
 HEAD: Final = prepared(select(trail.c.seq, trail.c.digest).order_by(trail.c.seq.desc()).limit(1))
 ENTRY: Final = prepared(trail.insert())
+AS_WRITTEN: Final = attrgetter(*ENTRY.names)
+HEAD_SEEN: Final = "consentgate.head"  # number and digest of the last entry that this connection saw or wrote
 Moment = tuple[int, datetime]  # an entry's number, and when it was written
 
 
@@ -31,17 +34,12 @@ def append(connection: Connection, events: Iterable[AuditEvent | Stencilled]) ->
     if not written:
         return
     seq, head = newest(connection)
+    entries: list[Entry] = []
     for event in written:
-        entry = link(seq + 1, event.id, head, event.body())
-        ENTRY.run(
-            connection,
-            seq=entry.seq,
-            event_id=entry.event_id,
-            previous=entry.previous,
-            body=entry.body,
-            digest=entry.digest,
-        )
-        seq, head = entry.seq, entry.digest
+        entries.append(link(seq + 1, event.id, head, event.body()))
+        seq, head = entries[-1].seq, entries[-1].digest
+    ENTRY.run_many(connection, map(AS_WRITTEN, entries))
+    connection.info[HEAD_SEEN] = seq, head
     mark(connection, written, append)
 
 

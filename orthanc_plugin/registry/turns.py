@@ -52,14 +52,18 @@ class Turns:
         Raises:
             RegistryError: it didn't come in time.
         """
+        if not self.take(self.seconds):
+            raise RegistryError("The registry can't be written (other writers take too long).")
+
+    def take(self, seconds: float) -> bool:
+        """Wait so long for one's turn; tell whether it came, and then it is handed on by leaving."""
         with self._mutex:
             if not self._taken:
                 self._taken = True
-                return
+                return True
             mine = _shut()
             self._waiting.append(mine)
-        if not mine.acquire(timeout=self.seconds) and self._left(mine):
-            raise RegistryError("The registry can't be written (other writers take too long).")
+        return mine.acquire(timeout=seconds) or not self._left(mine)
 
     def _left(self, mine: Lock) -> bool:
         """Leave the queue; False when the turn has come after all."""

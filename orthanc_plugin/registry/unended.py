@@ -12,24 +12,29 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from dicomwrap.terms import Purpose
 from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.ledger import Delivery
-from orthanc_plugin.registry.outboxrows import State
+from orthanc_plugin.registry.outboxrows import AT_ONCE, State
 from orthanc_plugin.registry.outboxtables import outbox
 from orthanc_plugin.registry.tables import disclosures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unended:
-    """A release that began, of a row that has been in nobody's hands for a while."""
+    """A release that began, of a row that is in nobody's hands any more.
+
+    Attributes:
+        since: when the row left the courier's hands.
+    """
 
     disclosure_id: str
     sop_instance_uid: str
     route: str
     purpose: Purpose
+    since: datetime
 
 
 def left_behind(connection: Connection, disclosure_ids: Collection[str], before: datetime) -> list[Unended]:
@@ -40,25 +45,42 @@ def left_behind(connection: Connection, disclosure_ids: Collection[str], before:
         disclosure_ids: of the releases.
         before: a courier that lost a row later than that may still be at it.
     """
+    return [
+        each
+        for some in pieces(disclosure_ids)
+        for each in _unended(connection, disclosures.c.disclosure_id.in_(some))
+        if each.since <= before
+    ]
+
+
+def take_back(connection: Connection, courier: str) -> list[Unended]:
+    """Have what a courier claimed be due at once, and return what it began of rows that were taken from it.
+
+    Args:
+        connection: open write transaction.
+        courier: the one that asks, which has nothing in its hands.
+    """
+    its = outbox.c.courier == courier
+    connection.execute(update(outbox).where(its, outbox.c.state == State.CLAIMED).values(next_try=AT_ONCE))
+    return _unended(connection, its)
+
+
+def _unended(connection: Connection, which: ColumnElement[bool]) -> list[Unended]:
     same = disclosures.c.disclosure_id == outbox.c.disclosure_id
     picture = outbox.c.sop_instance_uid == disclosures.c.sop_instance_uid  # which has an index
-    found: list[Unended] = []
-    for some in pieces(disclosure_ids):
-        query = (
-            select(outbox.c.disclosure_id, outbox.c.sop_instance_uid, outbox.c.route, outbox.c.purpose)
-            .add_columns(outbox.c.changed_at)
-            .join(disclosures, same & picture)
-            .where(disclosures.c.disclosure_id.in_(some), disclosures.c.outcome == Delivery.BEGUN)
-            .where(outbox.c.state != State.CLAIMED)
+    query = (
+        select(outbox.c.disclosure_id, outbox.c.sop_instance_uid, outbox.c.route, outbox.c.purpose)
+        .add_columns(outbox.c.changed_at)
+        .join(disclosures, same & picture)
+        .where(which, disclosures.c.outcome == Delivery.BEGUN, outbox.c.state != State.CLAIMED)
+    )
+    return [
+        Unended(
+            disclosure_id=str(row.disclosure_id),
+            sop_instance_uid=row.sop_instance_uid,
+            route=row.route,
+            purpose=Purpose(row.purpose),
+            since=datetime.fromisoformat(row.changed_at),
         )
-        found += [
-            Unended(
-                disclosure_id=str(row.disclosure_id),
-                sop_instance_uid=row.sop_instance_uid,
-                route=row.route,
-                purpose=Purpose(row.purpose),
-            )
-            for row in connection.execute(query)
-            if datetime.fromisoformat(row.changed_at) <= before
-        ]
-    return found
+        for row in connection.execute(query)
+    ]

@@ -8,7 +8,7 @@ Source: requirements 4, step 6 (re-check at execution, in the same transaction).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,10 +40,9 @@ class Again:
     records: Records
     order: Order
 
-    def outcomes(self, connection: Connection, lines: Mapping[int, Line]) -> dict[int, Outcome]:
+    def outcomes(self, connection: Connection, lines: Collection[int]) -> dict[int, Outcome]:
         """Return what became of those of these lines that were seen to before."""
-        found = {line: disposals.outcome_of(connection, self.order.plan.plan_id, line) for line in lines}
-        return {line: outcome for line, outcome in found.items() if outcome is not None}
+        return disposals.outcomes_in(connection, self.order.plan.plan_id, lines)
 
     def known(
         self, connection: Connection, act: Act, lines: Mapping[int, Line], before: Mapping[int, Outcome]

@@ -8,7 +8,7 @@ Sources: requirements 4, steps 8 and 9.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -75,13 +75,11 @@ def counted(records: Sequence[Mapping[str, object]]) -> dict[str, int]:
     return {"records": len(records), "objects": sum(int(str(each["objects"])) for each in records)}
 
 
-def told_of(connection: Connection, found: Iterable[Stub]) -> Iterator[dict[str, object]]:
+def told_of(connection: Connection, found: Sequence[Stub]) -> Iterator[dict[str, object]]:
     """Give what a certificate tells of each stub."""
+    rows = disposals.object_rows(connection, [stub.stub_id for stub in found])
     for stub in found:
-        pictures = [
-            {"uid_sha256": digest, "orthanc_instance": instance}
-            for digest, instance in disposals.object_rows(connection, stub.stub_id)
-        ]
+        pictures = [{"uid_sha256": digest, "orthanc_instance": instance} for digest, instance in rows[stub.stub_id]]
         yield {**stubs.told(stub), "holds": list(stub.holds), "pictures": pictures}
 
 

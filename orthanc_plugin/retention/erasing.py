@@ -46,8 +46,9 @@ def _destroyed(connection: Connection, act: Act, kind: Kind, subject: str) -> st
     at = act.at.isoformat()
     key = storagekeys.destroy(connection, kind, subject, at)
     if key is not None:
-        seal = storagekeys.destroyed_seal(key, at) if kind is Kind.STUDY else ""
-        append(connection, [act.event(EventType.STUDY_DELETED, "DATA_KEY_DESTROYED", subject=key, detail=seal)])
+        seals = [storagekeys.destroyed_seal(key, at)] if kind is Kind.STUDY else []
+        said = "\n".join((*seals, storagekeys.key_seal(connection, key)))
+        append(connection, [act.event(EventType.STUDY_DELETED, "DATA_KEY_DESTROYED", subject=key, detail=said)])
     return key
 
 

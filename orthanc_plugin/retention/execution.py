@@ -171,7 +171,7 @@ class Run:
         reached = self._reached(due)
         with self.execution.database.writing() as connection:
             head, settling = newest(connection), self._settling(connection)
-            lines = {each.line: self._line(connection, each) for each in due}
+            lines = self._lines(connection, due)
             before = self.again.outcomes(connection, lines)
             known = self.again.known(connection, settling.act, lines, before)
             begun = [
@@ -205,8 +205,11 @@ class Run:
         found = destroyed.result()
         with self.execution.database.writing() as connection:
             head, settling = newest(connection), self._settling(connection)
+            now = self.again.outcomes(connection, [each.decision.line for each in some.begun])
             done = [
-                self._kept(settling, each, some) if why is None else settling.settle(each, why)
+                self._kept(settling, each, some)
+                if why is None
+                else settling.settle(each, why, now.get(each.decision.line))
                 for each, why in zip(some.begun, found, strict=True)
             ]
             self._keep(settling, head, [each.decision.line for each in some.begun])
@@ -216,13 +219,18 @@ class Run:
         act, shredder = self.execution.acting(), self.execution.shredder
         return Settling(connection=connection, act=act, order=self.again.order, shredder=shredder)
 
+    def _lines(self, connection: Connection, due: Sequence[Decision]) -> dict[int, Line]:
+        found = plans.chosen(connection, self.again.order.plan.plan_id, [each.line for each in due])
+        known = {each.line: each for each in found}
+        return {each.line: known[each.line] for each in due}
+
     def _line(self, connection: Connection, decision: Decision) -> Line:
-        return plans.line_of(connection, self.again.order.plan.plan_id, decision.line)
+        return self._lines(connection, (decision,))[decision.line]
 
     def _reached(self, due: Sequence[Decision]) -> Reached:
         """Look where the objects of the lines are, before the write lock is taken."""
         with self.execution.database.reading() as connection:
-            studies = tuple(self._line(connection, each).study_instance_uid for each in due)
+            studies = tuple(each.study_instance_uid for each in self._lines(connection, due).values())
             return reach(connection, self.execution.shredder, self.ground, studies)
 
     def _keep(self, settling: Settling, head: Head, lines: Sequence[int]) -> None:
@@ -256,5 +264,5 @@ class Run:
     def _kept(self, settling: Settling, begun: Begun, some: Some) -> disposals.Outcome:
         """Drop a line that something came against, unless another run has settled it."""
         line = self._line(settling.connection, begun.decision)
-        before = self.again.outcomes(settling.connection, {line.line: line}).get(line.line)
+        before = self.again.outcomes(settling.connection, (line.line,)).get(line.line)
         return self.again.mark(settling, begun.decision, line, some.reached, before=before).outcome

@@ -41,8 +41,8 @@ class Memory:
         Raises:
             ConsentgateError: it can't be written, so the execution stops; it is taken up by the next.
         """
-        ids = disposals.stubs_of(connection, batch.plan_id, lines)
-        records = list(told_of(connection, [stub for each in ids if (stub := stubs.get(connection, each)) is not None]))
+        found = stubs.some(connection, disposals.stubs_of(connection, batch.plan_id, lines))
+        records = list(told_of(connection, found))
         if not records:
             return
         seq, digest = head

@@ -25,7 +25,7 @@ from orthanc_plugin.audit.event import EventType, Outcome
 from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import disposals, holdings, images, quarantine, remnants, stubs
+from orthanc_plugin.registry import disposals, holdings, images, keptcopies, quarantine, remnants, stubs
 from orthanc_plugin.registry.disposals import Marked, State
 from orthanc_plugin.registry.engine import IN_PARTS, Database
 from orthanc_plugin.registry.images import ImageRow, Subject
@@ -150,6 +150,7 @@ def reconcile(
     present = shredder.archive.instances()
     with database.writing() as connection:
         _link_again(connection)
+        keptcopies.forget_all(connection)
         holdings.keep(connection, shredder.name, present)
     with database.reading() as connection:
         again = back(connection, present, acting().at)
@@ -164,6 +165,7 @@ def reconcile(
         _forget_keys(database, shredder, acting(), present)
     with database.writing() as connection:
         lost = unplanned.tell(connection, acting(), gone)
+    keptcopies.tidy(database, shredder.spool.folder)
     return Reconciled(
         remembered=remembered, destroyed=len(again) - len(why), remaining=len(why), missing=lost, held=len(kept)
     )

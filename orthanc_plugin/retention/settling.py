@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from orthanc_plugin.audit.event import EventType, Outcome
+from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import disposals, images, transfers
 from orthanc_plugin.registry.disposals import Fate, Marked, State
@@ -57,6 +57,7 @@ class Settling:
     order: Order
     shredder: Shredder
     _stubbed: list[str] = field(default_factory=list)
+    _said: list[AuditEvent] = field(default_factory=list)
 
     def begin(self, decision: Decision, free: Sequence[images.ImageRow], reached: Reached) -> disposals.Outcome:
         """Mark a line's ``free`` pictures; a copy that another line has marked is left to that."""
@@ -65,7 +66,7 @@ class Settling:
         for each in outcome.marked:
             images.set_status(self.connection, each.sop_instance_uid, ImageStatus.QUARANTINED)
         subject = f"{self.order.plan.plan_id} line {decision.line}"
-        append(self.connection, [self.act.event(EventType.STUDY_DELETED, "DISPOSITION_MARKED", subject=subject)])
+        self._said.append(self.act.event(EventType.STUDY_DELETED, "DISPOSITION_MARKED", subject=subject))
         return outcome
 
     def stop(
@@ -85,9 +86,11 @@ class Settling:
             transfer.stays(self.connection, self.act, decision)
         return self._told(self._outcome(decision, State.DROPPED, reason))
 
-    def settle(self, begun: Begun, why: Mapping[str, str]) -> disposals.Outcome:
-        """Write the stub of what is gone; what could not be destroyed is kept shut at every door."""
-        now = disposals.outcome_of(self.connection, self.order.plan.plan_id, begun.decision.line)
+    def settle(self, begun: Begun, why: Mapping[str, str], now: disposals.Outcome | None) -> disposals.Outcome:
+        """Write the stub of what is gone; what could not be destroyed is kept shut at every door.
+
+        ``now`` is what became of the line by now, as the registry has it.
+        """
         if now is not None and now.state is not State.MARKED:  # another run was quicker
             return now
         marked = begun.outcome.marked
@@ -102,7 +105,8 @@ class Settling:
         return self._told(self._outcome(begun.decision, State.PARTLY, reason))
 
     def close(self) -> None:
-        """Take the records of which nothing is left out of every plan, once all of the lines are written down."""
+        """Write the entries of all of the lines, and take the records of which nothing is left out of every plan."""
+        append(self.connection, self._said)
         stubbing.forget_records(self.connection, self._stubbed)
 
     def _stub(self, decision: Decision, line: Line, gone: tuple[Marked, ...], holds: tuple[str, ...]) -> None:
@@ -116,7 +120,7 @@ class Settling:
         disposals.fated(self.connection, (each.sop_instance_uid for each in gone), Fate.DESTROYED)
         deposited = transfers.received(self.connection, decision) if decision.action is Action.TRANSFER else None
         method = f"{deposited.method}; {self.shredder.method}" if deposited else self.shredder.method
-        stubbing.write(self.connection, self.act, word, gone, holds, method)
+        self._said.extend(stubbing.write(self.connection, self.act, word, gone, holds, method))
         self._stubbed.append(line.study_instance_uid)
 
     def _outcome(
@@ -142,7 +146,7 @@ class Settling:
             outcome=Outcome.SUCCESS if outcome.state is State.DESTROYED else Outcome.REFUSED,
             detail=seal,
         )
-        append(self.connection, [event])
+        self._said.append(event)
         return outcome
 
 

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.registry import disposals, images, remnants, stubs
 from orthanc_plugin.registry.disposals import Marked
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.plans import Approval, Decision, Line, Plan
 from orthanc_plugin.registry.stubs import Stub
-from orthanc_plugin.registry.trail import append
 from orthanc_plugin.retention import noticing
 from orthanc_plugin.retention.acting import Act
 from orthanc_plugin.retention.erasing import erase, in_words
@@ -40,8 +39,12 @@ class Word:
 
 def write(
     connection: Connection, act: Act, word: Word, gone: Sequence[Marked], holds: tuple[str, ...], method: str
-) -> None:
-    """Write the stubs of the objects that are ``gone``, one for each patient they were of, and forget the objects."""
+) -> list[AuditEvent]:
+    """Write the stubs of the objects that are ``gone``, one for each patient they were of, and forget the objects.
+
+    Returns the stubs' entries, for the trail.
+    """
+    said = []
     found = (images.get(connection, each.sop_instance_uid) for each in gone)
     theirs: defaultdict[Key, list[ImageRow]] = defaultdict(list)
     for row in (row for row in found if row is not None):
@@ -54,7 +57,8 @@ def write(
         stub = _stub(act, word, rows, holds, how, stub_id=stub_id, link_id=link_id)
         disposals.stand_for(connection, (row.sop_instance_uid for row in rows), stub_id)
         noticing.notify(connection, act, stub_id, rows)
-        _forgotten(connection, act, stub, rows)
+        said.append(_forgotten(connection, act, stub, rows))
+    return said
 
 
 def forget_records(connection: Connection, studies: Sequence[str]) -> None:
@@ -100,13 +104,13 @@ def _stub(
     )
 
 
-def _forgotten(connection: Connection, act: Act, stub: Stub, rows: Sequence[ImageRow]) -> None:
-    """Write a stub with its entry, and take its pictures out of the registry."""
+def _forgotten(connection: Connection, act: Act, stub: Stub, rows: Sequence[ImageRow]) -> AuditEvent:
+    """Write a stub, and take its pictures out of the registry; return its entry."""
     seal = stubs.add(connection, stub)
-    append(connection, [act.event(EventType.STUDY_DELETED, "DISPOSED", subject=stub.stub_id, detail=seal)])
     at, note = act.at.isoformat(), f"destroyed: stub {stub.stub_id}"
     for row in rows:
         remnants.forget(connection, row.sop_instance_uid, stub.link_id, by=act.by, at=at, note=note)
+    return act.event(EventType.STUDY_DELETED, "DISPOSED", subject=stub.stub_id, detail=seal)
 
 
 def uids_sha256(rows: Sequence[ImageRow]) -> str:

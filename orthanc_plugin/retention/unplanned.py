@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from orthanc_plugin.audit.event import EventType, Outcome
 from orthanc_plugin.policy.disposal import DisposalTask
 from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import disposals, images, tasks
+from orthanc_plugin.registry import disposals, images, keptcopies, tasks
 from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.retention.acting import Act
@@ -32,7 +32,7 @@ def missing(connection: Connection, orthanc_instance: str) -> list[ImageRow]:
 
 
 def tell(connection: Connection, act: Act, gone: Iterable[str]) -> tuple[str, ...]:
-    """Open a task for each picture that is gone, once, with its entry; return their SOP Instance UIDs."""
+    """Open a task for each picture that is gone, once, with its entry, and forget its copies; return the UIDs."""
     told = []
     for row in (row for each in gone for row in missing(connection, each)):
         uid, kind = row.sop_instance_uid, DisposalTask.UNPLANNED_DESTRUCTION
@@ -42,4 +42,5 @@ def tell(connection: Connection, act: Act, gone: Iterable[str]) -> tuple[str, ..
         tasks.open_task(connection, task_id=act.ids(), kind=kind, subject=uid, reason=WORDS, at=act.at)
         event = act.event(EventType.STUDY_DELETED, kind, subject=uid, outcome=Outcome.FAILURE, reasons=(WORDS,))
         append(connection, [event])
+    keptcopies.forget(connection, told)
     return tuple(told)

@@ -21,7 +21,7 @@ from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.config.bindings import Destination, DicomNode
 from orthanc_plugin.errors import ConsentgateError, UnknownRecordError
 from orthanc_plugin.policy.routing import Route
-from orthanc_plugin.registry import images, ledger, outbox, recalls
+from orthanc_plugin.registry import images, ledger, outbox, recalls, unended
 from orthanc_plugin.registry.images import Subject
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.outbox import Claimed, State
@@ -112,6 +112,19 @@ class Rounds:
         """
         with self.services.database.reading() as connection:
             return outbox.is_due(connection, self.services.clock(), self.place)
+
+    def take_back(self) -> None:
+        """Have what this courier holds wait no longer for its own lease, after something failed.
+
+        Raises:
+            RegistryError: the outbox can't be asked.
+        """
+
+        def take(connection: Connection) -> None:
+            for each in unended.take_back(connection, self.name):
+                brokenoff.settle(connection, self.services, each, each.disclosure_id)
+
+        self.services.database.write(take)
 
     def _claim(self, connection: Connection) -> tuple[Claimed, ...]:
         """Take what is next, and settle what a courier that died had begun of it."""

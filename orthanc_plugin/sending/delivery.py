@@ -16,19 +16,20 @@ from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from dicomwrap.terms import Form
 from orthanc_plugin.archive.port import ImageArchive, NothingSentError, NotTakenError, Sending
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.config.bindings import Binding, Destination, DicomNode
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
-from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
+from orthanc_plugin.gate import AccessRequest, Answer, Requester
 from orthanc_plugin.registry import ledger
 from orthanc_plugin.registry.fence import Passing
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.trail import append
+from orthanc_plugin.sending.claims import Claim
 from orthanc_plugin.sending.destinations import require
-from orthanc_plugin.sending.packing import LOST, Claim, Packed, Packer, Refusal, Wanted
+from orthanc_plugin.sending.lastquestion import LastQuestion
+from orthanc_plugin.sending.packing import AS_IT_IS, Foreseen, Packed, Packer, Refusal, Wanted
 from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
@@ -172,11 +173,10 @@ class Courier:
         Raises:
             DestinationRefusedError: nothing may leave to it at all.
         """
-        most = MOST_TOGETHER if binding.form is Form.IDENTIFIABLE else MOST_COPIES
         with closing(way) as sending:
             require(self.services, requester, binding, door, secured=way.secured)
             waiting = deque((asked_for(requester, row, door), row) for row in rows)
-            with closing(self._batches(waiting, binding, most)) as batches:
+            with closing(self._batches(waiting, binding, MOST_TOGETHER)) as batches:
                 for ready in batches:
                     for handover in self._together(ready, sending):
                         yield handover
@@ -208,7 +208,7 @@ class Courier:
 
     def _ready(self, waiting: Waiting, binding: Binding, most: int) -> list[Ready]:
         """Have the next few read, decided on, made where the stored object itself may not leave, and recorded."""
-        wanted = self._read(waiting, most)
+        wanted = self._read(waiting, binding, most)
         if not wanted:
             return []
         begun = self.packer.begin(wanted, binding)
@@ -217,42 +217,44 @@ class Courier:
             row, found = each[0].row, each[1]
             return row, self.packer.make(found, row, binding) if isinstance(found, Answer) else found
 
-        return self.readers.share(packed, tuple(zip(wanted, begun, strict=False)))
+        each, made = tuple(zip(wanted, begun, strict=False)), any(isinstance(one, Answer) for one in begun)
+        return self.readers.share(packed, each) if made else list(map(packed, each))
 
-    def _read(self, waiting: Waiting, most: int) -> list[Wanted]:
-        """Take the next pictures and read those that would leave as they are, two at a time; not too much at once."""
+    def _read(self, waiting: Waiting, binding: Binding, most: int) -> list[Wanted]:
+        """Take the next pictures and read what of them needn't be made, two at a time; not too much at once."""
         asked = list(islice(waiting, most))
         found: list[Wanted] = []
-        for both in pairs(zip(asked, self.packer.foresee([request for request, _ in asked]), strict=True)):
-            found += self.readers.share(self._wanted, both)
+        for both in pairs(zip(asked, self.packer.foresee(asked, binding), strict=True)):
+            waits = any(foreseen == AS_IT_IS for _, foreseen in both)  # for Orthanc, which gives what is read
+            found += self.readers.share(self._wanted, both) if waits else map(self._wanted, both)
             for _ in both:
                 waiting.popleft()
-            copies = sum(each.stored is None for each in found)
-            if copies >= MOST_COPIES or sum(len(each.stored or b"") for each in found) >= MOST_BYTES:
+            copies = sum(not each.size for each in found)
+            if copies >= MOST_COPIES or sum(each.size for each in found) >= MOST_BYTES:
                 break
         return found
 
-    def _wanted(self, each: tuple[tuple[AccessRequest, ImageRow], bool]) -> Wanted:
-        (request, row), as_it_is = each
-        return Wanted(request=request, row=row, stored=self.packer.read(row) if as_it_is else None)
+    def _wanted(self, each: tuple[tuple[AccessRequest, ImageRow], Foreseen]) -> Wanted:
+        return self.packer.wanted(*each)
 
     def _together(self, ready: Sequence[Ready], sending: Sending) -> list[Handover]:
         """Send each of these that still may go, then write down how each release ended."""
         found: list[Handover] = []
         ended: list[Ended] = []
         away = False
+        asking = LastQuestion(self.services, self.packer, [each for _, each in ready if isinstance(each, Packed)])
         for row, packed in ready:
             if isinstance(packed, Refusal):
                 found.append(_refused(row, packed))
                 away |= not packed.decision_id
                 continue
-            ended.append(_stayed(packed, NOT_TRIED) if away else self._went(packed, row, sending))
+            ended.append(_stayed(packed, NOT_TRIED) if away else self._went(packed, asking, sending))
             away |= ended[-1].away
             found.append(ended[-1].handover(row))
         self._note(ended, found)
         return [*found[:-1], replace(found[-1], last=away)]
 
-    def _went(self, packed: Packed, row: ImageRow, sending: Sending) -> Ended:
+    def _went(self, packed: Packed, asking: LastQuestion, sending: Sending) -> Ended:
         """Send what has begun, unless something has happened since: while others went, or the recipient was called."""
         try:
             sending.reach(packed.released.content)
@@ -263,27 +265,18 @@ class Courier:
             return _stayed(packed, "calling it broke off", away=True)
         try:
             with self.services.database.leaving() as passing:  # until the first bytes have gone
-                return self._objection(packed, row, passing) or _sent(packed, sending, passing)
+                if (objection := asking.objection(packed, passing)) is not None:
+                    return _stayed(packed, f"not sent: {objection.words}", refused=objection.refused)
+                return _sent(packed, sending, passing)
         except ConsentgateError as error:
             return _stayed(packed, f"not sent: {error.args[0]}")
-
-    def _objection(self, packed: Packed, row: ImageRow, passing: Passing) -> Ended | None:
-        """Return the end of what must not go any more, such as for a withdrawal while those before it went."""
-        try:
-            with self.services.database.reading(passing) as connection:
-                self.services.gate.confirm(connection, packed.answer)
-                held = self.packer.holds(connection, row)
-        except ConsentgateError as error:
-            refused = isinstance(error, DecisionChangedError)
-            return replace(_stayed(packed, f"not sent: {error.args[0]}"), refused=refused)
-        return None if held else _stayed(packed, f"not sent: {LOST.reasons[0]}")
 
     def _note(self, ended: Sequence[Ended], found: Sequence[Handover]) -> None:
         """Write down how releases ended, and have the errand know it."""
         events = [self._event(each) for each in ended]
 
         def note(connection: Connection) -> None:
-            seals = [ledger.deliver(connection, each.packed.disclosure, each.outcome) for each in ended]
+            seals = ledger.deliver_all(connection, [(each.packed.disclosure, each.outcome) for each in ended])
             append(connection, [replace(event, detail=seal) for event, seal in zip(events, seals, strict=True)])
             if self.errand is not None:
                 self.errand.ended(connection, found)
@@ -345,6 +338,6 @@ def _failed(packed: Packed, error: ArchiveError) -> Ended:
     return Ended(packed=packed, outcome=outcome, said=str(error.args[0]), away=away)
 
 
-def _stayed(packed: Packed, why: str, *, away: bool = False) -> Ended:
+def _stayed(packed: Packed, why: str, *, away: bool = False, refused: bool = False) -> Ended:
     """Return the end of what was not sent."""
-    return Ended(packed=packed, outcome=Delivery.FAILED, said=why, away=away)
+    return Ended(packed=packed, outcome=Delivery.FAILED, said=why, away=away, refused=refused)

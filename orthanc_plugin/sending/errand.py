@@ -7,7 +7,7 @@ later and by chance within that time (full jitter), so that those who wait for o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -86,29 +86,44 @@ class RouteErrand:
         self.chance = chance
         self.stopping = stopping
 
-    def held(self, connection: Connection, sop_instance_uid: str) -> bool:
-        """Tell whether the picture is still ours to send, and anything is begun at all any more."""
-        ours = not self.stopping() and outbox.holds(connection, self.rows[sop_instance_uid], self.clock())
-        return ours and not recalls.mistaken(connection, self.recipient, (sop_instance_uid,))
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing is begun any more."""
+        return self.stopping()
 
-    def begun(self, connection: Connection, answer: Answer, disclosure_id: str) -> None:
-        """Note the release in the row, where whoever finds it after a crash looks."""
-        claimed = self.rows[answer.request.sop_instance_uid]
-        outbox.begun(connection, claimed, answer.decision_id, disclosure_id)
+    def held(self, connection: Connection, uids: Collection[str]) -> frozenset[str]:
+        """Return which of these pictures are still ours to send; none when nothing is begun any more."""
+        if self.stopping():
+            return frozenset()
+        ours = outbox.held(connection, [self.rows[each] for each in uids], self.clock())
+        return frozenset(each for each in uids if self.rows[each].outbox_id in ours) - recalls.mistaken(
+            connection, self.recipient, tuple(uids)
+        )
+
+    def begun(self, connection: Connection, releases: Iterable[tuple[Answer, str]]) -> None:
+        """Note releases in their rows, where whoever finds them after a crash looks."""
+        outbox.begun_together(
+            connection,
+            (
+                (self.rows[answer.request.sop_instance_uid], answer.decision_id, disclosure_id)
+                for answer, disclosure_id in releases
+            ),
+        )
 
     def ended(self, connection: Connection, handovers: Sequence[Handover]) -> None:
         """Note what became of pictures."""
-        for each in handovers:
-            if not (each.delivered and self.vouched):
-                self.end(connection, each.row.sop_instance_uid, self.outcome(each))
+        over = (each for each in handovers if not (each.delivered and self.vouched))
+        ends = [self._end(each.row.sop_instance_uid, self.outcome(each)) for each in over]
+        outbox.ended_together(connection, ends, self.clock())
 
     def end(self, connection: Connection, sop_instance_uid: str, outcome: Outcome) -> None:
         """Note the end of a row, unless it is in other hands by now."""
-        outbox.ended(
-            connection,
-            self.rows[sop_instance_uid],
-            outcome.state,
-            self.clock(),
+        outbox.ended_together(connection, (self._end(sop_instance_uid, outcome),), self.clock())
+
+    def _end(self, sop_instance_uid: str, outcome: Outcome) -> outbox.End:
+        return outbox.End(
+            claimed=self.rows[sop_instance_uid],
+            state=outcome.state,
             reason=outcome.reason[:LONGEST_REASON],
             next_try=outcome.next_try,
             untried=outcome.untried,

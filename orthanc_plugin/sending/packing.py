@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from dicomwrap.terms import Form
 from orthanc_plugin.archive.port import ImageArchive
 from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.config.bindings import Binding
-from orthanc_plugin.errors import ConsentgateError, ReleaseRefusedError
-from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Requester
+from orthanc_plugin.errors import ConfigurationError, ConsentgateError, ReleaseRefusedError
+from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Permits, Requester
 from orthanc_plugin.lifecycle.policies import OldPolicyError
 from orthanc_plugin.policy.model import Decision, Effect, Obligation
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
-from orthanc_plugin.release import Released, unmet
+from orthanc_plugin.release import Context, Released, unmet
+from orthanc_plugin.sending.claims import Claim, ClaimLostError
+from orthanc_plugin.sending.keptcopies import Cause, Shelf
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
@@ -52,30 +55,37 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A picture that is asked for, and its bytes when they may leave as they are as far as anybody knows yet."""
+    """A picture that is asked for, and what may leave of it as far as anybody knows yet.
+
+    Attributes:
+        request: for it.
+        row: the registry's.
+        stored: its bytes, when they may leave as they are.
+        kept: the anonymised copy, when one is kept, and what it came of.
+    """
 
     request: AccessRequest
     row: ImageRow
-    stored: bytes | None
+    stored: bytes | None = None
+    kept: tuple[Cause, Released] | None = None
+
+    @property
+    def size(self) -> int:
+        """Return of how many bytes it is, 0 where the copy has to be made."""
+        return len(self.stored or b"") + (len(self.kept[1].content) if self.kept else 0)
 
 
+class Going(NamedTuple):
+    """What may leave as it is, and is not on record yet."""
+
+    answer: Answer
+    released: Released
+
+
+COPIED: Final = frozenset({Obligation.TAG_PURPOSE, Obligation.REDACT_THIRD_PARTIES})
+AS_IT_IS: Final = True
+Foreseen = Cause | bool | None  # what an anonymised copy comes of, or whether the stored object itself would leave
 LOST: Final = Refusal(decision_id="", reasons=("It is no longer ours to send.",), undone=True)
-
-
-class ClaimLostError(DecisionChangedError):
-    """What is to be sent is somebody else's by now, or nobody's."""
-
-    remedy = "Nothing is to be done: whoever has it now sends it."
-
-
-class Claim(Protocol):
-    """A hold on pictures that are to be sent, which can be lost at any time: until a release is on record."""
-
-    def held(self, connection: Connection, sop_instance_uid: str) -> bool:
-        """Tell whether it still holds this picture."""
-
-    def begun(self, connection: Connection, answer: Answer, disclosure_id: str) -> None:
-        """Note, in the transaction that records it, that the release has begun."""
 
 
 class Packer:
@@ -91,27 +101,50 @@ class Packer:
         self.services = services
         self.archive = archive
         self.claim = claim
+        self.shelf = Shelf(services)
 
     def pack(self, requester: Requester, row: ImageRow, binding: Binding, door: str) -> Packed | Refusal:
         """Ask about one picture, and record its release to ``binding``; a refusal's reason is in the trail, too."""
         request = AccessRequest(requester=requester, sop_instance_uid=row.sop_instance_uid, door=door)
-        (as_it_is,) = self.foresee((request,))
-        wanted = Wanted(request=request, row=row, stored=self.read(row) if as_it_is else None)
-        (packed,) = self.begin((wanted,), binding)
+        (foreseen,) = self.foresee(((request, row),), binding)
+        (packed,) = self.begin((self.wanted((request, row), foreseen),), binding)
         return self.make(packed, row, binding) if isinstance(packed, Answer) else packed
 
-    def foresee(self, requests: Sequence[AccessRequest]) -> tuple[bool, ...]:
-        """Tell of each picture whether it would leave as it is now; nothing is recorded, so nothing may leave by it.
+    def foresee(self, asked: Sequence[tuple[AccessRequest, ImageRow]], binding: Binding) -> tuple[Foreseen, ...]:
+        """Tell of each picture whether it would leave as it is now, or as which copy, None where that has to be made.
 
-        What is read and compared beforehand can begin to leave in the very transaction that decides on it.
+        Nothing is recorded, so nothing may leave by it. What is read and compared beforehand can begin to leave in the
+        very transaction that decides on it.
         """
         try:
             with self.services.database.reading() as connection:
-                at = self.services.clock()
-                answers = [self.services.gate.answer(connection, request, at) for request in requests]
+                permits = self.services.gate.permits.shelf(connection)
+                return tuple(self._foreseen(connection, *each, binding, permits) for each in asked)
         except Exception:  # noqa: BLE001 - it is decided once more then, where the reason gets on record
-            return (False,) * len(requests)
-        return tuple(_as_it_is(answer.decision) for answer in answers)
+            return (None,) * len(asked)
+
+    def _foreseen(
+        self, connection: Connection, request: AccessRequest, row: ImageRow, binding: Binding, permits: Permits
+    ) -> Foreseen:
+        if binding.form is Form.ANONYMISED:
+            return self.shelf.foreseen(connection, row, binding)
+        answer = self.services.gate.answer(connection, request, self.services.clock(), permits)
+        return AS_IT_IS if _as_it_is(answer.decision) else None
+
+    def _cause(self, connection: Connection, answer: Answer, row: ImageRow, binding: Binding) -> Cause | None:
+        """Return what the copy comes of that may leave, None where it can't, or isn't kept."""
+        try:
+            return self.shelf.cause(answer.decision, self.services.context_in(connection, answer, binding), row)
+        except (ReleaseRefusedError, ConfigurationError):
+            return None
+
+    def wanted(self, asked: tuple[AccessRequest, ImageRow], foreseen: Foreseen) -> Wanted:
+        """Return a picture with what was foreseen of it read."""
+        request, row = asked
+        if isinstance(foreseen, Cause):
+            kept = self.shelf.of(foreseen, row)
+            return Wanted(request=request, row=row, kept=(foreseen, kept) if kept else None)
+        return Wanted(request=request, row=row, stored=self.read(row) if foreseen else None)
 
     def any_may_go(self, requests: Iterable[AccessRequest]) -> bool:
         """Tell whether one of these would be permitted now; nothing is recorded, so nothing may leave by it.
@@ -160,19 +193,41 @@ class Packer:
         self, connection: Connection, wanted: Sequence[Wanted], binding: Binding
     ) -> tuple[Packed | Refusal | Answer, ...]:
         """Do so in a write transaction: no withdrawal comes between a decision and its release."""
-        ours = [each for each in wanted if self.holds(connection, each.row)]
-        answers = iter(self.services.gate.decide(connection, [each.request for each in ours]))
-        return tuple(self._begun(connection, next(answers), each, binding) if each in ours else LOST for each in wanted)
-
-    def holds(self, connection: Connection, row: ImageRow) -> bool:
-        """Tell whether nobody else has the picture in hand by now."""
-        return self.claim is None or self.claim.held(connection, row.sop_instance_uid)
+        held = self.held(connection, [each.row.sop_instance_uid for each in wanted])
+        ours = [each for each in wanted if each.row.sop_instance_uid in held]
+        answers = self.services.gate.decide(connection, [each.request for each in ours])
+        ready = [self._ready(connection, *each, binding) for each in zip(answers, ours, strict=True)]
+        found = iter(self._begun(connection, ready))
+        return tuple(next(found) if each.row.sop_instance_uid in held else LOST for each in wanted)
 
     def _begun(
+        self, connection: Connection, ready: Sequence[Going | Packed | Refusal | Answer]
+    ) -> list[Packed | Refusal | Answer]:
+        """Record the releases of those that may leave as they are."""
+        going = [each for each in ready if isinstance(each, Going)]
+        disclosures = self.services.begin_together(connection, going) if going else []
+        if self.claim is not None and going:  # in whose transaction it was looked at that the claim holds
+            self.claim.begun(connection, [(each.answer, one) for each, one in zip(going, disclosures, strict=True)])
+        begun = iter(disclosures)
+        return [
+            Packed(answer=each.answer, released=each.released, disclosure=next(begun))
+            if isinstance(each, Going)
+            else each
+            for each in ready
+        ]
+
+    def held(self, connection: Connection, uids: Collection[str]) -> frozenset[str]:
+        """Return which pictures nobody else has in hand by now."""
+        return frozenset(uids) if self.claim is None else self.claim.held(connection, uids)
+
+    def _ready(
         self, connection: Connection, answer: Answer, wanted: Wanted, binding: Binding
-    ) -> Packed | Refusal | Answer:
+    ) -> Going | Packed | Refusal | Answer:
+        """Tell whether a picture that was decided on may begin to leave."""
         if not answer.decision.permits:
             return Refusal(decision_id=answer.decision_id, reasons=answer.decision.reasons)
+        if wanted.kept is not None:
+            return self._begun_kept(connection, answer, wanted, binding)
         if wanted.stored is None:
             return answer
         context = self.services.context_in(connection, answer, binding, as_stored=True)
@@ -184,10 +239,23 @@ class Packer:
             return Refusal(decision_id=answer.decision_id, reasons=reasons)
         row = wanted.row
         released = Released(content=wanted.stored, sha256=row.sha256, sop_instance_uid=row.sop_instance_uid)
-        disclosure = self.services.begin(connection, answer, released)
-        if self.claim is not None:  # in whose transaction it was looked at that the claim holds
-            self.claim.begun(connection, answer, disclosure)
-        return Packed(answer=answer, released=released, disclosure=disclosure)
+        return Going(answer, released)
+
+    def _begun_kept(
+        self, connection: Connection, answer: Answer, wanted: Wanted, binding: Binding
+    ) -> Packed | Refusal | Answer:
+        """Begin the release of a copy that is kept, if it is still the one that would be made; else it is made."""
+        assert wanted.kept is not None  # noqa: S101 - the caller has looked
+        (cause, copy), row = wanted.kept, wanted.row
+        if self._cause(connection, answer, row, binding) != cause:
+            return answer
+        try:
+            disclosure = self.services.begin(connection, answer, copy)
+        except ReleaseRefusedError:  # nothing of it is written; why, is told where it is asked for once more
+            return answer
+        if self.claim is not None:
+            self.claim.begun(connection, ((answer, disclosure),))
+        return Packed(answer=answer, released=copy, disclosure=disclosure)
 
     def _note(self, connection: Connection, answer: Answer, disclosure: str) -> None:
         """Have the claim know of the release.
@@ -197,9 +265,9 @@ class Packer:
         """
         if self.claim is None:
             return
-        if not self.claim.held(connection, answer.request.sop_instance_uid):
+        if not self.claim.held(connection, (answer.request.sop_instance_uid,)):
             raise ClaimLostError(*LOST.reasons)
-        self.claim.begun(connection, answer, disclosure)
+        self.claim.begun(connection, ((answer, disclosure),))
 
     def make(self, answer: Answer, row: ImageRow, binding: Binding) -> Packed | Refusal:
         """Make the copy that was permitted, and record its release if it still is."""
@@ -230,13 +298,19 @@ class Packer:
         return Refusal(decision_id=answer.decision_id, reasons=answer.decision.reasons)
 
     def _packed(self, answer: Answer, row: ImageRow, binding: Binding) -> Packed:
-        stored = original(self.archive, row)
         context = self.services.context(answer, binding)
-        released = self.services.release.prepare(answer.decision, context, stored, row.sop_instance_uid)
+        kept = self.shelf.take(answer.decision, context, row)  # made of the very bytes that were accepted
+        released = kept or self._made(answer, context, row)
         (disclosure,) = self.services.disclose_all(
             ((answer, released),), lambda connection, begun: self._note(connection, answer, begun)
         )
+        if kept is None:
+            self.shelf.keep(answer, context, row, released)
         return Packed(answer=answer, released=released, disclosure=disclosure)
+
+    def _made(self, answer: Answer, context: Context, row: ImageRow) -> Released:
+        stored = original(self.archive, row)
+        return self.services.release.prepare(answer.decision, context, stored, row.sop_instance_uid)
 
     def _refused(self, answer: Answer, reason: str, rule: str, *, undone: bool) -> Refusal:
         self.services.gate.note(self._against(answer, reason, rule))
@@ -244,8 +318,11 @@ class Packer:
 
 
 def _as_it_is(decision: Decision) -> bool:
-    """Tell whether the stored object itself would leave; one that must say what it was released for is a copy."""
-    return decision.effect is Effect.PERMIT_IDENTIFIABLE and Obligation.TAG_PURPOSE not in decision.obligations
+    """Tell whether the stored object itself would leave; one that says what it was released for is a copy.
+
+    So is one in which others are hidden.
+    """
+    return decision.effect is Effect.PERMIT_IDENTIFIABLE and COPIED.isdisjoint(decision.obligations)
 
 
 def original(archive: ImageArchive, row: ImageRow) -> bytes:

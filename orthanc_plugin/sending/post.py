@@ -19,6 +19,7 @@ from orthanc_plugin.archive.remote import RemoteArchive, RemoteControl, read_cre
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.sending.courier import Rounds, Turn
 from orthanc_plugin.sending.notices import Notices
+from orthanc_plugin.sending.preparing import Preparing
 from orthanc_plugin.sending.ways import Ways
 from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
@@ -57,6 +58,7 @@ class Post:
         self.readers = Worker("courier", READERS, seconds=None)
         self._said = ""
         self._since: datetime | None = None
+        self._failed = False
 
     def work(self, *, once: bool) -> None:
         """Send until told to stop; ``once``: what is due now, each once.
@@ -75,6 +77,7 @@ class Post:
                 except (ConsentgateError, OSError) as error:
                     if once:
                         raise
+                    self._failed = True
                     self._say(error)
                     self.stop.wait(PAUSE)
         finally:
@@ -84,6 +87,9 @@ class Post:
     def _sent(self, rounds: Rounds) -> bool:
         """Send for as long as the doors count as open; tell whether anything was due."""
         until = self.services.ticks() + CHECKED
+        if self._failed:
+            rounds.take_back()
+            self._failed = False
         notices = Notices(services=rounds.services, archive=rounds.archive, ways=rounds.ways, name=rounds.name)
         busy = notices.perform() > 0
         while not self.stop.is_set() and self.services.ticks() < until:
@@ -97,9 +103,15 @@ class Post:
         return busy
 
     def _rest(self, rounds: Rounds, until: float) -> None:
-        """Wait until something is due, or for as long as the doors count as open."""
-        while not self.stop.wait(GLANCE) and self.services.ticks() < until and not rounds.due():
-            pass
+        """Wait until something is due, or for as long as the doors count as open, and make copies ahead meanwhile."""
+        ahead = Preparing(services=rounds.services, archive=rounds.archive, place=rounds.place)
+
+        def idle() -> bool:
+            return not self.stop.is_set() and self.services.ticks() < until and not rounds.due()
+
+        while not self.stop.wait(GLANCE) and idle():
+            while ahead.some(1, self.stop.is_set) and idle():
+                pass
 
     @contextmanager
     def _rounds(self) -> Iterator[Rounds]:

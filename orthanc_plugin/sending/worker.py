@@ -63,6 +63,44 @@ class Piece(Generic[T]):
         return self._results[0]
 
 
+class Telling(Piece[T]):
+    """A piece of work that may say what comes of it before it has ended.
+
+    Args:
+        work: is given what it may say so with, at most once.
+    """
+
+    def __init__(self, work: Callable[[Callable[[T], None]], T]) -> None:
+        super().__init__(partial(work, self.tell))
+        self._told: tuple[T, ...] = ()
+        self._heard = threading.Lock()
+        self._heard.acquire()
+
+    def tell(self, result: T) -> None:
+        """Say what comes of it; how it ends is told to whoever asks whether it is ``settled``."""
+        self._told = (result,)
+        self._heard.release()
+
+    def end(self) -> None:
+        """Tell whoever waits that no more comes of it."""
+        super().end()
+        if not self._told:
+            self._heard.release()
+
+    def listen(self, seconds: float | None) -> bool:
+        """Wait so long until it has said so, or has ended; tell whether it did."""
+        return self._heard.acquire(timeout=-1 if seconds is None else seconds)
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether it has ended, and nothing came of it."""
+        return self.ended and not self._results
+
+    def answer(self) -> T:
+        """Return what it said, or what came of it; or raise why nothing did."""
+        return self._told[0] if self._told else self.result()
+
+
 class Worker:
     """A pool of threads with large stacks.
 
@@ -98,11 +136,14 @@ class Worker:
 
     def _submit(self, work: Callable[[], T]) -> Piece[T]:
         piece = Piece(work)
+        self._put(piece)
+        return piece
+
+    def _put(self, piece: Piece[T]) -> None:
         with self._mutex:
             if self._stopped:
                 raise RuntimeError("the threads have been stopped")
             self._queue.put(cast("Piece[object]", piece))
-        return piece
 
     def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what ``work`` returns, or raise what it raises.
@@ -123,6 +164,32 @@ class Worker:
         if not piece.wait(seconds):
             if not piece.take():  # what hasn't begun is forgotten, so that nothing piles up
                 self._hang(piece)
+            raise TimeoutError("it took too long")
+        return piece.result()
+
+    def early(self, seconds: float | None, work: Callable[[Callable[[T], None]], T]) -> Telling[T]:
+        """Begin ``work``, and return it once it has said what comes of it, or has ended.
+
+        Raises:
+            TimeoutError: it took too long to say so, or every thread hangs in work that does.
+        """
+        self._require_free()
+        piece = Telling(work)
+        self._put(piece)
+        if not piece.listen(seconds):
+            if not piece.take():
+                self._hang(piece)
+            raise TimeoutError("it took too long")
+        return piece
+
+    def settled(self, seconds: float | None, piece: Telling[T]) -> T:
+        """Wait so long for the end of what was begun; return what came of it, or raise why nothing did.
+
+        Raises:
+            TimeoutError: it took too long; it goes on.
+        """
+        if not piece.ended and not piece.wait(seconds):
+            self._hang(piece)
             raise TimeoutError("it took too long")
         return piece.result()
 

@@ -114,6 +114,17 @@ class Chance:
         table = retentionfacts.retention_facts
         connection.execute(delete(table).where(table.c.patient_id == self.random.choice(PEOPLE)[0]))
 
+    def unsay(self, connection: Connection) -> None:
+        who, at = self.random.choice(PEOPLE), self.office.world.clock()
+        back = self.random.sample(("first_contact", "last_contact", "open_episode", "categories", "departments"), 2)
+        told_at = From(source=self.random.choice(("pas", "clinic")), told_at=at)
+        retentionfacts.record(connection, who, told_at, Told(), fact_id=self._new("f"), by="pas", at=at, back=back)
+
+    def agree_to_it(self, connection: Connection) -> None:
+        for each in retentionfacts.of(connection, PEOPLE):
+            if each.doubtful:
+                retentionfacts.agree(connection, each.fact_id, by="clerk", at=self.office.world.clock())
+
     def change_patient(self, connection: Connection) -> None:
         known = patients.patients.c.patient_id == self.random.choice(PEOPLE)[0]
         column = self.random.choice(("birth_date", "death_date"))
@@ -240,6 +251,8 @@ class Chance:
 Deed = Callable[[Chance, Connection], None]
 ONCE: tuple[Deed, ...] = (
     Chance.take_back,
+    Chance.unsay,
+    Chance.agree_to_it,
     Chance.change_patient,
     Chance.merge,
     Chance.unmerge,
@@ -263,5 +276,13 @@ ONCE: tuple[Deed, ...] = (
     Chance.another_schedule,
     Chance.pass_days,
 )
-OFTEN: tuple[Deed, ...] = (Chance.tell, Chance.tell, Chance.tell, Chance.file, Chance.lift, Chance.close_access)
+OFTEN: tuple[Deed, ...] = (
+    Chance.tell,
+    Chance.tell,
+    Chance.tell,
+    Chance.file,
+    Chance.lift,
+    Chance.close_access,
+    Chance.agree_to_it,
+)
 DEEDS: tuple[Deed, ...] = (*ONCE, *(each for each in OFTEN for _ in range(4)))

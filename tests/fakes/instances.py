@@ -19,6 +19,12 @@ class StoredInstance:
         """Return the calling AE title."""
         return self.aet
 
+    def GetInstanceAdvancedJson(self, form: int, flags: int, longest: int) -> str:  # noqa: N802 - the SDK's name
+        """Return the header as JSON of the form that is asked for: by keyword, words alone; longer text is null."""
+        assert (form, flags) == (3, 0)
+        said = json.loads(self.header)
+        return json.dumps({name: text if len(text) <= longest else None for name, text in said.items()})
+
     def GetInstanceSimplifiedJson(self) -> str:  # noqa: N802 - the SDK's name
         """Return the header as JSON."""
         return self.header

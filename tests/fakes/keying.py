@@ -103,8 +103,10 @@ def uid_of(content: bytes) -> str:
 def pushed(world: World, content: bytes, aet: str = READING_ROOM) -> int:
     """Have an object come by C-STORE, as Orthanc calls the hooks; return the status that the sender gets."""
     acceptances, intake = Acceptances(), Intake(world.services)
-    received = Received(intake, world.worker(), orthanc, Senders(), acceptances)
+    worker = world.worker(1)
+    received = Received(intake, worker, orthanc, Senders(), acceptances)
     action, _ = received.hook(content, InstanceOrigin.DICOM_PROTOCOL)
+    worker.meet()  # what is told before it is written down is written down
     if action is ReceivedInstanceAction.DISCARD:
         return SUCCESS
     answering = CStoreFilter(world.services, intake, world.worker(), acceptances)

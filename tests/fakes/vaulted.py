@@ -21,7 +21,9 @@ OTHER = "0a1b2c3d-0000-4000-8000-000000000002"
 
 def data_keys(world: World, *keys: SiteKey) -> DataKeys:
     """Return the keys of a process that has these site keys."""
-    return DataKeys(world.services.database, keys or (FIRST,), world.clock, world.ticks)
+    return DataKeys(
+        world.services.database, keys or (FIRST,), lambda: world.services.act("consentgate", "storage"), world.ticks
+    )
 
 
 def begun(world: World, *keys: SiteKey) -> None:

@@ -191,9 +191,9 @@ class World:
         """Return the registry's file, which only SQLite has."""
         return self.folder / "registry.db"
 
-    def worker(self) -> Worker:
-        """Return a worker that is stopped with the world."""
-        self.workers.append(Worker("test", 2))
+    def worker(self, threads: int = 2) -> Worker:
+        """Return a worker that is stopped with the world; of one thread ``meet`` tells that it has done everything."""
+        self.workers.append(Worker("test", threads))
         return self.workers[-1]
 
     def close(self) -> None:

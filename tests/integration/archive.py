@@ -14,6 +14,7 @@ from pathlib import Path
 from demo.journey import Journey, Wrapped
 from demo.peers import free_ports
 from demo.server import Ports, Server
+from tests.fakes import commands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def today() -> date:
 @contextmanager
 def started(folder: Path) -> Iterator[Archive]:
     """Start the archive, file the photographs, stop everything at the end."""
-    server = Server(folder=folder / "orthanc", ports=ports())
+    server = Server(folder=folder / "orthanc", ports=ports(), run=commands.run)
     server.start()
     said: list[str] = []
     work = folder / "work"

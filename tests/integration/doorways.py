@@ -26,6 +26,7 @@ from demo.photographs import SUBJECTS, photograph
 from demo.server import ROOT, Server
 from orthanc_plugin.config.bindings import Role
 from orthanc_plugin.registry.images import orthanc_id
+from tests.fakes import commands
 from tests.integration.archive import ports, today
 from tests.integration.needles import needles_of
 
@@ -138,12 +139,12 @@ class Doors:
 
 def configured(folder: Path) -> Server:
     """Return a server that is configured, with the accounts of these tests, and not started."""
-    server = Server(folder=folder, ports=ports())
+    server = Server(folder=folder, ports=ports(), run=commands.run)
     used = server.ports
     numbers = {"http": used.http, "dicom": used.dicom, "camera": used.camera, "workstation": used.workstation}
     options = [part for name, port in numbers.items() for part in (f"--{name}-port", str(port))]
     options += ["--teaching-port", str(used.teaching), "--script", str(ROOT / "docker" / "consent_gate.py")]
-    subprocess.run([Path(sys.executable).parent / "consentgate", "init", str(folder), *options], check=True)
+    commands.checked([commands.PROGRAM, "init", str(folder), *options])
     users = "".join(
         f'[[users]]\nname = "{name}"\nroles = {roles}\npurpose = "{purpose}"\naudience = "{audience}"\n\n'
         for name, (roles, purpose, audience) in ACCOUNTS.items()

@@ -28,6 +28,7 @@ from orthanc_plugin.clock import new_id, now
 from orthanc_plugin.deid.keys import make_key
 from orthanc_plugin.registry.trail import Trail
 from orthanc_plugin.services import build
+from tests.fakes import commands
 from tests.fakes.lecturer import LECTURER
 from tests.integration.archive import Archive, ports, today
 
@@ -123,10 +124,8 @@ class SignIn(BaseHTTPRequestHandler):
 def prepare(folder: Path, at: Ports) -> str:
     """Write a configuration with the proxy's account, section and secret; return the secret."""
     options = [f"--{name}-port={getattr(at, name)}" for name in ("http", "dicom", "camera", "workstation", "teaching")]
-    program, script = Path(sys.executable).parent / "consentgate", ROOT / "docker" / "consent_gate.py"
-    subprocess.run(
-        [str(program), "init", str(folder), "--script", str(script), *options], check=True, capture_output=True
-    )
+    script = str(ROOT / "docker" / "consent_gate.py")
+    commands.checked([commands.PROGRAM, "init", str(folder), "--script", script, *options])
     make_key(folder / "keys" / "proxy.key")
     configuration, settings, policy = (folder / name for name in ("orthanc.json", "settings.toml", "policy.toml"))
     with_account = f'"RegisteredUsers": {{\n    "proxy": {json.dumps(PASSWORD)},'
@@ -197,7 +196,7 @@ def started(folder: Path) -> Iterator[Proxied]:
     """Start everything, file the photographs, and stop everything at the end."""
     at, (https, guard) = ports(), free_ports(2)
     secret = prepare(folder / "orthanc", at)
-    server = Server(folder=folder / "orthanc", ports=at)
+    server = Server(folder=folder / "orthanc", ports=at, run=commands.run)
     server.start()
     (folder / "work").mkdir()
     journey = Journey(server=server, work=folder / "work", today=today(), show=lambda _line: None)

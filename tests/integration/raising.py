@@ -15,7 +15,12 @@ from orthanc_plugin.enforcement.orthanclog import OrthancLog
 class RaisingWorker:
     """Stands where the worker stands, and can do nothing."""
 
+    seconds = 10.0
+
     def run(self, *_args: object, **_kwargs: object) -> object:
+        raise RuntimeError("this hook's part is broken on purpose")
+
+    def later(self, _work: object) -> None:
         raise RuntimeError("this hook's part is broken on purpose")
 
     def stop(self) -> None:

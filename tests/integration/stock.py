@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from demo.peers import HOST, free_ports, wait_until
+from demo.peers import HOST, free_ports, listens, wait_until
 from dicomwrap.sending.node import Node
 
 USER, PASSWORD = "camera", "a password of the test"
@@ -91,7 +91,7 @@ def dcmtk(command: str, folder: Path, options: Sequence[str], port: int = 0) -> 
 
     def up() -> bool:
         assert process.poll() is None, (folder / f"{command}.out").read_text()
-        return f":{port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()
+        return listens(port)
 
     try:
         assert wait_until(up, 10)

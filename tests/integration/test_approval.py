@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 
 from demo.journey import Journey, Wrapped
 from demo.server import ROOT, Server
+from tests.fakes import commands
 from tests.integration.archive import ports, today
 
 REGISTRAR = """
@@ -87,14 +86,13 @@ class Clinic:
 
 def configured(folder: Path) -> Server:
     """Write the demonstration's configuration, then have photographs wait and a registrar break the glass."""
-    server = Server(folder=folder, ports=ports())
+    server = Server(folder=folder, ports=ports(), run=commands.run)
     used = server.ports
     numbers = {"http": used.http, "dicom": used.dicom, "camera": used.camera, "workstation": used.workstation}
     options = [part for name, port in numbers.items() for part in (f"--{name}-port", str(port))]
-    program = Path(sys.executable).parent / "consentgate"
     script = str(ROOT / "docker" / "consent_gate.py")
     teaching = ("--teaching-port", str(used.teaching))
-    subprocess.run([program, "init", str(folder), "--script", script, *options, *teaching], check=True)
+    commands.checked([commands.PROGRAM, "init", str(folder), "--script", script, *options, *teaching])
     policy, orthanc = folder / "policy.toml", folder / "orthanc.json"
     text = policy.read_text().replace('before_filing = "never"', 'before_filing = "every"')
     policy.write_text(text.replace("\n[profiles.teaching]", f"{REGISTRAR}\n[profiles.teaching]"))

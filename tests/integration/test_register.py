@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from demo.journey import Journey
 from demo.server import ROOT, Server
 from dicomwrap.consenttags import read_stamp, stamp
+from tests.fakes import commands
 from tests.integration.archive import ports, today
 
 RULES = """
@@ -109,11 +108,10 @@ class Studio:
 
 def configured(folder: Path) -> Server:
     """Write the demonstration's configuration, with the rules of this hospital."""
-    server = Server(folder=folder, ports=ports())
+    server = Server(folder=folder, ports=ports(), run=commands.run)
     options = [part for name, port in asdict(server.ports).items() for part in (f"--{name}-port", str(port))]
-    program = Path(sys.executable).parent / "consentgate"
     script = str(ROOT / "docker" / "consent_gate.py")
-    subprocess.run([program, "init", str(folder), "--script", script, *options], check=True, capture_output=True)
+    commands.checked([commands.PROGRAM, "init", str(folder), "--script", script, *options])
     policy = server.folder / "policy.toml"
     strict = policy.read_text().replace('operators = "any"\ndevices = "any"\n', RULES)
     policy.write_text(strict.replace('personal_device = "reject"', 'personal_device = "allow_with_reason"'))

@@ -10,7 +10,9 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -71,7 +73,13 @@ class Gallery:
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    folder = tmp_path_factory.mktemp("gallery")
+    with opened(tmp_path_factory.mktemp("gallery")) as made:
+        yield made
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Gallery]:
+    """Start an archive with patient B's picture, which everybody may ask for and nobody has looked at."""
     server, work = configured(folder / "orthanc"), folder / "work"
     policy, orthanc = server.folder / "policy.toml", server.folder / "orthanc.json"
     extended = f'\n{LECTURER}[profiles.teaching]\nextends = "publication"'

@@ -11,6 +11,7 @@ import pytest
 
 from demo.server import ROOT
 from orthanc_plugin.cli.orthancfile import without_comments
+from tests.fakes import commands
 
 SERVE_SECONDS = 60
 
@@ -20,12 +21,8 @@ def folder(tmp_path: Path) -> Path:
     """Return a configured folder whose Orthanc was never started."""
     where = tmp_path / "orthanc"
     script = str(ROOT / "docker" / "consent_gate.py")
-    program = str(ROOT / ".venv" / "bin" / "consentgate")
-    subprocess.run(
-        [program, "init", str(where), "--script", script, "--http-port", "1", "--dicom-port", "1"],
-        check=True,
-        capture_output=True,
-    )
+    ports = ("--http-port", "1", "--dicom-port", "1")
+    commands.checked([commands.PROGRAM, "init", str(where), "--script", script, *ports])
     return where
 
 

@@ -22,6 +22,7 @@ from demo.server import NotStartedError, Server
 from orthanc_plugin.archive.vault import VERSION
 from orthanc_plugin.cli.orthancfile import without_comments
 from orthanc_plugin.deid.keys import make_key
+from tests.fakes import commands
 from tests.integration.archive import Archive, ports
 from tests.integration.needles import needles_of
 from tests.integration.test_disposition import COPIES, due, told
@@ -64,7 +65,7 @@ def test_files_are_encrypted_and_erased_by_key_or_orthanc_does_not_start(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     if version() < FIRST_WITH_THREADS:
-        refused(Server(folder=tmp_path / "orthanc", ports=ports()))
+        refused(Server(folder=tmp_path / "orthanc", ports=ports(), run=commands.run))
         return
     archive, plan = request.getfixturevalue("due")
     plainly = {letter: got(archive, letter) for letter in "AB"}

@@ -11,7 +11,7 @@ import pytest
 
 from demo.peers import wait_until
 from demo.server import Server
-from tests.fakes import postgres
+from tests.fakes import commands, postgres
 from tests.integration.archive import Archive, ports, started
 
 VARIABLE = "CONSENTGATE_REGISTRY_DATABASE"
@@ -31,7 +31,7 @@ def first(server: postgres.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def second(first: Archive, tmp_path: Path) -> Iterator[Server]:
     """Give another node, without photographs, on the same registry."""
     assert first.server.process is not None
-    node = Server(folder=tmp_path / "second" / "orthanc", ports=ports())
+    node = Server(folder=tmp_path / "second" / "orthanc", ports=ports(), run=commands.run)
     node.folder.parent.mkdir(parents=True)
     node.start()  # returns at once: the trail that both share says already that a node has started
     try:

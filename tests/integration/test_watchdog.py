@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,8 @@ from demo.server import ROOT
 from orthanc_plugin.cli.orthancfile import read_configuration
 from orthanc_plugin.enforcement.effective import CHANGED
 from orthanc_plugin.enforcement.health import PARTS
+from tests.fakes import commands
 
-PROGRAM = str(Path(sys.executable).parent / "consentgate")
 SCRIPT = Path(__file__).with_name("guard.py")
 PATIENCE = "6"
 PATIENT = ("--patience", "60")  # where nothing may be stopped, however slow the machine is
@@ -32,8 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("watched") / "orthanc"
     http, dicom = (str(port) for port in free_ports(2))
     script = str(ROOT / "docker" / "consent_gate.py")
-    command = [PROGRAM, "init", str(made), "--script", script, "--http-port", http, "--dicom-port", dicom]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [commands.PROGRAM, "init", str(made), "--script", script, "--http-port", http, "--dicom-port", dicom]
+    commands.checked(command)
     return made
 
 
@@ -78,8 +77,7 @@ def orthanc(folder: Path, guard: str = "", **changes: object) -> Iterator[subpro
 
 
 def consentgate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "--settings", str(folder / "settings.toml"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return commands.run([commands.PROGRAM, "--settings", str(folder / "settings.toml"), *arguments])
 
 
 def look(folder: Path) -> tuple[int, str]:
@@ -90,7 +88,7 @@ def look(folder: Path) -> tuple[int, str]:
 @contextmanager
 def watch(folder: Path, said: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start the watchdog."""
-    command = [PROGRAM, "--settings", str(folder / "settings.toml"), "watch", "--patience", PATIENCE, *options]
+    command = [commands.PROGRAM, "--settings", str(folder / "settings.toml"), "watch", "--patience", PATIENCE, *options]
     with said.open("wb") as file:
         process = subprocess.Popen(command, stderr=file)
     try:
@@ -136,7 +134,7 @@ def health_is_told_to_operators_only(folder: Path) -> None:
         admin = ("admin", passwords["admin"])
         assert wait_until(lambda: client.get("/consentgate/health", auth=admin).status_code == 200, 60)
         told = client.get("/consentgate/health", auth=admin).json()
-        assert (told["doors"], sorted(told["parts"])) == ({"open": True, "why": ""}, ["decisions", *sorted(PARTS)])
+        assert (told["doors"], sorted(told["parts"])) == ({"open": True, "why": ""}, sorted(("decisions", *PARTS)))
         assert client.get("/consentgate/health", auth=("derm", passwords["derm"])).status_code == 403
         assert client.get("/consentgate/health", auth=("consentgate", passwords["consentgate"])).status_code == 403
         assert client.get("/consentgate/health").status_code == 401

@@ -5,8 +5,6 @@ Patient A's study has two series: of the first one picture may be seen and one i
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import pydicom
 
 from demo.journey import Journey, Wrapped
 from demo.server import ROOT, Server
+from tests.fakes import commands
 from tests.integration.archive import ports, today
 
 STUDENT = """
@@ -56,14 +55,13 @@ class Ward:
 
 def configured(folder: Path) -> Server:
     """Write the demonstration's configuration; then let the workstation search, and add a student who may list."""
-    server = Server(folder=folder, ports=ports())
+    server = Server(folder=folder, ports=ports(), run=commands.run)
     used = server.ports
     numbers = {"http": used.http, "dicom": used.dicom, "camera": used.camera, "workstation": used.workstation}
     options = [part for name, port in numbers.items() for part in (f"--{name}-port", str(port))]
-    program = Path(sys.executable).parent / "consentgate"
     script = str(ROOT / "docker" / "consent_gate.py")
     teaching = ("--teaching-port", str(used.teaching))
-    subprocess.run([program, "init", str(folder), "--script", script, *options, *teaching], check=True)
+    commands.checked([commands.PROGRAM, "init", str(folder), "--script", script, *options, *teaching])
     policy, orthanc = folder / "policy.toml", folder / "orthanc.json"
     text = policy.read_text().replace('may = ["move", "receive"]', 'may = ["move", "receive", "find"]')
     policy.write_text(text.replace("\n[profiles.teaching]", f"{STUDENT}\n[profiles.teaching]"))

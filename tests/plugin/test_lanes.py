@@ -13,6 +13,7 @@ import pytest
 
 from demo.peers import wait_until
 from orthanc_plugin.archive.remote import Credentials
+from orthanc_plugin.enforcement.announced import Announced
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.pace import HELD_AT_ONCE
 from orthanc_plugin.enforcement.rest import Lane
@@ -107,6 +108,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         modalities=MODALITIES,
         pace=Waiting().pace(),
         streams=True,
+        announced=Announced(world.services.gate),
         heartbeat=Heartbeat(world.services),
         storage=None,
         sdk=orthanc,

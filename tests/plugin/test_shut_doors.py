@@ -12,6 +12,7 @@ import pytest
 
 from orthanc_plugin.archive.embedded import EmbeddedCore
 from orthanc_plugin.archive.remote import Credentials
+from orthanc_plugin.enforcement.announced import Announced
 from orthanc_plugin.enforcement.exits import ROUTES
 from orthanc_plugin.enforcement.heartbeat import Heartbeat
 from orthanc_plugin.enforcement.route import Kind
@@ -70,6 +71,7 @@ def install_hooks(world: World, fault: str) -> Parts:
         sends=world.worker(),
         pace=Waiting().pace(),
         streams=False,
+        announced=Announced(world.services.gate),
         heartbeat=Heartbeat(world.services),
         storage=None,
         sdk=orthanc,

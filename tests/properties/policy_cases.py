@@ -34,6 +34,7 @@ from orthanc_plugin.policy.model import (
     ImageStatus,
     ImageType,
     MadeFor,
+    Others,
     Patient,
     Recipient,
     Request,
@@ -81,6 +82,7 @@ images = st.builds(
     familial=FLAGS,
     legacy=FLAGS,
     status=st.sampled_from([ImageStatus.ACTIVE, *ImageStatus]),
+    others=st.sampled_from([None, None, None, *Others]),
 )
 withdrawn_purposes = st.builds(WithdrawnPurpose, purpose=st.sampled_from([*Purpose, *PurposeGroup]), on=DAYS)
 consents = st.builds(

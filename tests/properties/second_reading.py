@@ -75,7 +75,19 @@ def decide(case: Facts) -> Answer:
 def handed_out(case: Facts, decision: str, obligations: frozenset[str]) -> Answer:
     if decision.startswith("PERMIT") and case["request"]["recipient"]["type"] not in INSIDE:
         obligations |= {"SECURE_CHANNEL", "RECORD_DISCLOSURE"}
-    return decision, obligations
+    return others_hidden(case, decision, obligations)
+
+
+def others_hidden(case: Facts, decision: str, obligations: frozenset[str]) -> Answer:
+    """2.8 has the obligation and R3 alone names it; who is in a picture with the patient is so whoever asks."""
+    said, request = case["image"].get("others"), case["request"]
+    treating = request["purpose"] in ("DIRECT_CARE", "EMERGENCY_CARE")
+    no_matter = said is None or request["content"] == "METADATA" or (treating and said == "PROPOSED")
+    if no_matter or decision != "PERMIT_IDENTIFIABLE":
+        return decision, obligations
+    if said != "HIDDEN" and not treating:
+        return answer("NEEDS_REVIEW", "REDACT_THIRD_PARTIES", *obligations)
+    return answer(decision, "REDACT_THIRD_PARTIES", *obligations)
 
 
 # R0 to R5, R7

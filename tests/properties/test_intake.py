@@ -53,8 +53,10 @@ def took(content: bytes) -> None:
 
 
 def _check(world: World, content: bytes) -> None:
-    hook = Received(Intake(world.services), world.worker(), orthanc, Senders(), Acceptances()).hook
+    worker = world.worker(1)
+    hook = Received(Intake(world.services), worker, orthanc, Senders(), Acceptances()).hook
     action, instead = hook(content, InstanceOrigin.DICOM_PROTOCOL)
+    worker.meet()  # what is told before it is written down is written down
     rows, held = world.rows(), world.held()
     match action:
         case ReceivedInstanceAction.DISCARD:

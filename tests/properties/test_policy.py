@@ -27,11 +27,13 @@ from orthanc_plugin.policy.model import (
     Anonymisable,
     Case,
     Consent,
+    Content,
     Effect,
     Giver,
     ImageStatus,
     ImageType,
     Obligation,
+    Others,
 )
 from tests.properties.policy_cases import AS_OF, any_case, secondary_cases
 
@@ -139,6 +141,25 @@ def test_nothing_in_quarantine_rejected_or_destroyed_is_given(case: Case, status
 def test_an_unknown_purpose_is_never_served(case: Case, purpose: str) -> None:
     assume(purpose not in list(Purpose))
     assert decide(replace(case, request=replace(case.request, purpose=purpose))).effect is Effect.DENY
+
+
+@given(any_case, st.sampled_from(Others))
+@OFTEN
+def test_whatever_is_said_of_other_people_opens_nothing(case: Case, said: Others) -> None:
+    silent = decide(replace(case, image=replace(case.image, others=None)))
+    found = decide(replace(case, image=replace(case.image, others=said)))
+    assert found.effect in (silent.effect, Effect.NEEDS_REVIEW)
+    assert set(silent.obligations) <= set(found.obligations)
+    if not silent.permits or silent.effect is Effect.PERMIT_ANONYMISED:
+        assert found == silent
+
+
+@given(any_case, st.sampled_from([Others.HIDDEN, Others.CHANGING]))
+@OFTEN
+def test_whom_two_persons_have_hidden_is_hidden_whenever_the_picture_is_given(case: Case, said: Others) -> None:
+    found = decide(replace(case, image=replace(case.image, others=said)))
+    if found.effect is Effect.PERMIT_IDENTIFIABLE and case.request.content is Content.PIXELS:
+        assert Obligation.REDACT_THIRD_PARTIES in found.obligations
 
 
 @given(any_case)

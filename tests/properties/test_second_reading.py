@@ -85,6 +85,7 @@ IMAGES: Final = st.fixed_dictionaries(
         "familial": SELDOM,
         "legacy": SELDOM,
         "status": one(*["ACTIVE"] * 6, "RESTRICTED", "REJECTED", "QUARANTINED", "DISPOSED"),
+        "others": one(*[None] * 6, "PROPOSED", "HIDDEN", "CHANGING"),
     }
 )
 

@@ -16,14 +16,15 @@ from dicomwrap.consentrecord import Withdrawal
 from dicomwrap.terms import ConsentState
 from orthanc_plugin.archive.port import Left, nobody
 from orthanc_plugin.enforcement.cmove import MoveRefusedError
-from orthanc_plugin.lifecycle import withdrawal
-from orthanc_plugin.registry import consents, stopping
+from orthanc_plugin.lifecycle import policies, withdrawal
+from orthanc_plugin.registry import consents, policyversions, stopping
 from orthanc_plugin.registry.engine import open_database
 from orthanc_plugin.registry.fence import FileFence, PostgreSQLFence
 from tests.fakes.archive import ArchiveSimulator, SendingSimulator
 from tests.fakes.pictures import CARE, CONSENT_ID
-from tests.fakes.world import World
+from tests.fakes.world import POLICY, World
 from tests.unit.enforcement.moving import move_scp
+from tests.unit.lifecycle.steps import acting
 
 SECONDS: Final = 60
 SHORT: Final = 0.2
@@ -129,6 +130,36 @@ def test_what_comes_after_an_overtaken_withdrawal_is_not_told_of_it(world: World
     patient_for(world, SECONDS)
     withdraw(world)
     assert (stopping.overtaken(), alerts(world)) == (False, [])
+
+
+def test_a_policy_that_is_activated_is_answered_for_after_the_sender_that_stood_within(world: World) -> None:
+    patient_for(world, SECONDS)
+    database, order = world.services.database, list[str]()
+    with acting(world, "admin") as (connection, act):
+        digest = policies.propose(connection, act, f"{POLICY}# another\n").sha256
+    world.clock.advance(minutes=1)
+
+    def activate() -> None:
+        with acting(world, "governance") as (connection, act):
+            policies.activate(connection, act, digest)
+        order.append("answered")
+
+    thread = Thread(target=activate)
+    with sender(world) as process:
+        thread.start()
+        while not is_in_force(world, digest):
+            thread.join(0.01)
+        order.append("left")
+        process.communicate("\n")
+    thread.join(SECONDS)
+    assert (order, alerts(world)) == (["left", "answered"], [])
+    assert database.fence.passed()
+
+
+def is_in_force(world: World, digest: str) -> bool:
+    """Tell whether the activation of a policy is committed."""
+    with world.services.database.reading() as connection:
+        return policyversions.in_force(connection) == digest
 
 
 def test_senders_that_come_one_after_the_other_never_keep_a_withdrawal_waiting(world: World) -> None:

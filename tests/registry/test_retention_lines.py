@@ -10,6 +10,7 @@ import pytest
 from orthanc_plugin.config.policyfile import load_policy
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.registry import retentionlines
+from orthanc_plugin.registry.factversions import LOOK
 from orthanc_plugin.registry.retentionlines import Reckoned
 from orthanc_plugin.retention import lining, proposing
 from orthanc_plugin.retention.records import Record
@@ -141,3 +142,16 @@ def test_every_table_that_a_line_rests_on_outdates_it(bureau: Office) -> None:
     tables = ("consents", "disclosures", "patients", "quarantine", "retention_facts", "tasks")
     others = {f"{table}_{event}" for table in tables for event in ("insert", "update", "delete")}
     assert told == others | {"images_insert", "images_update_away", "images_update_here", "images_delete"}
+
+
+def test_a_plan_changes_nothing_that_decisions_rest_on(bureau: Office) -> None:
+    Chance(office=bureau, random=Random(0)).begin()  # noqa: S311 - to be repeated
+    before = version(bureau.world)
+    assert refreshed(bureau) == len(STUDIES)
+    assert bureau.plan().lines > 0
+    assert version(bureau.world) == before
+
+
+def version(world: World) -> object:
+    with world.services.database.reading() as connection:
+        return LOOK.rows(connection)

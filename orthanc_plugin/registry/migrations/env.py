@@ -6,6 +6,7 @@ from alembic import context
 
 from orthanc_plugin.registry import (  # noqa: F401 - so that their tables are in the metadata
     holdings,
+    keptcopytables,
     linetables,
     retentiontables,
     storagetables,

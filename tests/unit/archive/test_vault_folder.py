@@ -147,3 +147,26 @@ def test_a_file_in_a_folder_of_a_moment_ago_is_stored_once_that_is_on_disk(where
     del synced[:]
     folder.write(f"{FILE[:-1]}7", b"head", b"rest")
     assert synced == []
+
+
+def test_a_folder_that_a_killed_process_had_just_made_is_brought_to_the_disk_by_the_next_start(tmp_path: Path) -> None:
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        VaultFolder(tmp_path, sync=killed).write(FILE, b"head", b"rest")
+    synced: list[Path] = []
+    started = VaultFolder(tmp_path, sync=synced.append)
+    started.write(OTHER, b"head", b"rest")
+    assert synced == []  # the folder is there, and nobody knows that its name isn't on disk
+    started.settle()
+    assert synced == [tmp_path, tmp_path / "0a"]
+
+
+def test_a_disk_that_can_t_be_waited_for_is_told_and_a_folder_that_isn_t_there_needs_none(tmp_path: Path) -> None:
+    def broken(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(ArchiveError, match="can't be brought to the disk"):
+        VaultFolder(tmp_path, sync=broken).settle()
+    VaultFolder(tmp_path / "none yet", sync=broken).settle()

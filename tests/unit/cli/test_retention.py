@@ -221,3 +221,24 @@ def test_a_fhir_bundle_becomes_a_file_of_facts_that_can_be_imported(office: Shel
     (row,) = office.json("retention", "facts", "show", "P1")
     assert (row["last_contact"], row["open_episode"], row["categories"]) == ("2015-03-10", False, None)
     assert "isn't there yet" in office.fails("retention", "facts", "from-fhir", bundle, file, *system)
+
+
+def test_what_a_source_took_back_is_shown_and_agreed_to_by_somebody_else(office: Shell) -> None:
+    office.world.file(CARE)
+    first = sheet(office.world.folder / "first.csv", SEEN)
+    assert office("retention", "facts", "import", str(first), *AS_OF, "--by", "derm").exit_code == 0
+    back = sheet(office.world.folder / "back.csv", {"patient_id": "P1", "taken_back": "last_contact"})
+    later = ("--source", "pas", "--as-of", "2026-11-02", "--by", "derm")
+    assert office("retention", "facts", "import", str(back), *later).exit_code == 0
+    shown = json.loads(office("retention", "facts", "show", "P1", "--json").stdout)
+    assert [(list(row["taken_back"]), row["agreed_by"]) for row in shown] == [(["last_contact"], None)]
+    gaps = json.loads(office("retention", "facts", "gaps", "--json").stdout)
+    assert "whether pas was right to take back last_contact" in gaps[0]["missing"]
+    said = ("retention", "facts", "agree", "P1", "--source", "pas", "--reason", "asked the ward", "--by")
+    refused = office(*said, "derm")
+    assert refused.exit_code == 1
+    assert "Whoever took it in can't agree to it." in refused.stderr
+    agreed = office(*said, "admin", "--json")
+    assert json.loads(agreed.stdout) == {"source": "pas", "taken_back": ["last_contact"], "agreed_by": "admin"}
+    gaps = json.loads(office("retention", "facts", "gaps", "--json").stdout)
+    assert gaps[0]["missing"] == ["last contact"]

@@ -181,3 +181,59 @@ def test_consentgate_s_own_account_is_bound_to_nothing(world: World) -> None:
 def test_the_environment_makes_nobody_the_proxy(world: World) -> None:
     named = {"CONSENTGATE_PROXY_ACCOUNT": "derm", "CONSENTGATE_PROXY_ADDRESSES": "0.0.0.0/0"}
     assert with_proxy(world, "", **named) == ""
+
+
+CHAIN = """
+[[users]]
+name = "jdoe"
+person = "Jane Doe"
+roles = ["admin"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
+[[users]]
+name = "jane-2"
+person = "J. Doe-Smith"
+roles = ["admin"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
+[[users]]
+name = "night"
+person = "J. Doe-Smith"
+roles = ["admin"]
+purpose = "RECORDS_MANAGEMENT"
+audience = "RECORDS_OFFICER"
+[[disposition.officers]]
+person = "records clerk"
+accounts = ["jdoe", "jane-2"]
+may = ["propose"]
+"""
+DEPOSIT = """
+[exports]
+allowed = true
+approved_by = ["admin", "governance"]
+[[disposition.places]]
+name = "County Record Office"
+owner = "records clerk"
+address = "Castle Street 1"
+folder = "/srv/deposit"
+signatories = ["{}"]
+"""
+
+
+@pytest.mark.parametrize(
+    "one", ["jdoe", "Jane Doe", "records clerk", "jane-2", "JANE-2 ", "j. d\u043ee-smith", "night"]
+)
+@pytest.mark.parametrize("other", ["jdoe", "J. Doe-Smith", "Night", "Records  Clerk"])
+def test_one_person_is_one_through_however_many_of_their_accounts(one: str, other: str, tmp_path: Path) -> None:
+    policy = load(tmp_path, POLICY + CHAIN)
+    assert policy.one_person(one, other)
+    assert policy.one_person(other, one)
+    assert not policy.one_person(one, "derm")
+
+
+@pytest.mark.parametrize("name", ["records clerk", "Jane Doe", "J. Doe-Smith", "night", "N\u0130GHT"])
+def test_no_officer_signs_a_place_s_receipts_under_another_name_of_theirs(name: str, tmp_path: Path) -> None:
+    found = problems(tmp_path, POLICY + CHAIN + DEPOSIT.format(name))
+    words = "disposition.places: records clerk is an officer here, and signs no receipt for County Record Office"
+    assert found == (f"policy.toml: {words}",)
+    load(tmp_path, POLICY + CHAIN + DEPOSIT.format("M. Archivist"))

@@ -72,6 +72,18 @@ def test_a_batch_is_taken_in_as_a_file_of_the_same_would_be(caller: Caller) -> N
     assert "P1" not in str(caller.world.trail())
 
 
+def test_what_a_source_takes_back_it_names_and_it_waits_for_somebody_to_agree(caller: Caller) -> None:
+    push(caller, ROW)
+    caller.world.clock.advance(minutes=1)
+    said = push(caller, {"patient_id": "P1", "taken_back": ["last_contact", "categories"]})
+    assert (said.status, said.body["recorded"]) == (200, 1)
+    assert [each.doubtful for each in told(caller)] == [("categories", "last_contact")]
+    caller.world.clock.advance(minutes=1)
+    refused = push(caller, {"patient_id": "P1", "taken_back": ["birth_date"]})
+    assert refused.status == 422
+    assert "facts[0].taken_back: birth_date" in str(refused.body)
+
+
 def test_the_same_batch_again_changes_nothing(caller: Caller) -> None:
     push(caller, ROW)
     before = told(caller)

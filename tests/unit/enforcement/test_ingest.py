@@ -40,7 +40,10 @@ def received(
     origin: object = InstanceOrigin.DICOM_PROTOCOL,
     acceptances: Acceptances = Acceptances(),  # noqa: B008 - a test's that asks no filter
 ) -> tuple[object, bytes | None]:
-    return Received(Intake(world.services), world.worker(), orthanc, Senders(), acceptances).hook(content, origin)
+    worker = world.worker(1)
+    answer = Received(Intake(world.services), worker, orthanc, Senders(), acceptances).hook(content, origin)
+    worker.meet()  # what is told before it is written down is written down
+    return answer
 
 
 def status(world: World, stored: object, acceptances: Acceptances | None = None) -> int:

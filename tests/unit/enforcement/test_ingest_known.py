@@ -39,8 +39,9 @@ class Hooks:
     acceptances: Acceptances = field(default_factory=Acceptances)
 
     def receive(self, origin: object = InstanceOrigin.DICOM_PROTOCOL) -> None:
-        intake, worker = Intake(self.world.services), self.world.worker()
+        intake, worker = Intake(self.world.services), self.world.worker(1)
         Received(intake, worker, orthanc, Senders(), self.acceptances).hook(photograph_bytes(), origin)
+        worker.meet()  # what is told before it is written down is written down
 
     def status(self, aet: str = "DERMCAM", **elements: object) -> int:
         intake, worker = Intake(self.world.services), self.world.worker()

@@ -11,7 +11,15 @@ import pytest
 
 from orthanc_plugin.archive.remote import Credentials, Place, read_credentials, read_place
 from orthanc_plugin.enforcement.effective import Standing
-from orthanc_plugin.enforcement.lifecycle import CATCHING_UP, STABLE, STARTED, STOPPED, Lifecycle, write_boot_file
+from orthanc_plugin.enforcement.lifecycle import (
+    CATCHING_UP,
+    DELETED,
+    STABLE,
+    STARTED,
+    STOPPED,
+    Lifecycle,
+    write_boot_file,
+)
 from orthanc_plugin.errors import ArchiveError, RegistryError
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import holdings
@@ -136,6 +144,20 @@ def test_a_failing_check_stops_orthanc_and_the_gate_stays_shut(fault: Callable[[
 def test_other_changes_are_nothing_to_it(world: World) -> None:
     lifecycle(world).hook("NEW_INSTANCE", 0, "id")
     assert (world.services.gate.closed, world.trail()) == (CATCHING_UP, [])
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [(0, []), (1, []), (2, []), (3, ["UNPLANNED_DESTRUCTION"]), ("another version's", ["UNPLANNED_DESTRUCTION"])],
+)
+def test_of_what_is_deleted_only_pictures_are_looked_for_and_whatever_isn_t_known_to_be_none(
+    level: object, told: list[str], world: World
+) -> None:
+    row = world.file(CARE)
+    cycle = lifecycle(world)
+    cycle.hook(DELETED, level, row.orthanc_instance)
+    cycle.worker.join()
+    assert [effect for entry in world.trail() if (effect := entry["effect"]) == "UNPLANNED_DESTRUCTION"] == told
 
 
 @pytest.fixture

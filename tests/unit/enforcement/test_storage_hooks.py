@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from demo.peers import wait_until
-from orthanc_plugin.archive.vault import ForgedFileError, PlainFileError
-from orthanc_plugin.enforcement.storage import StorageHooks, announce, announced, notice_file
+from orthanc_plugin.archive.vault import ForgedFileError, PlainFileError, VaultFolder
+from orthanc_plugin.enforcement.storage import StorageHooks, announce, announced, notice_file, open_storage
 from orthanc_plugin.enforcement.vault import Vault
 from orthanc_plugin.errors import ArchiveError, ConsentgateError, RegistryError
 from orthanc_plugin.lifecycle.datakeys import LostKeyError
@@ -18,7 +19,7 @@ from orthanc_plugin.registry.storagekeys import Kind
 from orthanc_plugin.sending.worker import Worker
 from tests.fakes import orthanc
 from tests.fakes.pictures import photograph_bytes
-from tests.fakes.vaulted import FILE, OTHER, plain, vaulted
+from tests.fakes.vaulted import FILE, OTHER, encrypting, plain, vaulted
 from tests.fakes.world import World
 
 SECONDS = 30.0
@@ -117,3 +118,15 @@ def test_other_processes_know_whether_files_are_encrypted_by_one_that_lives(worl
     notice.write_text(notice.read_text().replace('"started": ', '"started": 9'))
     with pytest.raises(ConsentgateError, match="encryption = true"):
         announced(notice)
+
+
+def test_every_start_brings_the_folders_of_the_files_to_the_disk(world: World) -> None:
+    synced: list[Path] = []
+    encrypting(world, {"2026": "keys/storage.key"})
+    plain(world.folder / "storage", FILE, b"of a process that was killed before it came as far")
+    made = open_storage(
+        world.services, {}, str(world.folder / "storage"), lambda folder: VaultFolder(folder, sync=synced.append)
+    )
+    assert made is not None
+    made.worker.stop()
+    assert synced == [world.folder / "storage", world.folder / "storage" / FILE[:2]]

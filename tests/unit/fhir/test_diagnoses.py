@@ -134,7 +134,7 @@ def test_each_trial_is_a_line_of_its_own_with_its_law_and_its_end() -> None:
     in_both = (SUBJECT, {**SUBJECT, "status": "off-study", "study": {"reference": "ResearchStudy/t"}})
     assert trial(STUDY, over, *in_both) == [
         {"patient_id": "P1", "trial_id": "T0", "trial_regime": "UK_2004", "trial_concluded": "2024-06-30"},
-        {"patient_id": "P1", "trial_id": "T1", "trial_regime": "UK_2026"},
+        {"patient_id": "P1", "trial_id": "T1", "trial_regime": "UK_2026", "taken_back": "trial_concluded"},
     ]
 
 

@@ -33,6 +33,9 @@ def bundle(*resources: Json, **more: object) -> bytes:
     return json.dumps({"resourceType": "Bundle", "type": "searchset", "entry": entries, **more}).encode()
 
 
+WITH_ONE = bundle(PATIENT, SEEN)
+
+
 def test_of_a_complete_bundle_every_fact_is_told() -> None:
     later = {
         **SEEN,
@@ -67,6 +70,19 @@ def test_an_encounter_that_goes_on_or_is_to_come_is_an_open_episode(status: str)
 def test_an_encounter_that_never_happened_is_no_contact(status: str) -> None:
     (line,) = told(bundle(PATIENT, {**SEEN, "status": status}), SYSTEM, complete=True)
     assert "last_contact" not in line
+
+
+def test_what_may_have_been_told_before_is_taken_back_where_the_bundle_has_every_encounter() -> None:
+    (line,) = told(bundle(PATIENT, {**SEEN, "status": "entered-in-error"}), SYSTEM, complete=True)
+    assert line["taken_back"] == "first_contact|last_contact"
+    for bundled, complete in ((bundle(PATIENT, {**SEEN, "status": "entered-in-error"}), False), (WITH_ONE, True)):
+        (line,) = told(bundled, SYSTEM, complete=complete)
+        assert "taken_back" not in line
+
+
+def test_who_is_said_to_be_alive_is_not_dead_any_more() -> None:
+    (line,) = told(bundle({**PATIENT, "deceasedBoolean": False}, SEEN), SYSTEM, complete=False)
+    assert line["taken_back"] == "death_date"
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,18 @@ def test_a_dry_run_against_another_schedule_than_the_one_in_force_doesn_t_count(
     assert str(standing(office).due_date) == "2025-03-10"
 
 
+def test_a_dry_run_of_long_ago_doesn_t_count(office: World) -> None:
+    digest = propose(office, TEN_YEARS).version.digest
+    office.clock.advance(days=14, seconds=1)
+    with pytest.raises(IllegalTransitionError, match="more than 14 days old"):
+        activated(office, digest, "derm")
+    assert propose(office, TEN_YEARS).version.digest == digest
+    office.clock.advance(days=14)
+    activated(office, digest, "derm")
+    with office.services.database.reading() as connection:
+        assert scheduling.in_force(connection).digest == digest
+
+
 def test_a_schedule_put_in_force_during_the_dry_run_stays_in_force(
     office: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

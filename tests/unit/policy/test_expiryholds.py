@@ -48,3 +48,19 @@ def test_what_nobody_has_told_counts_as_met(population: Population) -> None:
 
 def test_a_hold_that_asks_nothing_reaches_nobody_even_where_nothing_is_known() -> None:
     assert not reaches(NOBODY, Circumstances())
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("P\u00e9diatrie", "Pe\u0301diatrie"),  # composed, and as two signs
+        ("Plastic  Surgery", "plastic surgery"),
+        ("Burns\u00a0unit", "Burns unit"),
+        ("A\u2011E", "A-E"),
+        ("Renal\u200b", "renal"),
+    ],
+)
+def test_a_hold_reaches_whoever_meets_its_words_however_a_system_writes_them(asked: str, told: str) -> None:
+    known = Circumstances(departments=frozenset({told}))
+    assert reaches(Population(departments=frozenset({asked})), known)
+    assert not reaches(Population(departments=frozenset({f"{asked} 2"})), known)

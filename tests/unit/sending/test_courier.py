@@ -11,23 +11,15 @@ from dicomwrap.terms import Purpose
 from orthanc_plugin.audit.chain import verify
 from orthanc_plugin.config.routes import Hours
 from orthanc_plugin.lifecycle import policies
-from orthanc_plugin.policy.recalling import Standing
 from orthanc_plugin.registry import outbox
-from orthanc_plugin.sending.brokenoff import NOBODY_KNOWS
-from orthanc_plugin.sending.courier import LEASE, Turn
+from orthanc_plugin.sending.courier import Turn
 from orthanc_plugin.sending.errand import LONGEST_PAUSE, MOST_ATTEMPTS
-from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.fakes.rounds import CARE_ROUTE, TEACHING_ROUTE, Ward, routed
 from tests.fakes.world import POLICY, World
 from tests.unit.lifecycle.steps import acting
-from tests.unit.sending.noticing import notices, only, withdraw
 
 UIDS = tuple(f"2.25.{number}" for number in range(800, 810))
-
-
-class PowerCutError(BaseException):
-    """The courier's process ends."""
 
 
 def taught(**counts: int) -> Turn:
@@ -163,84 +155,6 @@ def test_what_a_recipient_refuses_is_sent_again_and_the_ledger_says_that_it_may_
     assert ward.states() == {UIDS[0]: "WAITING", UIDS[1]: "DELIVERED"}
     outcomes = {each["sop_instance_uid"]: each["outcome"] for each in world.disclosures()}
     assert outcomes == {UIDS[0]: "SENT", UIDS[1]: "DELIVERED"}
-
-
-def test_a_courier_that_died_leaves_what_it_had_begun_as_sent_and_another_sends_it_again(world: World) -> None:
-    ward = filed(world)
-
-    def die(_modality: str, _content: bytes) -> None:
-        raise PowerCutError
-
-    dying = ArchiveSimulator(objects=world.archive.objects, watcher=die)
-    with pytest.raises(PowerCutError):
-        ward.rounds("dead", dying).turn()
-    assert ward.turn() is None  # its lease runs still
-    world.clock.advance(seconds=LEASE.total_seconds() + 1)
-    ward.turn()
-    assert ward.states() == dict.fromkeys(UIDS[:3], "DELIVERED")
-    assert [each["outcome"] for each in world.disclosures()] == ["SENT", "DELIVERED", "DELIVERED", "DELIVERED"]
-    assert [each["reasons"] for each in world.trail()].count([NOBODY_KNOWS]) == 1
-
-
-def test_what_a_courier_that_died_had_begun_is_recalled_once_its_lease_is_over(world: World) -> None:
-    ward = filed(world, 1)
-
-    def die(_modality: str, _content: bytes) -> None:
-        raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        ward.rounds("dead", ArchiveSimulator(objects=world.archive.objects, watcher=die)).turn()
-    withdraw(world)
-    assert (ward.states(), ward.turn()) == ({UIDS[0]: "CANCELLED"}, None)  # nobody claims it, so nobody settles it
-    notices(world).perform()
-    assert ([each["outcome"] for each in world.disclosures()], world.archive.sent) == (["BEGUN"], [])
-    world.clock.advance(seconds=LEASE.total_seconds() + 1)
-    for _ in range(2):
-        notices(world).perform()
-    assert [each["outcome"] for each in world.disclosures()] == ["SENT"]
-    assert [each["reasons"] for each in world.trail()].count([NOBODY_KNOWS]) == 1
-    assert only(world).standing is Standing.NOTIFIED
-
-
-def test_what_a_courier_has_in_hand_is_not_called_broken_off(world: World) -> None:
-    ward = filed(world, 1)
-    seen: list[object] = []
-
-    def withdrawn(_modality: str, _content: bytes) -> None:
-        withdraw(world)
-        world.clock.advance(seconds=LEASE.total_seconds() - 1)
-        notices(world).perform()
-        seen.extend(each["outcome"] for each in world.disclosures())
-
-    ward.rounds("slow", ArchiveSimulator(objects=world.archive.objects, watcher=withdrawn)).turn()
-    assert (seen, [each["outcome"] for each in world.disclosures()]) == (["BEGUN"], ["DELIVERED"])
-
-
-def test_a_picture_that_ends_every_courier_is_given_up(world: World) -> None:
-    ward = filed(world, 1)
-    for _ in range(MOST_ATTEMPTS):
-        with world.services.database.writing() as connection:
-            assert outbox.claim(connection, "dead", world.clock(), world.clock() + LEASE, 1)
-        world.clock.advance(seconds=LEASE.total_seconds() + 1)
-    assert (ward.turn(), ward.states(), world.archive.sent) == (None, {UIDS[0]: "DEAD"}, [])
-
-
-def test_a_courier_that_lost_its_lease_starts_nothing_more(world: World) -> None:
-    ward = filed(world, 8)
-    slow = ArchiveSimulator(objects=world.archive.objects)
-
-    def sleep(_modality: str, _content: bytes) -> None:
-        if len(slow.sent) == 2:
-            world.clock.advance(seconds=LEASE.total_seconds() + 1)
-            while ward.rounds("other").turn() is not None:
-                pass
-
-    slow.watcher = sleep
-    ward.rounds("slow", slow).turn()
-    assert (len(slow.sent), len(world.archive.sent)) == (3, 7)
-    assert set(ward.states().values()) == {"DELIVERED"}
-    twice = [each["sop_instance_uid"] for each in world.disclosures() if each["outcome"] == "DELIVERED"]
-    assert len(twice) - len(set(twice)) == 2  # those that were on their way, under the same SOP Instance UIDs
 
 
 def test_what_is_cancelled_while_its_neighbour_goes_stays(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 
@@ -145,3 +146,67 @@ def test_shared_work_is_done_in_order_of_its_items_though_no_other_thread_is_fre
     worker.meet()
     assert worker.share(str, ()) == []
     worker.stop()
+
+
+def test_work_may_say_what_comes_of_it_before_it_has_ended(worker: Worker, registry: threading.Event) -> None:
+    def work(tell: Callable[[str], None]) -> str:
+        tell("early")
+        registry.wait()
+        return "late"
+
+    piece = worker.early(10, work)
+    assert (piece.answer(), piece.ended, piece.failed) == ("early", False, False)
+    with pytest.raises(TimeoutError):
+        worker.settled(SHORT, piece)
+    assert len(worker.hanging) == 1
+    registry.set()
+    assert wait_until(lambda: not worker.hanging, 10)
+    assert [worker.settled(10, piece) for _ in range(2)] == ["late", "late"]
+
+
+def test_work_that_says_nothing_is_waited_for_to_its_end(worker: Worker) -> None:
+    piece = worker.early(10, lambda _tell: "the end")
+    assert (piece.answer(), worker.settled(10, piece)) == ("the end", "the end")
+
+
+def test_work_that_fails_after_it_has_said_so_has_failed(worker: Worker) -> None:
+    def work(tell: Callable[[str], None]) -> str:
+        tell("early")
+        raise ConnectionError
+
+    piece = worker.early(10, work)
+    assert piece.answer() == "early"
+    with pytest.raises(ConnectionError):
+        worker.settled(10, piece)
+    assert piece.failed
+
+
+def test_work_that_says_nothing_in_time_hangs_and_what_was_not_begun_is_forgotten(
+    worker: Worker, registry: threading.Event
+) -> None:
+    for _ in range(2):
+        with pytest.raises(TimeoutError, match="too long"):
+            worker.early(SHORT, lambda _tell: registry.wait())
+    with pytest.raises(TimeoutError, match="every thread hangs"):
+        worker.early(SHORT, lambda _tell: registry.wait())
+
+
+def test_work_that_is_stopped_before_it_begins_says_that_nothing_comes(
+    worker: Worker, registry: threading.Event
+) -> None:
+    hang(worker, registry.wait, 1)
+    worker.later(lambda: cast("None", registry.wait()))
+    raised: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            worker.early(10, lambda _tell: "never").answer()
+        except RuntimeError as error:
+            raised.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert wait_until(lambda: not worker._queue.empty(), 10)
+    worker.stop()
+    asking.join(10)
+    assert [str(each) for each in raised] == ["the threads have been stopped"]

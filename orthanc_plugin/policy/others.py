@@ -1,0 +1,139 @@
+"""Other people in a picture: where the hiding of them stands, and what that adds to a decision.
+
+Knows the steps by which two persons agree on what is hidden, and that what they agreed on holds for every identifiable
+copy. Must not know rows, nor how regions are blanked. A step that only one person has taken never shows more.
+
+Sources: requirements 2.6 R3, 2.8 (REDACT_THIRD_PARTIES), 2.4 (a second person); UK GDPR 15(4) (the rights of others).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from dicomwrap.terms import Purpose
+from orthanc_plugin.policy.answers import joined, obliged, review
+from orthanc_plugin.policy.citations import Rule
+from orthanc_plugin.policy.facts import purpose_of
+from orthanc_plugin.policy.model import Case, Content, Decision, Effect, Obligation, Others
+from orthanc_plugin.policy.persons import same_person
+from orthanc_plugin.policy.reviewing import Kind, Review
+
+# The patient's own treatment waits for nobody: until two persons have agreed, the picture is there as it is.
+TREATING: Final = frozenset({Purpose.DIRECT_CARE, Purpose.EMERGENCY_CARE})
+
+
+def without_others(case: Case, decision: Decision) -> Decision:
+    """Return what a decision comes to where other people are shown, or are said to be, in an identifiable picture."""
+    found = case.image.others
+    if found is None or decision.effect is not Effect.PERMIT_IDENTIFIABLE or case.request.content is Content.METADATA:
+        return decision
+    if found is not Others.HIDDEN and purpose_of(case.request) not in TREATING:
+        reason = "Somebody has said that other people are shown, and nobody else has agreed on what is hidden of them."
+        return joined(decision, review(Rule.OTHERS_PROPOSED, reason, Obligation.REDACT_THIRD_PARTIES))
+    if found is Others.PROPOSED:
+        return decision
+    reason = "Other people are shown, and two persons have agreed on what is hidden of them in every copy."
+    return obliged(decision, Rule.OTHERS_HIDDEN, reason, Obligation.REDACT_THIRD_PARTIES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hiding:
+    """Where the hiding of others in a picture stands.
+
+    Attributes:
+        confirmed: what two persons have agreed on; None while nothing is hidden.
+        proposed: regions that wait for somebody else.
+        lifting: the wish that nothing be hidden any more, which waits for somebody else.
+        earlier: what was hidden, or to be, of other bytes of the picture, as long as nobody has looked at these.
+    """
+
+    confirmed: Review | None = None
+    proposed: Review | None = None
+    lifting: Review | None = None
+    earlier: Review | None = None
+
+    @property
+    def waits(self) -> Review | None:
+        """Return what waits for a second person."""
+        return self.proposed or self.lifting or self.earlier
+
+    @property
+    def shown(self) -> Review | None:
+        """Return the step whose regions are to be looked at, and confirmed: what is proposed, else what is hidden."""
+        return self.proposed or self.confirmed
+
+    @property
+    def others(self) -> Others | None:
+        """Return it as a decision reads it."""
+        if self.confirmed is None:
+            return None if self.waits is None else Others.PROPOSED
+        return Others.HIDDEN if self.waits is None else Others.CHANGING
+
+
+def hiding(steps: Sequence[Review], sha256: str) -> Hiding:
+    """Return where it stands for a picture of these bytes.
+
+    Args:
+        steps: every step on the picture, whatever its bytes were, oldest first.
+        sha256: of its bytes as they are.
+    """
+    earlier = [_standing(group, Hiding()) for group in _by_bytes(each for each in steps if each.sha256 != sha256)]
+    left = next((each.shown or each.waits for each in reversed(earlier) if each.others is not None), None)
+    return _standing([each for each in steps if each.sha256 == sha256], Hiding(earlier=left))
+
+
+def _by_bytes(steps: Iterable[Review]) -> list[list[Review]]:
+    found: dict[str, list[Review]] = {}
+    for each in steps:
+        found.setdefault(each.sha256, []).append(each)
+    return list(found.values())
+
+
+def _standing(steps: Iterable[Review], found: Hiding) -> Hiding:
+    for each in steps:
+        match each.kind:
+            case Kind.REDACTED:
+                found = replace(found, proposed=each, lifting=None)
+            case Kind.VERDICT:
+                found = Hiding(confirmed=each)
+            case Kind.REJECTED:
+                found = _rejected(found, each)
+    return found
+
+
+def _rejected(found: Hiding, step: Review) -> Hiding:
+    """Return what a rejection leaves: a proposal goes by somebody else's word, what is hidden by two persons'."""
+    if found.proposed is not None:
+        return found if same_person(found.proposed.reviewer, step.reviewer) else replace(found, proposed=None)
+    if found.lifting is None:
+        return replace(found, lifting=step) if found.confirmed or found.earlier else found
+    return found if same_person(found.lifting.reviewer, step.reviewer) else Hiding()
+
+
+def looked(steps: Sequence[Review], sha256: str, who: str, at: datetime, lapse: timedelta) -> Review | None:
+    """Return the step by which somebody was given the picture a short while ago, with whatever is hidden by now.
+
+    Args:
+        steps: on the picture, oldest first.
+        sha256: of its bytes.
+        who: who looks.
+        at: now.
+        lapse: how long a look counts.
+    """
+    here = [each for each in steps if each.sha256 == sha256]
+    changed = max((number for number, each in enumerate(here) if each.kind is Kind.REDACTED), default=-1)
+    theirs = (each for each in reversed(here[changed + 1 :]) if each.kind is Kind.SHOWN)
+    return next(_recent(theirs, who, at, lapse), None)
+
+
+def opened(steps: Sequence[Review], sha256: str, who: str, at: datetime, lapse: timedelta) -> Review | None:
+    """Return the step by which somebody has taken the picture to look at a short while ago, whatever is hidden."""
+    theirs = (each for each in reversed(steps) if each.sha256 == sha256 and each.kind in (Kind.OPENED, Kind.SHOWN))
+    return next(_recent(theirs, who, at, lapse), None)
+
+
+def _recent(steps: Iterable[Review], who: str, at: datetime, lapse: timedelta) -> Iterator[Review]:
+    return (each for each in steps if same_person(each.reviewer, who) and at < each.reviewed_at + lapse)
