@@ -114,7 +114,7 @@ Register = Callable[[Sdk, Parts], None]
 def _http(sdk: Sdk, parts: Parts) -> None:
     parts.heartbeat.also.append(parts.announced.write)
     allow = HttpFilter(parts.services, parts.internal, parts.decisions, parts.announced).hook
-    sdk.RegisterIncomingHttpRequestFilter(keeping(parts.senders.noted(parts.services, allow)))
+    sdk.RegisterIncomingHttpRequestFilter(keeping(parts.senders.noted(parts.services, parts.acceptances.freed(allow))))
 
 
 def _cmove(sdk: Sdk, parts: Parts) -> None:
@@ -166,7 +166,8 @@ def _rest(sdk: Sdk, parts: Parts) -> None:
 
 
 def _overrides(sdk: Sdk, parts: Parts) -> None:
-    every = overrides(parts.services, parts.archive, parts.core, parts.modalities, parts.moves)
+    seen = parts.acceptances.settled
+    every = overrides(parts.services, parts.archive, parts.core, parts.modalities, parts.moves, seen)
     require_answered(every)
     workers = {Lane.ARCHIVES: parts.exits, Lane.FINDS: parts.finds, Lane.LISTS: parts.lists, Lane.SENDS: parts.sends}
     admissions = {lane: Admission(most) for lane, most in AT_ONCE.items()}

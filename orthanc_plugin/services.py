@@ -24,7 +24,7 @@ from orthanc_plugin.config.settings import Settings, load_settings
 from orthanc_plugin.deid.keys import FIRST, RENAME, FileKey, KeyRing, read_key
 from orthanc_plugin.deid.vault import Vault
 from orthanc_plugin.errors import ConfigurationError
-from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Gate
+from orthanc_plugin.gate import AccessRequest, Answer, DecisionChangedError, Gate, Permits
 from orthanc_plugin.lifecycle import linkage, policies
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.keysources import key_source, proxy_of, require_custodians
@@ -150,7 +150,7 @@ class Services:
         ready = tuple(releases)
 
         def confirmed(connection: Connection) -> tuple[str, ...]:
-            begun = tuple(self._confirmed(connection, answer, copy) for answer, copy in ready)
+            begun = tuple(self.begin(connection, self.holding(connection, *each), each[1]) for each in ready)
             for each in begun:
                 also(connection, each)
             return begun
@@ -164,9 +164,13 @@ class Services:
             self.database.write(lambda connection: linkage.ask(connection, self.ids, picture, *who, self.clock()))
             raise
 
-    def _confirmed(self, connection: Connection, answer: Answer, copy: Released) -> str:
-        """Begin a release that is still permitted, of a copy that is still made as somebody confirmed it."""
-        now = self.gate.confirm(connection, answer)
+    def holding(self, connection: Connection, answer: Answer, copy: Released, permits: Permits | None = None) -> Answer:
+        """Return what holds now of a copy that may still leave, and that would still be made as it was.
+
+        Raises:
+            DecisionChangedError: it may not, or would be made otherwise, such as after another review.
+        """
+        now = self.gate.confirm(connection, answer, permits)
         if now.decision.effect is Effect.PERMIT_IDENTIFIABLE:
             self._require_as_agreed(connection, now, copy)
         if now.decision.effect is Effect.PERMIT_ANONYMISED:
@@ -175,14 +179,10 @@ class Services:
             consent = consentrows.permitting(connection, now.decision.consents, now.purpose)
             if consent != copy.consent:
                 raise DecisionChangedError("The consent that the copy names changed before the release began.")
-        return self.begin(connection, now, copy)
+        return now
 
     def _require_as_agreed(self, connection: Connection, now: Answer, copy: Released) -> None:
-        """Refuse an identifiable copy in which others aren't hidden as two persons have agreed by now.
-
-        Raises:
-            DecisionChangedError: they aren't.
-        """
+        """Refuse an identifiable copy in which others aren't hidden as two persons have agreed by now."""
         if not copy.review and Obligation.REDACT_THIRD_PARTIES not in now.decision.obligations:
             return
         uid = now.request.sop_instance_uid
@@ -192,11 +192,7 @@ class Services:
             raise DecisionChangedError("What is hidden of others was changed before the release began.")
 
     def _require_as_confirmed(self, connection: Connection, request: AccessRequest, copy: Released) -> None:
-        """Refuse a copy that isn't made by the newest verdict on the picture, under the profile as it is now.
-
-        Raises:
-            DecisionChangedError: it isn't.
-        """
+        """Refuse a copy that isn't made by the newest verdict on the picture, under the profile as it is now."""
         _, sha256 = images.stored_as(connection, request.sop_instance_uid) or ("", "")
         under = self.release.under(request.requester.profile)
         found = reviews.verdict(connection, request.sop_instance_uid, sha256, under)

@@ -39,7 +39,9 @@ class StderrLog(logging.Handler):
 
 @click.command()
 @click.option("--once", is_flag=True, help="Send what is due now, then end.")
-@click.option("--name", help="Name of this courier, as the queue shows it; the host's and the process's unless given.")
+@click.option(
+    "--name", help="Name of this courier, which the queue shows first; the host's and the process's unless given."
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, MOST_WORKERS),

@@ -132,7 +132,8 @@ def show_(patient_id: str, issuer: str | None, as_json: bool) -> None:
 
 def _row(found: Recorded) -> dict[str, object]:
     head = {"patient_id": found.who[0], "issuer": found.who[1], "source": found.by.source}
-    back = {"taken_back": dict(found.taken_back) or None, "agreed_by": found.agreed_by}
+    taken = {name: each.as_of for name, each in found.taken_back.items()}
+    back = {"taken_back": taken or None, "agreed_by": found.agreed_by}
     return {
         **head,
         "trial_id": found.by.trial_id,

@@ -1,4 +1,4 @@
-"""``consentgate storage status | migrate | verify | propose-key | rotate``: Orthanc's encrypted files and their keys.
+"""``consentgate storage``: status, migration, verification and keys of Orthanc's encrypted files; copies that are kept.
 
 Knows click and progress bars. Must not decide. It all runs in a process of its own, beside Orthanc.
 """
@@ -24,13 +24,20 @@ from orthanc_plugin.enforcement.migrating import verify as verifying
 from orthanc_plugin.enforcement.storage import announced, notice_file
 from orthanc_plugin.enforcement.vault import Vault, data_keys, site_keys, vault
 from orthanc_plugin.errors import ConfigurationError
-from orthanc_plugin.lifecycle import sitekeys
-from orthanc_plugin.registry import storagekeys
+from orthanc_plugin.lifecycle import aheadcopies, sitekeys
+from orthanc_plugin.registry import keptlist, storagekeys
+from orthanc_plugin.registry.keptfolder import KeptFolder
 from orthanc_plugin.registry.storagekeys import SiteKey
+from orthanc_plugin.sending.keptcopies import Shelf
 from orthanc_plugin.services import Services
 
 DOOR: Final = "consentgate storage"
 COLUMNS: Final = ("site_key", "state", "here", "data_keys", "proposed_by", "approved_by", "approved_at", "retired_at")
+COPY_COLUMNS: Final = ("place", "here", "copies", "size", "oldest")
+DROPPED: Final = (
+    "{copies} kept copies are forgotten: nobody can open one any more. {files} files were deleted here; another node's "
+    "go within a minute. Each copy is made anew when it is asked for."
+)
 DONE: Final = "Every file is encrypted: take plain_files out of settings.toml, and restart Orthanc."
 CHANGED: Final = "{changed} are not as they were stored, and were left: restore these from a backup, and run it again."
 ROTATED: Final = (
@@ -41,7 +48,7 @@ ROTATED: Final = (
 
 @click.group()
 def storage() -> None:
-    """See to the encryption of Orthanc's files: status, migration, verification, rotation of the site key."""
+    """See to the encryption of Orthanc's files, to the rotation of their site key, and to copies that are kept."""
 
 
 def _vault(shared: Services) -> Vault:
@@ -170,6 +177,33 @@ def rotate(name: str, by: str, as_json: bool) -> None:
     shared.sign_head()
     sentence = ROTATED.format(count=count, name=name, old=", ".join(old) or "there was none")
     say({"site_key": name, "data_keys": count, "retired": old}, sentence, as_json=as_json)
+
+
+@storage.command()
+@json_option
+@told
+def copies(as_json: bool) -> None:
+    """Show how many anonymised copies are kept sealed, in which folders, and since when."""
+    shared = services()
+    here = KeptFolder(shared.spool.folder).name()
+    with shared.database.reading() as connection:
+        found = keptlist.places(connection)
+    rows = [{**asdict(each), "here": "yes" if each.place == here else "no"} for each in found]
+    show(rows, COPY_COLUMNS, as_json=as_json, empty="No copies are kept.")
+
+
+@storage.command(name="drop-copies")
+@by_option
+@json_option
+@told
+def drop_copies(by: str, as_json: bool) -> None:
+    """Drop every anonymised copy that is kept, on every node; each is made anew when it is asked for."""
+    shared = services()
+    with shared.database.writing() as connection:
+        number = aheadcopies.drop_all(connection, shared.act(by, DOOR))
+    shared.sign_head()
+    files = Shelf(shared).sweep()
+    say({"copies": number, "files": files}, DROPPED.format(copies=number, files=files), as_json=as_json)
 
 
 def _key(shared: Services, name: str) -> SiteKey:

@@ -2,8 +2,8 @@
 
 Knows DICOM objects. Must not know who agreed on the regions. The copy says whose picture it is and claims nothing
 anonymous; it is an object of its own, which names the one that it was made from. Whatever else in an object could show
-the picture as it was is left out: icons, overlays, binary values, and private elements of others. Read back, all that
-remains must be what it was.
+the picture as it was is left out: icons, overlays, binary values, and private elements; of ours the consent stamp is
+written anew. Read back, all that remains must be what it was.
 
 Sources: UK GDPR 15(4); PS3.3 C.7.6.1.1.2, C.7.6.1.1.4, C.12.1.1.5; PS3.16 CID 7202, 7203.
 """
@@ -21,7 +21,6 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag
 
-from dicomwrap.consentblock import CREATOR
 from dicomwrap.consentcopy import made_from
 from dicomwrap.consenttags import read_stamp, stamp
 from dicomwrap.errors import DicomwrapError
@@ -83,7 +82,7 @@ def _hidden(content: bytes, regions: Sequence[Region]) -> Derived:
     clean_pixels(copy, syntax, blanked=True, rewrite=_unchanged)
     _leave_out(copy)
     if (known := read_stamp(original)) is not None:
-        stamp(copy, known)  # without its seal, which is the original's
+        stamp(copy, known)  # written anew, as every word that is known; without its seal, which is the original's
     copy.DerivationCodeSequence = [*copy.get("DerivationCodeSequence", []), _code(*BLANKED)]
     corners = json.dumps([each.corners for each in regions])
     made_from(copy, derived_uid(str(original.SOPInstanceUID), "others hidden", corners))
@@ -107,10 +106,9 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
 
 def _leave_out(dataset: Dataset, *, outermost: bool = True) -> None:
     """Take out, at whatever depth, what could show the picture as it was."""
-    ours = _our_block(dataset) if outermost else frozenset()
     dataset.pop(PADDING, None)  # bytes that mean nothing, which might hide anything
     for tag in tuple(dataset.keys()):
-        if tag not in ours and _may_show(dataset, tag, outermost=outermost):
+        if _may_show(dataset, tag, outermost=outermost):
             del dataset[tag]
         elif dataset[tag].VR == "SQ":
             for item in dataset[tag].value or ():
@@ -123,21 +121,6 @@ def _may_show(dataset: Dataset, tag: BaseTag, *, outermost: bool) -> bool:
     drawn = any(tag.group in groups for groups in DRAWINGS)
     said = dataset[tag]
     return tag.is_private or drawn or said.keyword in SHOWING or (said.VR in BINARY and tag not in DRAWN_BY)
-
-
-def _our_block(dataset: Dataset) -> frozenset[BaseTag]:
-    """Return the elements of our own private blocks."""
-    tags = tuple(dataset.keys())  # by which no value is read
-    creators = [tag for tag in tags if tag.is_private_creator and _text(dataset, tag) == CREATOR]
-    theirs = (
-        tag for tag in tags for creator in creators if tag.group == creator.group and tag.elem >> 8 == creator.elem
-    )
-    return frozenset((*creators, *theirs))
-
-
-def _text(dataset: Dataset, tag: BaseTag) -> str:
-    value = dataset[tag].value
-    return (value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)).strip(" \0")
 
 
 def _require_same(made: Dataset, original: Dataset, pixels: bytes) -> None:

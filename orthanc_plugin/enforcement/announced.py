@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from contextlib import suppress
 
 from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.gate import Gate
@@ -41,9 +42,9 @@ class Announced:
         self._by_thread[threading.get_ident()] = event
         return True
 
-    def take(self) -> Events:
-        """Return the entry of the calling thread's request, once, to whoever writes it or leaves it."""
-        event = self._by_thread.pop(threading.get_ident(), None)
+    def take(self, thread: int | None = None) -> Events:
+        """Return the entry of a thread's request (the calling one's), once, to whoever writes it or leaves it."""
+        event = self._by_thread.pop(threading.get_ident() if thread is None else thread, None)
         return () if event is None else (event,)
 
     def leave(self, events: Events) -> None:
@@ -53,8 +54,9 @@ class Announced:
     def left(self) -> Events:
         """Return what is left, to whoever writes it or leaves it again."""
         found = []
-        while self._left:
-            found.append(self._left.popleft())
+        with suppress(IndexError):  # somebody else may take the last one at the same time
+            while True:
+                found.append(self._left.popleft())
         return tuple(found)
 
     def write(self) -> None:

@@ -30,6 +30,7 @@ from orthanc_plugin.gate import Permits, Requester
 from orthanc_plugin.registry import disposals, images
 from orthanc_plugin.registry.factversions import Remembered
 from orthanc_plugin.registry.images import ImageRow, Subject
+from orthanc_plugin.registry.stored import UnreadableRowError
 from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
@@ -251,7 +252,11 @@ class HttpFilter:
             return False  # nobody waits any more, so nothing leaves and there is nothing to record
         assert match.subject is not None  # noqa: S101 - an IMAGE row has a subject
         permits = self.services.gate.permits.shelf(connection)
-        rows = self._named(connection, match.subject, match.names, permits)
+        try:
+            rows = self._named(connection, match.subject, match.names, permits)
+        except UnreadableRowError:
+            logger.exception("somebody asked for a picture whose row can't be read")
+            rows = ()  # refused like one that nobody knows, and on record as that
         leaves = originals.begin(connection, rows, permits) is None
         if leaves and asked.again is not None and len(rows) == 1:
             self.again.note(connection, asked.again, match, originals.requester, rows[0], permits)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -73,8 +74,8 @@ class Received:
             account = self.senders.account()
             self.acceptances.note(None)
             self.acceptances.expect("")
-            sent = Sent(content, came_by, account, self.announced.take())
-            work = self.worker.early(EXAMINATION_SECONDS, partial(self._examined, sent))
+            sent = Sent(content, came_by, account)
+            work = self.worker.early(EXAMINATION_SECONDS, partial(self._examined, sent, threading.get_ident()))
             verdict = work.answer()
             if verdict.refused:
                 return self.actions.MODIFY, b""
@@ -96,13 +97,17 @@ class Received:
             logger.exception("an object was refused because it could neither be filed nor kept")
             return self.actions.MODIFY, b""
 
-    def _examined(self, sent: Sent, tell: Tell) -> Verdict:
-        """Have intake examine it; while a door is shut because something could not be filed, nobody is told early."""
+    def _examined(self, sent: Sent, thread: int, tell: Tell) -> Verdict:
+        """Have intake examine it; while a door is shut because something could not be filed, nobody is told early.
+
+        What Orthanc's ``thread`` announced is taken here: of work that no thread begins it stays announced.
+        """
+        first = self.announced.take(thread)
         try:
             early = tell if self.intake.services.gate.closed is None else None
-            return self.intake.examine(sent.content, sent.origin, sent.account, sent.first, early)
+            return self.intake.examine(sent.content, sent.origin, sent.account, first, early)
         except BaseException:
-            self.announced.leave(sent.first)
+            self.announced.leave(first)
             raise
 
     def _noted(self, reason: str, origin: object) -> None:
@@ -222,9 +227,16 @@ class OnStored:
         self.worker = worker
         self.acceptances = acceptances
         self.unchecked: list[Unchecked] = []
+        self._mutex = threading.Lock()
 
     def hook(self, instance: Instance, orthanc_instance: str) -> None:
         """Check what was stored; when that fails every door is shut, because a study could hold it unasked."""
+        try:
+            self._look_at(instance, orthanc_instance)
+        finally:
+            self.acceptances.forget()
+
+    def _look_at(self, instance: Instance, orthanc_instance: str) -> None:
         expected = self.acceptances.expected(orthanc_instance)
         filing = expected.filing if expected is not None else None
         if (expected is not None and self._filed(filing)) or self._accepted(orthanc_instance):
@@ -235,8 +247,9 @@ class OnStored:
             self.worker.run(self._check, stored)
         except BaseException:
             logger.exception("a stored instance could not be checked, so every door is shut until it is")
-            self.unchecked.append(stored)
-            self.services.gate.close(UNCHECKED)
+            with self._mutex:
+                self.unchecked.append(stored)
+                self.services.gate.close(UNCHECKED)
 
     def _filed(self, filing: Filing | None) -> bool:
         """Wait until the picture is on record; False when it isn't."""
@@ -284,4 +297,6 @@ class OnStored:
         while self.unchecked:
             self._check(self.unchecked[0])
             del self.unchecked[0]
-        self.services.gate.open(UNCHECKED)
+        with self._mutex:
+            if not self.unchecked:  # nothing came in between
+                self.services.gate.open(UNCHECKED)

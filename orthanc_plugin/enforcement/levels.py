@@ -2,15 +2,15 @@
 
 Knows which pictures a resource has and the core's routes that describe it. Must not decide. The core lists a resource's
 pictures itself, after anybody was asked about them. So it is asked first, and what it said is told only if the pictures
-on record, each of which is decided on, were the same before and after: a picture is on record before it is stored
-(``intake``). One refusal refuses all; only a key object that the caller may not have is left out (``remaining``).
+on record, each of which is decided on, were the same before and after, when all that it may hold by then is on record
+(``acceptances``). One refusal refuses all; only a key object that the caller may not have is left out (``remaining``).
 Source: requirements 2.6 (no door without a decision).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
@@ -36,6 +36,8 @@ from orthanc_plugin.services import Services
 
 MOST: Final = 1000  # pictures of one resource that are decided on
 ATTEMPTS: Final = 3
+STORING_SECONDS: Final = 2.0  # for which a picture is waited for that is being put on record while it is stored
+Settled = Callable[[float], bool]  # waits until all that the archive may hold is on record; False when it may not be
 WHOLE_OR_NOT: Final = "It is given whole or not at all, and something of it may not leave."
 PARTS: Final = "Ask for a part of it, such as one series, or one picture."
 
@@ -114,7 +116,7 @@ class Whole:
         return fault(CallError(f"Refused: {reason}.", status=TOO_LARGE, remedy=PARTS))
 
 
-def described(core: CoreApi, services: Services, call: Call) -> Reply:
+def described(core: CoreApi, settled: Settled, services: Services, call: Call) -> Reply:
     """Give what the core says of a patient, study or series all of whose pictures may leave."""
     options, whole = _options(call), Whole.of(services, call)
     for _ in range(ATTEMPTS):
@@ -123,7 +125,7 @@ def described(core: CoreApi, services: Services, call: Call) -> Reply:
         if isinstance(rows, Reply):
             return rows
         said = _said(core, call, options) if rows == found else _remaining(core, call, options, found or (), rows)
-        if whole.rows() == found:
+        if settled(STORING_SECONDS) and whole.rows() == found:
             return whole.released(rows) or Reply(content=said)
     raise _changing()
 
@@ -165,7 +167,7 @@ def _nothing_like_it(error: ArchiveError) -> CallError:
     return CallError("The archive has nothing like it.", status=NOT_FOUND, remedy=error.remedy)
 
 
-def endpoints(core: CoreApi) -> tuple[Endpoint, ...]:
+def endpoints(core: CoreApi, settled: Settled) -> tuple[Endpoint, ...]:
     """Return the descriptions, asked of ``core``: the rows of its table that name a patient, study or series."""
     return tuple(
         Endpoint(
@@ -174,7 +176,7 @@ def endpoints(core: CoreApi) -> tuple[Endpoint, ...]:
             role=Role.VIEW,
             summary=described.__doc__ or "",
             gives="",
-            handler=partial(described, core),
+            handler=partial(described, core, settled),
             even="{patient}" in row.path,
             lane=Lane.LISTS,
         )

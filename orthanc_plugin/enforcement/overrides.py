@@ -23,7 +23,12 @@ from orthanc_plugin.services import Services
 
 
 def overrides(
-    services: Services, archive: ImageArchive, core: CoreApi, modalities: Mapping[str, str], readers: Worker
+    services: Services,
+    archive: ImageArchive,
+    core: CoreApi,
+    modalities: Mapping[str, str],
+    readers: Worker,
+    settled: levels.Settled,
 ) -> tuple[Endpoint, ...]:
     """Return every endpoint of the core's paths.
 
@@ -33,6 +38,7 @@ def overrides(
         core: is searched for what is listed.
         modalities: name of the Orthanc modality by AE title.
         readers: read ahead what is sent.
+        settled: tells when all that the archive may hold is on record.
     """
     courier = Courier(services, archive, modalities, readers)
     return (
@@ -41,7 +47,7 @@ def overrides(
         *sends.endpoints(courier, modalities),
         *archives.endpoints(archive),
         *copies.endpoints(archive),
-        *levels.endpoints(core),
+        *levels.endpoints(core, settled),
         *wado.endpoints(archive, core),
     )
 

@@ -11,7 +11,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from orthanc_plugin.enforcement.announced import Events
 from orthanc_plugin.enforcement.coming import Coming, Verdict
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.sending.worker import Telling
@@ -22,12 +21,11 @@ LONGEST: Final = 64  # characters of text in a row that every database has room 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An object as Orthanc was sent it: by which way, whose upload it is, which entries of the trail announced it."""
+    """An object as Orthanc was sent it: by which way, whose upload it is."""
 
     content: bytes
     origin: str
     account: str = ""
-    first: Events = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,7 @@ def agree(connection: Connection, act: Act, who: Key, source: str, reason: str) 
             remedy="See 'consentgate retention facts show'.",
         )
     for each in found:
-        if act.policy.one_person(retentionfacts.taken_in_by(connection, each.fact_id), act.by):
+        if any(act.policy.one_person(each.taken_back[name].by, act.by) for name in each.doubtful):
             raise IllegalTransitionError(
                 "Whoever took it in can't agree to it.", remedy="Have somebody else ask the source."
             )

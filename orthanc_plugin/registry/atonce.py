@@ -23,7 +23,8 @@ from orthanc_plugin.audit.chain import digest_of
 from orthanc_plugin.audit.event import Stencil
 from orthanc_plugin.clock import Clock, Ids
 from orthanc_plugin.errors import RegistryError
-from orthanc_plugin.registry.engine import WRITE, Database
+from orthanc_plugin.registry import writelock
+from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.factversions import Version
 from orthanc_plugin.registry.prepared import driver
 from orthanc_plugin.registry.snapshots import Snapshot
@@ -125,7 +126,7 @@ class AtOnce:
 
         def work(connection: Connection) -> bool:
             self._take(permit, taken)
-            return self._append(connection, permit, taken)
+            return self._append(connection, (permit, *(each.permit for each in taken)))
 
         try:
             # What waited for another process over midnight is asked about anew.
@@ -162,46 +163,40 @@ class AtOnce:
         for wish in late:
             wish.late()
 
-    def _append(self, connection: Connection, permit: Permit, others: Sequence[_Wish]) -> bool:
-        """Append the entries by a statement that finds out whether they may be; tell whether it did."""
+    def _append(self, connection: Connection, permits: Sequence[Permit]) -> bool:
+        """Append the entries, with facts that nobody has written yet; tell whether it was done."""
+        new = [each for each in permits if each.facts is not None]
+        if not new:
+            return writelock.at_once(connection, lambda: self._written(connection, permits))
+        done = writelock.within(connection, lambda: _kept(connection, new) and self._written(connection, permits))
+        for each in new if done else ():
+            each.facts = None
+        return done
+
+    def _written(self, connection: Connection, permits: Sequence[Permit]) -> bool:
+        """Write them by a statement that finds out whether they may be; all of them, or none."""
         at, head = self.clock(), connection.info.get(HEAD_SEEN)
-        if head is None or not permit.since <= at < permit.until or self.shut():
+        if head is None or not permits[0].since <= at < permits[0].until or self.shut():
             return False
         seq, digest = head
-        permits = (permit, *(each.permit for each in others))
         values: list[object] = []
         for each in permits:
             event_id, body = each.stencil.entry(self.ids(), at)
             seq, previous = seq + 1, digest
             digest = digest_of(seq, event_id, previous, body)
             values += (seq, event_id, previous, body, digest)
-        values += (*permit.version[0], head[1])
-        new = [each for each in permits if each.facts is not None]
-        done = (
-            _executed(connection, len(permits), values)
-            if not new
-            else _with_facts(connection, new, len(permits), values)
-        )
+        values += (*permits[0].version[0], head[1])
+        done = driver(connection).execute(_statement(len(permits)), values).rowcount == len(permits)
         if done:
             connection.info[HEAD_SEEN] = seq, digest
         return done
 
 
-def _executed(connection: Connection, entries: int, values: Sequence[object]) -> bool:
-    return driver(connection).execute(_statement(entries), values).rowcount == entries
-
-
-def _with_facts(connection: Connection, new: Sequence[Permit], entries: int, values: Sequence[object]) -> bool:
-    """Write facts that nobody has written yet with the entries, or neither."""
-    driver(connection).execute(WRITE, ()).close()
-    for each in new:
+def _kept(connection: Connection, permits: Sequence[Permit]) -> bool:
+    for each in permits:
         if each.facts is not None:
             each.facts.keep(connection)
-    done = _executed(connection, entries, values)
-    driver(connection).execute("COMMIT" if done else "ROLLBACK", ()).close()
-    for each in new if done else ():
-        each.facts = None
-    return done
+    return True
 
 
 @cache

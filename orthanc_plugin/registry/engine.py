@@ -12,9 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SQLiteConnection
-from time import sleep
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -26,6 +24,7 @@ from orthanc_plugin.registry.blockers import Blocker, blockers, in_the_way
 from orthanc_plugin.registry.fence import STOPPED, Fence, FileFence, Passing, PostgreSQLFence
 from orthanc_plugin.registry.prepared import driver
 from orthanc_plugin.registry.turns import Lead, Together, Turns
+from orthanc_plugin.registry.writelock import given_back, take, write_ahead
 
 if TYPE_CHECKING:
     from psycopg import Connection as PostgreSQLConnection
@@ -33,14 +32,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE_MS: Final = 10_000
-PAUSE_MS: Final = 20
 CACHE_KIB: Final = 16 * 1024  # of each connection: the upper pages of a registry of ten million pictures
 MOST_IDLE: Final = 2  # that read and are kept; who waits for one is told only of those that are given back
 ABANDONED_MS: Final = 60_000  # then PostgreSQL takes the write lock away from a node that hangs
 TRAIL_LOCK: Final = 0x636F6E73  # PostgreSQL advisory lock of the trail's writers ("cons")
 # SQLAlchemy would leave it to sqlite3 to begin, which begins too late; PostgreSQL's driver begins by itself.
 READ: Final = "BEGIN"
-WRITE: Final = "BEGIN IMMEDIATE"
 IN_PARTS: Final = {"yield_per": 1000}  # for statements that give a whole table, which needn't fit into memory
 
 # How long a PostgreSQL that is away may keep us waiting; what the database's URL says counts more.
@@ -64,23 +61,10 @@ MISFIT: Final = ("StringDataRightTruncation", "DataError")
 MISFITS: Final = "A value is too long, or has characters that can't be kept. Correct it; nothing was recorded."
 
 
-def _write_ahead(connection: SQLiteConnection) -> None:
-    """Turn the write-ahead log on; SQLite doesn't wait when another process is at a new file, so we do."""
-    for _ in range(PATIENCE_MS // PAUSE_MS):
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except OperationalError as error:
-            if error.sqlite_errorcode != SQLITE_BUSY:
-                raise
-        sleep(PAUSE_MS / 1000)
-    connection.execute("PRAGMA journal_mode=WAL")
-
-
 def _on_connect(connection: SQLiteConnection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
-    _write_ahead(connection)
+    write_ahead(connection, PATIENCE_MS)
     for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size={-CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -135,7 +119,8 @@ class Database:
         try:
             theirs = passing and passing.connection
             with nullcontext(theirs) if theirs else self._idle_reader(self._readers) as connection, connection.begin():
-                self._begin(connection, READ)
+                if not self._postgresql:
+                    driver(connection).execute(READ, ()).close()
                 yield connection
         except self._failures as error:
             raise _failure("read", error) from None
@@ -189,7 +174,7 @@ class Database:
                 connection.info.pop(STOPPED, None)
                 try:
                     with connection.begin():
-                        self._begin(connection, WRITE)
+                        self._lock(connection)
                         yield connection
                     stopped = connection.info.pop(STOPPED, None)
                 except self._failures as error:
@@ -266,12 +251,12 @@ class Database:
         """Return how many transactions that write were undone so far."""
         return self._undone
 
-    def _begin(self, connection: Connection, how: str) -> None:
-        """Begin on the database's side, straight on the driver: every access pays for it."""
-        if not self._postgresql:
-            driver(connection).execute(how, ()).close()
-        elif how == WRITE:
+    def _lock(self, connection: Connection) -> None:
+        """Have the write lock from the transaction's start on."""
+        if self._postgresql:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TRAIL_LOCK})
+        else:
+            take(connection)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do ``work`` in a transaction that holds the write lock, with what other threads want written at that time.
@@ -308,6 +293,7 @@ def _sqlite(url: URL) -> Engine:
         raise RegistryError("The folder of the registry's database is missing.")
     engine = create_engine(url, hide_parameters=True)
     event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "checkin", given_back)
     return engine
 
 

@@ -22,7 +22,7 @@ from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
-from orthanc_plugin.registry.tables import images
+from orthanc_plugin.registry.tables import images, patient_changes
 
 WORDS: Final[dict[str, type[StrEnum]]] = {
     "image_type": ImageType,
@@ -205,7 +205,7 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> Im
     """Record an instance that Orthanc is about to store, and return what was on record; the same again changes nothing.
 
     One that was found stored unasked becomes an ordinary one when the very same bytes are accepted, with what they say:
-    nobody had read it.
+    nobody had read it. What somebody has said of it since stands.
     """
     known = get(connection, row.sop_instance_uid)
     if known is None:
@@ -213,11 +213,17 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> Im
     elif known.status is ImageStatus.QUARANTINED and known.sha256 == row.sha256:
         columns = with_orthanc_ids(row, archive_patient_id)
         unread = {name: columns[name] for name in SAID} if known.size is None and not known.legacy else {}
-        if known.intimate:
-            unread.pop("intimate", None)  # somebody's word, which no picture takes back
+        for name in (*_changed(connection, known), *(("intimate",) if known.intimate else ())):
+            unread.pop(name, None)  # somebody's word, which no picture takes back
         accepted = {"status": row.status, "consent_id": row.consent_id, **unread, **_resources(columns)}
         connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
     return known
+
+
+def _changed(connection: Connection, row: ImageRow) -> Sequence[str]:
+    """Return which facts of a picture somebody has changed."""
+    known = patient_changes.c.sop_instance_uid == row.sop_instance_uid
+    return connection.execute(select(patient_changes.c.field).where(known)).scalars().all()
 
 
 def take_back(connection: Connection, sop_instance_uid: str, before: ImageRow | None) -> None:

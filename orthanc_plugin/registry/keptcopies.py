@@ -41,6 +41,7 @@ MEGABYTE: Final = 1 << 20
 NONCE_BYTES: Final = 12
 KEY_BYTES: Final = 32
 DIGEST_BYTES: Final = 32
+LONGEST_FILE: Final = LARGEST + NONCE_BYTES + 16  # with the tag
 _LABEL: Final = b"consentgate kept copies "
 _UNUSED: Final = "a kept copy isn't as it was written and is not used; it is made anew"
 
@@ -193,8 +194,9 @@ class KeptCopies:
 
         ``still`` is asked in the transaction that keeps it: what ended the copy since it was made has had its turn.
         """
-        too_long = len(copy.content) > min(LARGEST, self.limits.megabytes * MEGABYTE)
-        if self.limits.none or too_long or hashlib.sha256(copy.content).hexdigest() != copy.sha256:
+        too_much = len(copy.content) > min(LARGEST, self.limits.megabytes * MEGABYTE)
+        too_much |= self.folder.is_crowded(len(copy.content))
+        if self.limits.none or too_much or hashlib.sha256(copy.content).hexdigest() != copy.sha256:
             return False
         try:
             self._here = self.folder.named()
@@ -228,17 +230,22 @@ class KeptCopies:
             self.database.write(lambda connection: connection.execute(gone))
 
     def expire(self) -> int:
-        """Forget what is too old, wherever its file is or was; return how many.
+        """Forget what is too old, wherever its file is or was, and the oldest that are too many here; return how many.
+
+        All here are too many where photographs need the room.
 
         Raises:
             RegistryError: they are still known.
         """
         old = _rows.made_at <= (self.clock() - timedelta(days=self.limits.days)).isoformat()
+        self._found()
         with self.database.reading() as connection:
-            found = len(connection.execute(select(_rows.number).where(old)).all())
+            found = {str(each) for each in connection.execute(select(_rows.file).where(old)).scalars()}
+            all_of_it = self.limits.megabytes * MEGABYTE if self.folder.is_crowded() else 0
+            found.update(self._pushed_out(connection, "", all_of_it))
         if found:
-            self.database.write(lambda connection: connection.execute(delete(kept_copies).where(old)))
-        return found
+            self.database.write(lambda connection: _unrecord(connection, found))
+        return len(found)
 
     def _too_old(self, made_at: str) -> bool:
         return datetime.fromisoformat(made_at) + timedelta(days=self.limits.days) <= self.clock()
@@ -281,19 +288,20 @@ class KeptCopies:
         if stored != (ImageStatus.ACTIVE.value, about.original) or not still(connection):
             return None
         out = [str(each) for each in connection.execute(select(_rows.file).where(_rows.name == row["name"])).scalars()]
-        out += self._pushed_out(connection, len(out), int(str(row["size"])))
+        out += self._pushed_out(connection, str(row["name"]), int(str(row["size"])))
         if out:
             _unrecord(connection, out)
         connection.execute(kept_copies.insert().values(row))
         return tuple(out)
 
-    def _pushed_out(self, connection: Connection, already: int, size: int) -> list[str]:
-        """Return the oldest files, as many as must go for one of this size."""
-        here = _rows.place == self._here
-        held = int(connection.execute(select(func.coalesce(func.sum(_rows.size), 0)).where(here)).scalar_one())
+    def _pushed_out(self, connection: Connection, name: str, size: int) -> list[str]:
+        """Return the oldest files, as many as must go for one of this name and size."""
+        others = (_rows.place == self._here, _rows.name != name)
+        held = int(connection.execute(select(func.coalesce(func.sum(_rows.size), 0)).where(*others)).scalar_one())
         too_much, out = held + size - self.limits.megabytes * MEGABYTE, []
         if too_much > 0:
-            for file, its_size in connection.execute(select(_rows.file, _rows.size).where(here).order_by(_rows.number)):
+            oldest = select(_rows.file, _rows.size).where(*others).order_by(_rows.number)
+            for file, its_size in connection.execute(oldest):
                 out.append(str(file))
                 too_much -= int(its_size)
                 if too_much <= 0:
@@ -315,7 +323,7 @@ class KeptCopies:
             whole = bytes.fromhex(sealed)
             plain = self._cipher.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], _tied(name, file))
             key, digest, uid = plain[:KEY_BYTES], plain[KEY_BYTES : KEY_BYTES + DIGEST_BYTES], plain[64:]
-            stored = self.folder.read(file)
+            stored = self.folder.read(file, LONGEST_FILE)
             tied = _tied(file, digest.hex())
             content = AESGCM(key).decrypt(stored[:NONCE_BYTES], memoryview(stored)[NONCE_BYTES:], tied)
         except FileNotFoundError:

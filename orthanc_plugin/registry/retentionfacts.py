@@ -13,7 +13,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
@@ -68,6 +68,13 @@ class From:
     trial_id: str = ""
 
 
+class Taken(NamedTuple):
+    """What was taken back: the moment as of which it was, and who took that in."""
+
+    as_of: str
+    by: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What a source told of a patient, as it stands.
@@ -77,7 +84,7 @@ class Recorded:
         who: the patient.
         by: the source.
         told: what it says.
-        taken_back: what it said once and has taken back, each with the moment as of which it did.
+        taken_back: what it said once and has taken back, each with when, and by whose hand.
         agreed_by: who looked into that, None while nobody has.
     """
 
@@ -85,7 +92,7 @@ class Recorded:
     who: Key
     by: From
     told: Told
-    taken_back: Mapping[str, str] = field(default_factory=dict)
+    taken_back: Mapping[str, Taken] = field(default_factory=dict)
     agreed_by: str | None = None
 
     @property
@@ -131,7 +138,7 @@ def record(
     Raises:
         IllegalTransitionError: the source has told something newer, which this would undo.
     """
-    same = _is(who, said)
+    same, news = _is(who, said), Taken(said.told_at.isoformat(), by)
     row = connection.execute(select(retention_facts).where(same)).first()
     values: dict[str, object] = {
         "told_at": said.told_at.isoformat(),
@@ -141,7 +148,7 @@ def record(
     }
     if row is None:
         key = {"patient_id": who[0], "issuer": who[1], "source": said.source, "trial_id": said.trial_id}
-        values |= _back(dict.fromkeys((*NAMES, *BACK)), (), back, said.told_at)
+        values |= _back(dict.fromkeys((*NAMES, *BACK)), (), back, news)
         connection.execute(retention_facts.insert().values(fact_id=fact_id, **key, **values))
         return fact_id
     if datetime.fromisoformat(row.told_at) > said.told_at:
@@ -149,19 +156,17 @@ def record(
             "This source has told something newer of the patient.", remedy="Leave the older file out."
         )
     again = {*elsewhere, *(name for name in NAMES if getattr(told, name) is not None)}
-    values |= _back(dict(row._mapping), again, back, said.told_at)
+    values |= _back(dict(row._mapping), again, back, news)
     connection.execute(update(retention_facts).where(same).values(values))
     return str(row.fact_id)
 
 
-def _back(
-    row: Mapping[str, object], again: Collection[str], names: Collection[str], told_at: datetime
-) -> dict[str, object]:
+def _back(row: Mapping[str, object], again: Collection[str], names: Collection[str], news: Taken) -> dict[str, object]:
     """Return the columns that say what is taken back by now; whoever agreed to less has not agreed to more."""
     before = _taken_back(row)
     fresh = {name for name in names if name in ELSEWHERE or row[name] is not None} - before.keys()
-    stands = {name: moment for name, moment in before.items() if name not in again}
-    stands |= dict.fromkeys(sorted(fresh), told_at.isoformat())
+    stands = {name: taken for name, taken in before.items() if name not in again}
+    stands |= dict.fromkeys(sorted(fresh), news)
     columns: dict[str, object] = dict.fromkeys(name for name in fresh if name not in ELSEWHERE)
     if stands == before:
         return columns
@@ -169,28 +174,22 @@ def _back(
     return columns | (dict.fromkeys(BACK[1:]) if fresh or not stands else {})
 
 
-def _taken_back(row: Mapping[str, object]) -> dict[str, str]:
+def _taken_back(row: Mapping[str, object]) -> dict[str, Taken]:
     if row["taken_back"] is None:
         return {}
     try:
-        found = json.loads(str(row["taken_back"]))
-    except ValueError:
+        found = {str(name): Taken(*map(str, said)) for name, said in json.loads(str(row["taken_back"])).items()}
+    except (ValueError, TypeError, AttributeError):
         raise unreadable("retention_facts.taken_back") from None
-    if not isinstance(found, dict) or not found.keys() <= {*NAMES, *ELSEWHERE}:
+    if not found.keys() <= {*NAMES, *ELSEWHERE}:
         raise unreadable("retention_facts.taken_back")
-    return {str(name): str(moment) for name, moment in found.items()}
+    return found
 
 
 def agree(connection: Connection, fact_id: str, *, by: str, at: datetime) -> None:
     """Note that somebody looked into what was taken back, and that it was rightly so."""
     values = {"agreed_at": at.isoformat(), "agreed_by": by}
     connection.execute(update(retention_facts).where(retention_facts.c.fact_id == fact_id).values(values))
-
-
-def taken_in_by(connection: Connection, fact_id: str) -> str:
-    """Return who took in what a source last told of a patient."""
-    query = select(retention_facts.c.recorded_by).where(retention_facts.c.fact_id == fact_id)
-    return str(connection.execute(query).scalar_one())
 
 
 def stamp(connection: Connection, source: str, told_at: datetime, *, by: str, at: datetime) -> Feed:

@@ -137,7 +137,7 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
         promised_end=promised,
         withdrawn_on=withdrawn,
         holds=tuple(_holds(shared.holds, shared.requests, numbers, met, shared.day)),
-        untold=(*_untold(told), *_doubtful(person.told)) if care else (),
+        untold=(*(_untold(told) if care else ()), *_doubtful(person.told)),  # a trial's rule is of other pictures, too
         stale=shared.stale,
     )
 

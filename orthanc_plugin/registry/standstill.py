@@ -2,7 +2,8 @@
 
 Knows what tells: on SQLite a number that differs for a connection once another one has committed (PRAGMA data_version),
 on PostgreSQL the transactions that a new snapshot sees, whoever began them. Both may differ without need, never the
-other way round. Must not know what was found. Source: docs/adr/0058.
+other way round. A connection of SQLite's isn't told of its own commits, so one that was given back meanwhile, and may
+have written for somebody, counts as another. Must not know what was found. Source: docs/adr/0058.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from orthanc_plugin.registry.prepared import driver
 
 VERSION: Final = "PRAGMA data_version"
 SNAPSHOT: Final = "SELECT pg_current_snapshot()::text"
-Seen = tuple[object, object]  # by which connection, where that counts, and what it saw
+Seen = tuple[object, object]  # by whose hold on which connection, where that counts, and what it saw
 
 
 def seen(connection: Connection) -> Seen:
@@ -23,4 +24,4 @@ def seen(connection: Connection) -> Seen:
     here = driver(connection)
     if connection.dialect.name == "postgresql":
         return None, here.execute(SNAPSHOT, ()).fetchall()
-    return here, here.execute(VERSION, ()).fetchall()
+    return connection.connection, here.execute(VERSION, ()).fetchall()

@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, tuple_, update
 
 from dicomwrap.terms import Purpose
 from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.ledger import Delivery
-from orthanc_plugin.registry.outboxrows import AT_ONCE, State
+from orthanc_plugin.registry.outboxrows import AT_ONCE, Claimed, State
 from orthanc_plugin.registry.outboxtables import outbox
 from orthanc_plugin.registry.tables import disclosures
+
+KEY: Final = (outbox.c.outbox_id, outbox.c.fence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Unended:
     """A release that began, of a row that is in nobody's hands any more.
 
     Attributes:
-        since: when the row left the courier's hands.
+        since: when the row left the courier's hands, or when that last said that it is still at it.
     """
 
     disclosure_id: str
@@ -53,16 +56,26 @@ def left_behind(connection: Connection, disclosure_ids: Collection[str], before:
     ]
 
 
-def take_back(connection: Connection, courier: str) -> list[Unended]:
+def still_at_it(connection: Connection, claimed: Collection[Claimed], at: datetime) -> None:
+    """Note that a courier hasn't ended with what was cancelled in its hands: a large picture takes hours to go."""
+    for some in pieces(claimed):
+        taken = [(each.outbox_id, each.fence + 1) for each in some]  # as ``outbox.cancel`` leaves it
+        its = outbox.c.outbox_id.in_([each.outbox_id for each in some]), tuple_(*KEY).in_(taken)
+        same = outbox.c.state == State.CANCELLED
+        connection.execute(update(outbox).where(*its, same).values(changed_at=at.isoformat()))
+
+
+def take_back(connection: Connection, courier: str, last: Collection[int]) -> list[Unended]:
     """Have what a courier claimed be due at once, and return what it began of rows that were taken from it.
 
     Args:
         connection: open write transaction.
         courier: the one that asks, which has nothing in its hands.
+        last: the rows that it had in hand last, for no index knows a courier's.
     """
     its = outbox.c.courier == courier
     connection.execute(update(outbox).where(its, outbox.c.state == State.CLAIMED).values(next_try=AT_ONCE))
-    return _unended(connection, its)
+    return [each for some in pieces(last) for each in _unended(connection, its & outbox.c.outbox_id.in_(some))]
 
 
 def _unended(connection: Connection, which: ColumnElement[bool]) -> list[Unended]:

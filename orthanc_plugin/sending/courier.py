@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -75,6 +75,7 @@ class Rounds:
         since: only what was due then is sent; None for whatever is due.
         place: the archive that it reads from, as the holdings call it: what others have their couriers send.
         renewing: every how many seconds the lease is renewed while pictures are sent.
+        last: the rows that this courier had in hand last, in whichever of its rounds.
     """
 
     services: Services
@@ -87,6 +88,7 @@ class Rounds:
     since: datetime | None = None
     place: str = ANYWHERE
     renewing: float = LEASE.total_seconds() / 3
+    last: list[int] = field(default_factory=list)
 
     def turn(self) -> Turn | None:
         """Send what is next; None when nothing is due.
@@ -97,6 +99,7 @@ class Rounds:
         claimed = self.services.database.write(self._claim)
         if not claimed:
             return None
+        self.last[:] = (each.outbox_id for each in claimed)
         route = next((each for each in self.services.policy.routes if each.name == claimed[0].route), None)
         if route is None:
             return self._all_end(claimed, End(state=State.CANCELLED, reason="policy.toml has no such route any more"))
@@ -121,7 +124,7 @@ class Rounds:
         """
 
         def take(connection: Connection) -> None:
-            for each in unended.take_back(connection, self.name):
+            for each in unended.take_back(connection, self.name, self.last):
                 brokenoff.settle(connection, self.services, each, each.disclosure_id)
 
         self.services.database.write(take)
@@ -247,7 +250,12 @@ class Rounds:
     def _renew(self, errand: RouteErrand) -> None:
         at = self.services.clock()
         mine = tuple(errand.rows.values())
-        self.services.database.write(lambda connection: outbox.renew(connection, mine, at, at + LEASE))
+
+        def renew(connection: Connection) -> None:
+            outbox.renew(connection, mine, at, at + LEASE)
+            unended.still_at_it(connection, mine, at)
+
+        self.services.database.write(renew)
 
     def _put_back(self, errand: RouteErrand, uids: Sequence[str], reason: str) -> None:
         """Have what was not sent wait again."""

@@ -31,11 +31,12 @@ from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.keptcopies import About, Kept, KeptCopies, Limits, tidy
 from orthanc_plugin.release import Context, Released, require
 from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.madeby import made_by
 from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
 
-# Raised by hand whenever a copy may be made, proven or checked otherwise than before under the same version.
+# Raised by hand whenever a copy may be made, proven or checked otherwise than before by the very same code.
 EDITION: Final = 1
 DOOR: Final = "copies"
 PAGE: Final = 100  # copies that are looked at in one transaction
@@ -50,7 +51,7 @@ class Cause(NamedTuple):
 
     def about(self, row: ImageRow) -> About:
         """Return which copy of a picture it is."""
-        of_ours = (str(EDITION), str(STREAMS), VERSION, pydicom.__version__)
+        of_ours = (str(EDITION), str(STREAMS), VERSION, pydicom.__version__, made_by())
         parts = (*of_ours, self.profile.digest, self.key.mark, *_looked_at(self.found))
         return About(picture=row.sop_instance_uid, original=row.sha256, profile=self.profile.name, parts=parts)
 
@@ -63,6 +64,7 @@ class Shelf:
     """
 
     def __init__(self, services: Services) -> None:
+        made_by()  # now, for files may be exchanged beneath a process that goes on
         self.services = services
         spool = services.settings.spool
         self.copies = KeptCopies(

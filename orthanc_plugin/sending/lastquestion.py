@@ -79,7 +79,7 @@ class LastQuestion:
 
     def _answer(self, connection: Connection, each: Packed, permits: Permits, held: frozenset[str]) -> Objection | None:
         try:
-            self.services.gate.confirm(connection, each.answer, permits)
+            self.services.holding(connection, each.answer, each.released, permits)  # also that it is made so still
         except ReleaseRefusedError as error:
             return Objection(str(error.args[0]), refused=isinstance(error, DecisionChangedError))
         return None if each.answer.request.sop_instance_uid in held else Objection(LOST.reasons[0])

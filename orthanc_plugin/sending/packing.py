@@ -228,13 +228,10 @@ class Packer:
             return Refusal(decision_id=answer.decision_id, reasons=answer.decision.reasons)
         if wanted.kept is not None:
             return self._begun_kept(connection, answer, wanted, binding)
-        if wanted.stored is None:
+        if wanted.stored is None or not _as_it_is(answer.decision):  # whatever was foreseen, a copy has to be made
             return answer
         context = self.services.context_in(connection, answer, binding, as_stored=True)
-        reasons = unmet(answer.decision, context)
-        if answer.decision.effect is not Effect.PERMIT_IDENTIFIABLE:
-            reasons = ("only an anonymised copy may leave now",)
-        if reasons:
+        if reasons := unmet(answer.decision, context):
             append(connection, [self._against(answer, "; ".join(reasons), "OBLIGATION_UNMET")])
             return Refusal(decision_id=answer.decision_id, reasons=reasons)
         row = wanted.row

@@ -30,6 +30,8 @@ PAUSE: Final = 1.0  # seconds until Orthanc is asked again whether anything may 
 GLANCE: Final = 0.1  # seconds between looks into an outbox in which nothing is due, each a millisecond's reading
 CHECKED: Final = 2.0  # seconds for which the doors count as open once they were found so
 READERS: Final = 2
+TAIL: Final = 9  # characters that tell couriers of one name apart
+LONGEST: Final = 64  # characters, as the outbox has room for
 Tell = Callable[[Turn], None]
 
 
@@ -44,7 +46,7 @@ class Post:
 
     Args:
         built: gives the services, of the configuration as it is.
-        name: of the courier.
+        name: of the courier; what it claims is under a name that no other process has, whatever others are called.
         tell: told of each turn.
         stop: set when the courier is to end.
     """
@@ -53,12 +55,14 @@ class Post:
         self.built = built
         self.services = built()
         self.name = name
+        self.claims = f"{name[TAIL - LONGEST :]}~{self.services.ids()[: TAIL - 1]}"
         self.tell = tell
         self.stop = stop
         self.readers = Worker("courier", READERS, seconds=None)
         self._said = ""
         self._since: datetime | None = None
         self._failed = False
+        self._last: list[int] = []
 
     def work(self, *, once: bool) -> None:
         """Send until told to stop; ``once``: what is due now, each once.
@@ -90,7 +94,7 @@ class Post:
         if self._failed:
             rounds.take_back()
             self._failed = False
-        notices = Notices(services=rounds.services, archive=rounds.archive, ways=rounds.ways, name=rounds.name)
+        notices = Notices(services=rounds.services, archive=rounds.archive, ways=rounds.ways, name=self.name)
         busy = notices.perform() > 0
         while not self.stop.is_set() and self.services.ticks() < until:
             turn = rounds.turn()
@@ -140,11 +144,12 @@ class Post:
                     heard=control.commitment,
                 ),
                 readers=self.readers,
-                name=self.name,
+                name=self.claims,
                 chance=random.SystemRandom().random,
                 stopping=self.stop.is_set,
                 since=self._since,
                 place=here,
+                last=self._last,
             )
         finally:
             control.close()

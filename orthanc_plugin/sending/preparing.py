@@ -87,6 +87,8 @@ class Preparing:
 
     def _kept(self, wanted: Wanted) -> None:
         shelf, release = Shelf(self.services), self.services.release
+        if shelf.copies.limits.none or shelf.copies.folder.is_crowded():  # it would be made in vain
+            return
         with self.services.database.reading() as connection:
             row = images.get(connection, wanted.picture)
             found = self._for_somebody(connection, wanted, row) if row else None

@@ -53,8 +53,10 @@ class Piece(Generic[T]):
         self._done.release()
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait so long for its end; tell whether that came."""
-        return self._done.acquire(timeout=-1 if seconds is None else seconds)
+        """Wait so long for its end, as several may; tell whether that came."""
+        if came := self._done.acquire(timeout=-1 if seconds is None else seconds):
+            self._done.release()
+        return came
 
     def result(self) -> T:
         """Return what came of it, or raise why nothing did."""

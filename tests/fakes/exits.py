@@ -13,6 +13,7 @@ from zipfile import ZipFile
 
 from orthanc_plugin.archive.embedded import EmbeddedCore
 from orthanc_plugin.archive.port import CoreApi
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.overrides import by_path, overrides
 from orthanc_plugin.enforcement.rest import Endpoint, RestDoor
 from tests.fakes.orthanc import RestOutput, StreamOutput
@@ -79,20 +80,27 @@ class Given:
         return value
 
 
-def endpoints_of(world: World, path: str, core: CoreApi | None = None) -> tuple[Endpoint, ...]:
+def endpoints_of(
+    world: World, path: str, core: CoreApi | None = None, acceptances: Acceptances | None = None
+) -> tuple[Endpoint, ...]:
     """Return the endpoints that Orthanc would have answer at ``path``."""
-    every = overrides(world.services, world.archive, core or EmbeddedCore(), MODALITIES, world.worker())
+    asked, settled = core or EmbeddedCore(), (acceptances or Acceptances()).settled
+    every = overrides(world.services, world.archive, asked, MODALITIES, world.worker(), settled)
     (found,) = (endpoints for regex, endpoints in by_path(every) if re.fullmatch(regex, path))
     return found
 
 
 @dataclass(kw_only=True)
 class Asking:
-    """Calls the routes of a world; ``streams`` says which of Orthanc's plugins is between, ``core`` what is behind."""
+    """Calls the routes of a world; ``streams`` says which of Orthanc's plugins is between, ``core`` what is behind.
+
+    ``acceptances`` has what is on its way in.
+    """
 
     world: World
     streams: bool = True
     core: CoreApi | None = None
+    acceptances: Acceptances = field(default_factory=Acceptances)
     output: RestOutput = field(default_factory=RestOutput)
     waiting: Waiting = field(default_factory=Waiting)
 
@@ -100,7 +108,7 @@ class Asking:
         """Call as ``account``; a body that is no text is sent as JSON."""
         path, _, query = uri.partition("?")
         world = self.world
-        found, pace = endpoints_of(world, path, self.core), self.waiting.pace()
+        found, pace = endpoints_of(world, path, self.core, self.acceptances), self.waiting.pace()
         door = RestDoor(world.services, found, world.worker(), streams=self.streams, pace=pace)
         sent = {"authorization": "Basic " + base64.b64encode(f"{account}:x".encode()).decode(), **headers}
         request: dict[str, object] = {"method": method, "headers": sent, "groups": ()}

@@ -40,14 +40,20 @@ def activate(world: World, text: str | None = None) -> None:
         scheduling.activate(connection, shared.act("derm", "test"), proposed.version.digest)
 
 
-def fed(world: World, *rows: Mapping[str, str], source: str = "pas", as_of: datetime | None = None) -> Intake:
+def fed(
+    world: World,
+    *rows: Mapping[str, str],
+    source: str = "pas",
+    as_of: datetime | None = None,
+    by: str = "feeder",
+) -> Intake:
     """Take in what a source tells, as of now unless another moment is given."""
     shared = world.services
     path = sheet(world.folder / f"{source}.csv", *(rows or (SEEN,)))
     with shared.database.reading() as connection:
         schedule = scheduling.in_force(connection)
     return retentionrows.take_in(
-        shared.database, lambda: shared.act("feeder", "test"), schedule, path, source, as_of or world.clock()
+        shared.database, lambda: shared.act(by, "test"), schedule, path, source, as_of or world.clock()
     )
 
 

@@ -47,6 +47,7 @@ class Ward:
     peers: dict[str, Peer] = field(default_factory=dict)
     stop: Callable[[], bool] = lambda: False
     chance: float = 1.0
+    last: dict[str, list[int]] = field(default_factory=dict)
 
     def rounds(self, name: str = "courier-1", archive: ArchiveSimulator | None = None) -> Rounds:
         """Return the rounds of a courier; what it sends is read from, and goes to, ``archive``."""
@@ -61,6 +62,7 @@ class Ward:
             name=name,
             chance=lambda: self.chance,
             stopping=self.stop,
+            last=self.last.setdefault(name, []),
         )
 
     def turn(self) -> Turn | None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -53,23 +52,11 @@ def destroyed(server: Server) -> set[str]:
 
 def killed_in_the_middle(server: Server, plan: str) -> None:
     """Execute the plan, and kill the process (SIGKILL) once it has destroyed something."""
-    killed_once(lambda: bool(destroyed(server)), server, plan)
-
-
-def killed_while_it_deletes(server: Server, plan: str) -> None:
-    """Execute the plan, and kill the process once Orthanc has let go of something, whatever is written down by then."""
-    archive = itself(server)
-    before = archive.instances()
-    killed_once(lambda: archive.instances() < before, server, plan)
-    archive.close()
-
-
-def killed_once(is_so: Callable[[], bool], server: Server, plan: str) -> None:
     program = Path(sys.executable).parent / "consentgate"
     settings = str(server.folder / "settings.toml")
     command = [str(program), "--settings", settings, "retention", "apply", plan, "--by", "clerk"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        assert wait_until(lambda: is_so() or running.poll() is not None, SECONDS)
+        assert wait_until(lambda: bool(destroyed(server)) or running.poll() is not None, SECONDS)
         running.send_signal(signal.SIGKILL)
 
 

@@ -17,6 +17,7 @@ from pydicom.uid import generate_uid
 from demo.peers import wait_until
 from demo.server import ROOT, Server
 from orthanc_plugin.errors import ArchiveError
+from orthanc_plugin.retention.execution import AT_ONCE
 from tests.integration.archive import Archive, started
 from tests.integration.destroying import (
     FACTS,
@@ -24,14 +25,14 @@ from tests.integration.destroying import (
     SECONDS,
     destroyed,
     itself,
-    killed_in_the_middle,
-    killed_while_it_deletes,
     told,
     verified_offline,
 )
 from tests.integration.needles import needles_of
+from tests.integration.striking import killed_at_deletion
 
-COPIES = 8
+COPIES = 22  # with the one of the journey, more than are seen to at once
+FEW = 4
 SCRIPT = Path(__file__).with_name("guard.py")
 
 
@@ -93,8 +94,10 @@ def test_what_is_approved_is_destroyed_whatever_happens_and_stays_destroyed(
 def test_an_execution_killed_while_orthanc_deletes_is_taken_up(due: tuple[Archive, str], tmp_path: Path) -> None:
     archive, plan = due
     server = archive.server
-    killed_while_it_deletes(server, plan)
-    assert not destroyed(server) & itself(server).instances()
+    before = itself(server).instances()
+    killed_at_deletion(server, plan, FEW + 1, lambda: len(before - itself(server).instances()) == FEW)
+    assert destroyed(server) == set()  # nothing is written down by then, whatever Orthanc has let go of
+    assert len(before - itself(server).instances()) == FEW
     report = told(server, "retention", "apply", plan, "--by", "clerk")
     assert len(destroyed(server)) == COPIES + 1
     assert itself(server).instances() == {archive.wrapped("B").orthanc_instance}
@@ -117,10 +120,11 @@ def nobody_else_deletes(archive: Archive) -> None:
 def executed_though_killed(archive: Archive, plan: str) -> Path:
     """Execute the plan, killed in the middle and taken up again; return the certificate."""
     server = archive.server
-    killed_in_the_middle(server, plan)
+    killed_at_deletion(server, plan, AT_ONCE + 2, lambda: bool(destroyed(server)))
     gone = destroyed(server)
-    assert gone
+    assert len(gone) == AT_ONCE  # the first of the next ones is gone, too, and not written down
     assert not gone & itself(server).instances()
+    assert len(itself(server).instances()) == COPIES - AT_ONCE + 1
     report = told(server, "retention", "apply", plan, "--by", "clerk")
     assert len(destroyed(server)) == COPIES + 1
     assert itself(server).instances() == {archive.wrapped("B").orthanc_instance}

@@ -44,7 +44,9 @@ ALWAYS = {
 
 def answered(parts: Parts) -> set[str]:
     """Return the one hook for all of the core's routes that are answered by Consentgate."""
-    every = overrides(parts.services, parts.archive, parts.core, parts.modalities, parts.moves)
+    every = overrides(
+        parts.services, parts.archive, parts.core, parts.modalities, parts.moves, parts.acceptances.settled
+    )
     return {f"rest {expression(each.path for each in every)}"}
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import pytest
+from sqlalchemy import Connection
 
 from orthanc_plugin.registry import marks
 from orthanc_plugin.registry.engine import Database, open_database
 from orthanc_plugin.registry.fence import Passing
+from orthanc_plugin.registry.prepared import Driver, driver
 from orthanc_plugin.registry.standstill import Seen, seen
 from tests.fakes.queued import AT
 from tests.fakes.world import World
@@ -69,3 +72,22 @@ def test_what_two_connections_see_is_never_taken_for_the_same_where_each_counts_
     with database.reading() as first, database.reading() as second:
         equal = seen(first) == seen(second)
     assert equal is (database.engine.dialect.name == "postgresql")
+
+
+def test_a_connection_that_was_given_back_and_then_wrote_sees_that_too(world: World) -> None:
+    database = world.services.database
+    with database.engine.connect() as connection, connection.begin():
+        before, mine = seen(connection), driver(connection)
+    with again(database, mine) as connection, connection.begin():
+        marks.mark(connection, marks.STABLE, AT)
+    with again(database, mine) as connection, connection.begin():
+        assert seen(connection) != before
+
+
+@contextmanager
+def again(database: Database, mine: Driver) -> Iterator[Connection]:
+    """Give a connection once more that the pool has by now."""
+    with ExitStack() as had:
+        while driver(found := had.enter_context(database.engine.connect())) is not mine:
+            pass
+        yield found

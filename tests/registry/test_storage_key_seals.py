@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orthanc_plugin.cli.audit import _beside_the_chain
@@ -9,11 +11,12 @@ from orthanc_plugin.lifecycle import sitekeys
 from orthanc_plugin.registry import schema
 from orthanc_plugin.registry.engine import open_database
 from orthanc_plugin.registry.storagekeys import Kind
+from orthanc_plugin.registry.trail import Trail, append
 from orthanc_plugin.retention import erasing
 from tests.fakes.vaulted import FILE, FIRST, OTHER, SECOND, begun, data_keys
 from tests.fakes.world import World
 from tests.registry.test_storage_keys import STUDY, approve, propose
-from tests.registry.test_upgrade import row_of, tables, upgraded_to
+from tests.registry.test_upgrade import ENTRY, row_of, tables, upgraded_to
 
 
 def problem(world: World) -> str:
@@ -84,6 +87,20 @@ def test_nothing_of_a_key_nor_of_whose_it_is_is_in_the_trail(world: World) -> No
     for subject, wrapped in world.sql("SELECT subject, wrapped FROM storage_keys WHERE wrapped IS NOT NULL"):
         assert str(subject) not in told
         assert str(wrapped) not in told
+
+
+def test_whatever_else_the_trail_says_of_storage_keys_an_upgrade_seals_those_that_are_there(bare: str) -> None:
+    database = open_database(bare)
+    upgraded_to(database, "0027")
+    (table,) = (each for each in tables(database) if each.name == "storage_keys")
+    told = replace(ENTRY, actor="the storage key officer", detail=f"storage site key record 2026 sha256 {'0' * 64}")
+    with database.writing() as connection:
+        connection.execute(table.insert(), [row_of(table, number) for number in (1, 2)])
+        append(connection, [told])
+    schema.upgrade(database)
+    effects = [entry["effect"] for entry in Trail(database).tail(9)]
+    assert effects.count("DATA_KEYS_SEALED_AT_UPGRADE") == 1
+    database.close()
 
 
 def test_a_registry_of_before_has_each_key_sealed_once_by_its_upgrade(bare: str) -> None:

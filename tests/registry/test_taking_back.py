@@ -18,7 +18,7 @@ from orthanc_plugin.policy.expirymodel import HoldKind, Status
 from orthanc_plugin.registry import patients, retentionfacts
 from orthanc_plugin.registry.retentionfacts import Recorded
 from orthanc_plugin.registry.trail import details
-from tests.fakes.pictures import CARE, TEACHING, photograph
+from tests.fakes.pictures import CARE, TEACHING, consent, encoded, photograph
 from tests.fakes.records import ORDER, SEEN, activate, fed, held, standing
 from tests.fakes.world import World
 
@@ -53,8 +53,8 @@ def office(world: World) -> World:
     return world
 
 
-def back(world: World, words: str = "last_contact", source: str = "pas", **also: str) -> None:
-    found = fed(world, {"patient_id": "P1", "taken_back": words, **also}, source=source)
+def back(world: World, words: str = "last_contact", source: str = "pas", by: str = "feeder", **also: str) -> None:
+    found = fed(world, {"patient_id": "P1", "taken_back": words, **also}, source=source, by=by)
     assert (found.report.applied, found.report.failed) == (1, 0)
     world.clock.advance(minutes=5)
 
@@ -114,7 +114,7 @@ def test_it_stays_on_record_what_was_taken_back_as_of_when(office: World) -> Non
     back(office)
     with office.services.database.reading() as connection:
         (row,) = (each for each in retentionfacts.of(connection, (P1,)) if each.by.source == "pas")
-    assert (row.taken_back, row.told.last_contact, row.agreed_by) == ({"last_contact": moment}, None, None)
+    assert (row.taken_back, row.told.last_contact, row.agreed_by) == ({"last_contact": (moment, "feeder")}, None, None)
     (found,) = agreed(office)
     assert found.doubtful == ("last_contact",)
     entries = [entry for entry in office.trail() if entry["effect"] == "RETENTION_FACTS"]
@@ -173,6 +173,46 @@ def test_whoever_took_it_in_can_t_agree_however_they_write_their_name(name: str,
     assert doubtful(office) == [("last_contact",)]
 
 
+def test_whoever_took_it_in_can_t_agree_though_somebody_else_has_taken_in_something_since(office: World) -> None:
+    back(office, by="governance")
+    fed(office, {"patient_id": "P1", "first_contact": "2001-01-01"})  # every night, by whoever
+    assert doubtful(office) == [("last_contact",)]
+    with pytest.raises(IllegalTransitionError, match="took it in"):
+        agreed(office)
+    assert agreed(office, by="derm")
+
+
+def test_whoever_took_in_one_of_several_can_t_agree_to_all(office: World) -> None:
+    back(office, by="governance")
+    back(office, "categories")
+    with pytest.raises(IllegalTransitionError, match="took it in"):
+        agreed(office)
+    assert doubtful(office) == [("categories", "last_contact")]
+
+
+def test_a_picture_that_was_never_made_for_care_has_no_date_either_while_its_trial_is_in_doubt(world: World) -> None:
+    activate(world)
+    world.record(consent(CARE, retention_told={"text": "kept", "until": "2025-06-01"}))
+    world.receive(encoded(photograph()))
+    world.sql("UPDATE images SET made_for = 'SECONDARY'")
+    world.record(
+        consent(
+            TEACHING,
+            id="urn:x:told",
+            level="PATIENT",
+            retention_told={"text": "kept until then", "until": "2025-06-01"},
+        )
+    )
+    trial = {"trial_id": "T1", "trial_regime": "UK_2026"}
+    fed(world, {"patient_id": "P1", **trial, "trial_concluded": "2020-06-01"})
+    assert standing(world).due_date == date(2045, 6, 1)
+    world.clock.advance(minutes=5)
+    back(world, "trial_regime|trial_concluded", trial_id="T1")
+    assert (standing(world).status, standing(world).due_date) == (Status.UNRESOLVED, None)
+    agreed(world)
+    assert (standing(world).status, standing(world).due_date) == (Status.DUE, date(2025, 6, 1))
+
+
 def test_nobody_agrees_whom_the_policy_doesn_t_know_nor_without_a_reason_nor_about_somebody_else(office: World) -> None:
     back(office)
     with pytest.raises(UnnamedPersonError):
@@ -227,7 +267,8 @@ DERMATOLOGY = frozenset({"Dermatology"})
     [
         "taken_back = NULL",
         "agreed_by = 'governance', agreed_at = '2026-11-22'",
-        'taken_back = \'{"categories": "2026-11-22"}\'',
+        'taken_back = \'{"categories": ["2026-11-22", "feeder"]}\'',
+        """taken_back = replace(taken_back, 'feeder', 'somebody')""",
     ],
 )
 def test_the_audit_notices_a_taking_back_that_was_changed_behind_its_back(change: str, office: World) -> None:

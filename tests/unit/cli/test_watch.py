@@ -47,11 +47,13 @@ def test_a_stop_command_that_fails_is_told_and_tried_again(shell: Shell, setting
         command += ["--patience", "0", "--stop-command", f"{sys.executable} {script}"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "LANG": "C.UTF-8"})
         assert process.stderr is not None
-        said = [process.stderr.readline() for _ in range(5)]
+        told = 0
+        while told < 2 and (line := process.stderr.readline()):  # a busy machine's Orthanc may seem away in between
+            told += "the stop command failed with status 5" in line
         assert process.poll() is None
     rest = process.stderr.read()
     assert process.wait(60) == 3
-    assert sum("the stop command failed with status 5" in line for line in said) == 2
+    assert told == 2
     assert "nothing listens any more" in rest
     assert len(marks.read_text()) >= 2
 

@@ -10,6 +10,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
+from dicomwrap.consentblock import CREATOR, GROUP
 from dicomwrap.consenttags import SealState, read_stamp, seal_state
 from orthanc_plugin.deid.hiding import without_others
 from orthanc_plugin.deid.regions import Region
@@ -82,6 +83,20 @@ def test_nothing_else_in_it_shows_the_picture_as_it_was() -> None:
     made = without_others(content, [REGION]).content
     assert CANARY not in made
     assert read(made).ReferencedImageSequence[0].ReferencedSOPInstanceUID == "1.2.4"
+
+
+@pytest.mark.parametrize(("group", "element"), [(GROUP, 0x50), (0x0093, 0x01)], ids=["among ours", "in another group"])
+@pytest.mark.parametrize("vr", ["OB", "UT"])
+def test_nobody_keeps_the_picture_in_it_by_writing_our_name_over_it(group: int, element: int, vr: str) -> None:
+    original = photograph()
+    stamped = read_stamp(original)
+    block = original.private_block(group, CREATOR, create=True)
+    block.add_new(element, vr, CANARY if vr == "OB" else CANARY.decode())
+    content = encoded(original)
+    assert content.count(CANARY) == 1
+    made = without_others(content, [REGION]).content
+    assert CANARY not in made
+    assert read_stamp(read(made)) == stamped is not None
 
 
 def test_the_colours_are_drawn_as_before() -> None:

@@ -154,6 +154,20 @@ def test_who_claims_anything_else_is_refused_after_a_permit_too(
     assert viewer.world.last_rules() == [rule]
 
 
+@pytest.mark.parametrize("path", [FILE, WADO])
+def test_who_asks_for_a_picture_whose_row_can_t_be_read_is_refused_on_record_and_ends_nothing_for_others(
+    path: str, viewer: Viewer
+) -> None:
+    viewer.world.file(uid=SERIES[0])
+    good, bad = viewer.world.row(), viewer.world.row(SERIES[0])
+    viewer.world.sql(f"UPDATE images SET shows = 'no list' WHERE sop_instance_uid = '{SERIES[0]}'")  # noqa: S608
+    assert viewer.ask(good)
+    before = len(viewer.world.trail())
+    assert viewer.ask(bad, path) is False
+    assert [entry["effect"] for entry in viewer.world.trail()[before:]] == ["DENY"]
+    assert viewer.asks_nobody(good)
+
+
 def test_a_withdrawal_counts_for_what_was_given_before(viewer: Viewer) -> None:
     viewer.world.withdraw()
     assert viewer.ask(viewer.world.row()) is False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 import pytest
 
 from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.audit.chain import verify
+from orthanc_plugin.audit.event import AuditEvent
 from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.announced import Announced
 from orthanc_plugin.enforcement.http import HttpFilter
@@ -15,6 +17,7 @@ from orthanc_plugin.enforcement.ingest import Received
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.errors import RegistryError
+from orthanc_plugin.sending.worker import Worker
 from tests.fakes import orthanc
 from tests.fakes.orthanc import InstanceOrigin, ReceivedInstanceAction
 from tests.fakes.pictures import consent, photograph_bytes
@@ -111,6 +114,37 @@ def test_what_can_t_be_written_is_kept_and_until_then_no_other_passes_unwritten(
     door.world.sql("DROP TRIGGER stopped" + (" ON trail" if door.world.on_postgresql else ""))
     door.announced.write()
     assert door.said() == [("uploader", "")]
+
+
+def test_of_what_no_thread_of_ours_could_take_in_the_request_is_on_record_all_the_same(door: Door) -> None:
+    over, short = threading.Event(), Worker("short", 1, seconds=0.01)
+    door.world.workers.append(short)
+    door.received.worker = short
+    with pytest.raises(TimeoutError):
+        short.run(over.wait)
+    assert door.ask()
+    assert door.bring(photograph_bytes()) is ReceivedInstanceAction.MODIFY
+    over.set()
+    short.meet()
+    assert door.said() == []
+    door.announced.write()
+    assert door.said() == [("uploader", "")]
+
+
+class Contended(deque[AuditEvent]):
+    """Entries of which somebody else takes the last one just before it is to be had."""
+
+    def popleft(self) -> AuditEvent:
+        """Return the first."""
+        if len(self) == 1:
+            self.clear()
+        return super().popleft()
+
+
+def test_what_two_take_at_the_same_time_is_lost_by_neither(door: Door) -> None:
+    first, last = (door.world.services.gate.refusal(door.world.requester(), each, "", rule="") for each in ("a", "b"))
+    door.announced._left = Contended((first, last))
+    assert door.announced.left() == (first,)
 
 
 def test_one_that_may_not_bring_anything_is_refused_at_once(door: Door) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from sqlalchemy import Connection
@@ -17,6 +19,7 @@ from orthanc_plugin.errors import RegistryError, UnknownRecordError
 from orthanc_plugin.registry import snapshots
 from orthanc_plugin.registry.atonce import MOST, AtOnce, Permit
 from orthanc_plugin.registry.engine import Database
+from orthanc_plugin.registry.prepared import driver
 from orthanc_plugin.registry.snapshots import Snapshot
 from orthanc_plugin.registry.trail import append
 from tests.fakes.pictures import CARE
@@ -162,6 +165,51 @@ def test_nothing_is_written_behind_an_entry_that_was_undone(desk: Desk) -> None:
 def test_nothing_is_written_when_every_door_is_shut(desk: Desk) -> None:
     desk.shut.append(True)
     assert (desk.write(), len(desk.entries())) == (False, 1)
+
+
+def every_door_is_shut(desk: Desk, _: sqlite3.Connection) -> None:
+    desk.shut.append(True)
+
+
+def a_day_passes(desk: Desk, _: sqlite3.Connection) -> None:
+    desk.world.clock.advance(days=1)
+
+
+def consents_go(_: Desk, other: sqlite3.Connection) -> None:
+    other.execute("DELETE FROM consents")
+
+
+def nothing_happens(_: Desk, _other: sqlite3.Connection) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize("facts", [None, snapshots.named('{"image":1}')])
+@pytest.mark.parametrize(
+    ("meanwhile", "written"),
+    [(every_door_is_shut, False), (a_day_passes, False), (consents_go, False), (nothing_happens, True)],
+)
+def test_what_happens_while_another_process_writes_counts_for_who_waits_for_it(
+    meanwhile: Callable[[Desk, sqlite3.Connection], None], written: bool, facts: Snapshot | None, desk: Desk
+) -> None:
+    desk.permit = desk.permitted(facts)
+    outcome, waiting = list[bool](), threading.Event()
+    connection = desk.world.services.database._kept
+    assert connection is not None
+    ours = cast("sqlite3.Connection", driver(connection))
+    other = sqlite3.connect(desk.world.database_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ours.set_trace_callback(lambda text: waiting.set() if text.startswith(("INSERT", "BEGIN")) else None)
+    thread = threading.Thread(target=lambda: outcome.append(desk.write()))
+    thread.start()
+    assert waiting.wait(PATIENCE)
+    meanwhile(desk, other)
+    other.execute("COMMIT")
+    other.close()
+    thread.join(PATIENCE)
+    ours.set_trace_callback(None)
+    append_one(desk.world)  # no transaction is left open
+    assert (outcome, len(desk.entries())) == ([written], 2 + written)
+    assert whole(desk.world)
 
 
 @pytest.mark.parametrize("days", [-1, 1])

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from orthanc_plugin.archive.embedded import EmbeddedCore
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.overrides import by_path, overrides, require_answered
 from orthanc_plugin.enforcement.rest import Endpoint, Lane
 from orthanc_plugin.errors import OpenExitError
@@ -16,7 +17,7 @@ from tests.fakes.world import MODALITIES, World
 
 @pytest.fixture
 def endpoints(world: World) -> tuple[Endpoint, ...]:
-    return overrides(world.services, world.archive, EmbeddedCore(), MODALITIES, world.worker())
+    return overrides(world.services, world.archive, EmbeddedCore(), MODALITIES, world.worker(), Acceptances().settled)
 
 
 def test_every_row_that_depends_on_its_body_has_an_endpoint_with_its_role(endpoints: tuple[Endpoint, ...]) -> None:

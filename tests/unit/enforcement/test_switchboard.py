@@ -8,6 +8,7 @@ import re
 import pytest
 
 from orthanc_plugin.archive.embedded import EmbeddedCore
+from orthanc_plugin.enforcement.acceptances import Acceptances
 from orthanc_plugin.enforcement.exits import ROUTES
 from orthanc_plugin.enforcement.overrides import by_path, overrides
 from orthanc_plugin.enforcement.route import Kind
@@ -26,7 +27,7 @@ NAMES = [NOBODY, "1.2.3", "", " ", "a\nb", "find", "studies"]
 @pytest.fixture
 def paths(world: World) -> list[str]:
     """Give the expression of each path."""
-    every = overrides(world.services, world.archive, EmbeddedCore(), MODALITIES, world.worker())
+    every = overrides(world.services, world.archive, EmbeddedCore(), MODALITIES, world.worker(), Acceptances().settled)
     return [regex for regex, _ in by_path(every)]
 
 

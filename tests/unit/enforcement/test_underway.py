@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from io import BytesIO
 
 import pytest
@@ -24,12 +25,14 @@ from orthanc_plugin.enforcement.ingest import (
     CStoreFilter,
     OnStored,
     Received,
+    Unchecked,
 )
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.senders import Senders
 from orthanc_plugin.errors import RegistryError
-from orthanc_plugin.policy.model import ImageStatus
-from orthanc_plugin.registry import captures, images
+from orthanc_plugin.lifecycle import pictures
+from orthanc_plugin.policy.model import ImageSource, ImageStatus, MadeFor
+from orthanc_plugin.registry import captures, changes, images
 from orthanc_plugin.registry.captures import Stop, StopKind
 from orthanc_plugin.registry.images import ImageRow, orthanc_id
 from orthanc_plugin.registry.quarantine import Held
@@ -285,6 +288,44 @@ def test_what_was_found_stored_and_unread_is_filed_with_all_that_it_says_when_it
     with world.services.database.writing() as connection:
         images.take_back(connection, UID, unread)
     assert replace(world.row(), received_at=unread.received_at) == unread
+
+
+class Arriving(list[Unchecked]):
+    """What couldn't be checked, to which something comes right after nothing was there."""
+
+    def __init__(self, late: Unchecked) -> None:
+        self.late = [late]
+
+    def __bool__(self) -> bool:
+        """Tell whether there is something."""
+        found = len(self) > 0
+        self += self.late
+        self.late = []
+        return found
+
+
+def test_what_comes_while_the_doors_are_about_to_open_keeps_them_shut(hooks: Hooks) -> None:
+    gate, stranger = hooks.world.services.gate, Unchecked({}, "nobody's", None)
+    gate.close(UNCHECKED)
+    hooks.on_stored.unchecked = Arriving(stranger)
+    hooks.on_stored.settle()
+    assert (list(hooks.on_stored.unchecked), gate.closed) == ([stranger], UNCHECKED)
+
+
+def test_what_somebody_said_of_a_picture_that_was_found_unread_stands_when_it_is_sent_again(world: World) -> None:
+    world.record(consent())
+    hooks = Hooks(world=world, intake=Delayed(world))
+    header = {element.keyword: element.value for element in photograph() if element.VR not in ("SQ", "OB", "OW")}
+    hooks.intake.stored(header, hooks.name, hashlib.sha256(hooks.content).hexdigest())
+    said = {"source": ImageSource.PATIENT_SUPPLIED, "made_for": MadeFor.SECONDARY, "made_on": date(2020, 2, 3)}
+    with world.services.database.writing() as connection:
+        pictures.picture(connection, world.services.act("dr-look", "a test"), UID, said, "the patient told us")
+    assert world.receive(hooks.content).reasons == ()
+    row = world.row()
+    assert {name: getattr(row, name) for name in said} == said
+    assert (row.status, row.size) == (ImageStatus.ACTIVE, len(hooks.content))
+    with world.services.database.reading() as connection:
+        assert changes.unlike(connection) == 0
 
 
 def test_work_that_hangs_after_it_was_told_counts_as_hanging_and_shuts_the_doors(hooks: Hooks) -> None:

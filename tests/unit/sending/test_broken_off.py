@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
+from sqlalchemy import event
 
 from orthanc_plugin.policy.recalling import Standing
-from orthanc_plugin.registry import outbox
+from orthanc_plugin.registry import outbox, unended
 from orthanc_plugin.sending.brokenoff import NOBODY_KNOWS
-from orthanc_plugin.sending.courier import LEASE
+from orthanc_plugin.sending.courier import LEASE, Turn
 from orthanc_plugin.sending.errand import MOST_ATTEMPTS
+from orthanc_plugin.sending.post import Post
 from tests.fakes.archive import ArchiveSimulator
 from tests.fakes.world import World
 from tests.unit.sending.noticing import notices, only, withdraw
@@ -81,6 +85,26 @@ def test_a_courier_that_could_not_say_how_it_ended_goes_on_at_once(world: World)
     assert ward.states() == dict.fromkeys(UIDS[:2], "DELIVERED")
 
 
+def test_what_another_courier_of_the_same_name_has_in_hand_is_not_taken_back(world: World) -> None:
+    ward = filed(world, 1)
+    posts = [Post(lambda: world.services, name, _untold, Event()) for name in ("node-2", "node-2", "long" * 16)]
+    claims = [each.claims for each in posts]
+    with world.services.database.writing() as connection:
+        assert outbox.claim(connection, claims[0], world.clock(), world.clock() + LEASE, 1)
+    ward.rounds(claims[1]).take_back()
+    assert ward.turn() is None
+    ward.rounds(claims[0]).take_back()
+    assert ward.turn() is not None
+    assert claims[0].startswith("node-2~")
+    assert max(map(len, claims)) <= 64
+    for each in posts:
+        each.readers.stop()
+
+
+def _untold(_turn: Turn) -> None:
+    """Tell nobody."""
+
+
 def test_a_courier_that_could_not_say_how_it_ended_settles_what_was_withdrawn_since(world: World) -> None:
     ward = filed(world, 1)
 
@@ -91,6 +115,18 @@ def test_a_courier_that_could_not_say_how_it_ended_settles_what_was_withdrawn_si
     ward.rounds().take_back()  # once is enough
     assert (ward.states(), [each["outcome"] for each in world.disclosures()]) == ({UIDS[0]: "CANCELLED"}, ["SENT"])
     assert [each["reasons"] for each in world.trail()].count([NOBODY_KNOWS]) == 1
+
+
+def test_a_courier_looks_at_no_more_of_the_outbox_than_it_had_in_hand(world: World) -> None:
+    asked: list[str] = []
+    engine = world.services.database.engine
+    event.listen(engine, "before_cursor_execute", lambda *said: asked.append(str(said[2])))
+    with world.services.database.writing() as connection:
+        unended.take_back(connection, "courier-1", (1, 2))
+        for each in [each for each in asked if "outbox" in each]:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", ("",) * each.count("?"))
+            assert not [row for row in rows if str(row[-1]).startswith("SCAN")], each
+    assert len(asked) > 1
 
 
 def test_a_picture_that_ends_every_courier_is_given_up(world: World) -> None:

@@ -155,6 +155,23 @@ def test_with_another_edition_of_anything_it_is_made_anew(
     assert Shelf(world.services).tidy() == 1
 
 
+def test_a_copy_that_other_code_has_checked_is_made_and_checked_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(world)
+    assert is_kept(world)
+    monkeypatch.setattr(keptcopies, "made_by", lambda: "a leak check that was mended")
+    assert not is_kept(world)
+    assert Shelf(world.services).tidy() == 1
+
+
+def test_where_none_are_kept_any_more_those_that_were_go(world: World) -> None:
+    sent(world)
+    none = under(world, LOOKING, SETTINGS.replace("[spool]", "[spool]\ncopies_megabytes = 0") + MORE)
+    assert Shelf(none.services).tidy() == 1
+    assert (rows(none), files(none)) == (0, [])
+
+
 def test_of_another_object_under_the_same_uid_nothing_that_is_kept_counts(world: World) -> None:
     sent(world)
     world.sql(f"UPDATE images SET sha256 = '{'0' * 64}'")  # noqa: S608 - ours

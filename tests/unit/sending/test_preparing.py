@@ -11,16 +11,18 @@ import pytest
 from orthanc_plugin.registry import wantedcopies
 from tests.fakes.keeping import (
     HERE,
+    MORE,
     files,
     is_kept,
     keeping,
     looked_at_again,
     preparing,
     rows,
+    under,
     withdrawn,
 )
-from tests.fakes.looking import rejected
-from tests.fakes.world import World
+from tests.fakes.looking import LOOKING, rejected
+from tests.fakes.world import SETTINGS, World
 
 
 @pytest.fixture
@@ -96,3 +98,9 @@ def test_orthancs_own_process_leaves_it_to_a_courier_for_a_while(world: World) -
 def test_behind_shut_doors_nothing_is_made(world: World) -> None:
     world.services.gate.close("for a while")
     assert (preparing(world).some(10), rows(world)) == (0, 0)
+
+
+def test_where_none_are_kept_none_is_made_and_nothing_waits(world: World) -> None:
+    none = under(world, LOOKING, SETTINGS.replace("[spool]", "[spool]\ncopies_megabytes = 0") + MORE)
+    world.archive.objects = {}  # whatever is read is missed
+    assert (preparing(none).some(10), rows(none), preparing(none).any()) == (1, 0, False)

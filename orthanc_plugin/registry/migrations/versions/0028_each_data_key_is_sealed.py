@@ -20,7 +20,7 @@ down_revision = "0027"
 
 SEAL = "storage key "
 NAMES: Final = ("key_id", "kind", "subject", "wrapped", "site_key", "created_at", "destroyed_at")
-EARLIER = "SELECT count(*) FROM trail WHERE body LIKE '%storage key %sha256 %'"
+EARLIER = f"SELECT count(*) FROM trail WHERE body LIKE '%{SEAL}{'_' * 32} sha256 %'"  # noqa: S608 - a name has 32 digits
 
 
 def upgrade() -> None:
