@@ -22,6 +22,7 @@ from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.prepared import driver
 from orthanc_plugin.registry.snapshots import Snapshot
 from orthanc_plugin.registry.trail import append
+from orthanc_plugin.registry.writelock import WRITE
 from tests.fakes.pictures import CARE
 from tests.fakes.world import World
 from tests.registry.test_factversions import CHANGES
@@ -197,8 +198,9 @@ def test_what_happens_while_another_process_writes_counts_for_who_waits_for_it(
     assert connection is not None
     ours = cast("sqlite3.Connection", driver(connection))
     other = sqlite3.connect(desk.world.database_file, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    ours.set_trace_callback(lambda text: waiting.set() if text.startswith(("INSERT", "BEGIN")) else None)
+    other.execute(WRITE)
+    # What found the lock taken looks for it by itself.
+    ours.set_trace_callback(lambda text: waiting.set() if text == WRITE else None)
     thread = threading.Thread(target=lambda: outcome.append(desk.write()))
     thread.start()
     assert waiting.wait(PATIENCE)
