@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -121,13 +121,21 @@ def from_fhir(bundle: Path, file: Path, system: str, complete: bool, as_json: bo
 @json_option
 @told
 def show_(patient_id: str, issuer: str | None, as_json: bool) -> None:
-    """Show what each source has told of a patient, under every number of theirs."""
+    """Show what each source has told of a patient, under every number of theirs.
+
+    Under "seen" is what to agree with to all that a source has taken back and nobody has agreed to ('facts agree').
+    """
     shared = services()
     who = people.key(shared.act("consentgate", DOOR), patient_id, issuer)
     with shared.database.reading() as connection:
-        rows = [_row(each) for each in retentionfacts.of(connection, patients.numbers(connection, who))]
-    columns = ("source", "told_at", "patient_id", *retentionfacts.NAMES, "taken_back", "agreed_by")
+        every = retentionfacts.of(connection, patients.numbers(connection, who))
+    rows = [_row(each) | {"seen": _seen(each, every)} for each in every]
+    columns = ("source", "told_at", "patient_id", *retentionfacts.NAMES, "taken_back", "agreed_by", "seen")
     show(rows, columns, as_json=as_json, empty="No source has told anything of this patient.")
+
+
+def _seen(found: Recorded, every: Sequence[Recorded]) -> str | None:
+    return takingback.in_doubt(every, found.by.source) if found.doubtful else None
 
 
 def _row(found: Recorded) -> dict[str, object]:
@@ -152,19 +160,21 @@ def _said(found: Recorded) -> Iterator[tuple[str, object]]:
 @click.argument("patient_id")
 @click.option("--issuer", help="Whose number it is [default: the hospital's].")
 @click.option("--source", required=True, help="Which source has taken something back, such as pas.")
+@click.option("--seen", required=True, help="What you looked at: the word that 'facts show' has under \"seen\".")
 @click.option("--reason", required=True, help="How you know that it was right to; name no patient.")
 @by_option
 @json_option
 @told
-def agree(patient_id: str, issuer: str | None, source: str, reason: str, by: str, as_json: bool) -> None:
+def agree(patient_id: str, issuer: str | None, source: str, seen: str, reason: str, by: str, as_json: bool) -> None:
     """Agree that SOURCE was right to take back what it told of a patient; until then their records have no date.
 
-    Never by who took it in. From then on dates are worked out by what other sources tell.
+    Never by who took it in, nor to what came in after you looked. From then on dates are worked out by what other
+    sources tell.
     """
     shared = services()
     act = shared.act(by, "consentgate retention facts agree")
     with shared.database.writing() as connection:
-        found = takingback.agree(connection, act, people.key(act, patient_id, issuer), source, reason)
+        found = takingback.agree(connection, act, people.key(act, patient_id, issuer), source, reason, seen)
     shared.sign_head()
     names = sorted({name for each in found for name in each.doubtful})
     said = f"Agreed: {source} doesn't tell {', '.join(names)} any more. Dates are by what other sources tell."

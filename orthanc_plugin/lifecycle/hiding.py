@@ -19,12 +19,12 @@ from sqlalchemy import Connection
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.deid.proposals import Finding
 from orthanc_plugin.errors import UnknownImageError
-from orthanc_plugin.lifecycle import routing
+from orthanc_plugin.lifecycle import aheadcopies, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.reviewing import ReviewRefusedError, SecondPersonError, rectangle
 from orthanc_plugin.policy.model import ImageStatus, Obligation
-from orthanc_plugin.policy.others import Hiding, looked, opened
-from orthanc_plugin.policy.reviewing import HIDING, OTHERS, Kind, Outline, Review, Shown
+from orthanc_plugin.policy.others import ANEW, Hiding, looked, opened
+from orthanc_plugin.policy.reviewing import HIDING, OTHERS, VERDICTS, Kind, Outline, Review, Shown, Under
 from orthanc_plugin.policy.routing import Trigger
 from orthanc_plugin.registry import hidings, images, reviews, tasks
 from orthanc_plugin.registry.trail import append
@@ -210,9 +210,27 @@ def _settled(connection: Connection, act: Act, about: On, kind: Kind, **said: ob
         tasks.open_task(
             connection, task_id=act.ids(), kind=duty, subject=about.image, reason=AGREE, at=act.at, not_by=act.by
         )
+    if kind is Kind.VERDICT:
+        _look_anew(connection, act, review)
     if kind is not Kind.REDACTED:  # what was refused meanwhile may go now
         routing.queue_picture(connection, act, about.image, Trigger.REVIEW)
     return review
+
+
+def _look_anew(connection: Connection, act: Act, review: Review) -> None:
+    """Have somebody look again at what was confirmed for anonymised copies before the others were found.
+
+    Copies that are kept are forgotten. Of a picture that nobody waited for the next who asks opens the task.
+    """
+    image, sha256 = review.sop_instance_uid, review.sha256
+    steps = reviews.steps(connection, image, sha256)
+    judged = {Under(each.profile, each.profile_digest) for each in steps if each.kind in VERDICTS} - {HIDING}
+    if all(reviews.verdict(connection, image, sha256, each) for each in judged):
+        return
+    aheadcopies.follow(connection, act, review, ())
+    if any(each.profile for each in reviews.requests(connection, image)):
+        duty = Obligation.VERIFY_RESIDUAL_ID
+        tasks.open_task(connection, task_id=act.ids(), kind=duty, subject=image, reason=ANEW, at=act.at)
 
 
 def _taken(connection: Connection, act: Act, about: On, kind: Kind, **said: object) -> Review:

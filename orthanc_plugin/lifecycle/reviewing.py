@@ -25,6 +25,7 @@ from orthanc_plugin.errors import IllegalTransitionError, UnknownImageError
 from orthanc_plugin.lifecycle import aheadcopies, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import Anonymisable, Obligation
+from orthanc_plugin.policy.others import since_others, uncovering
 from orthanc_plugin.policy.reviewing import (
     EVERY,
     HIDING,
@@ -43,7 +44,6 @@ from orthanc_plugin.policy.reviewing import (
     not_seen,
     outcome,
     standing,
-    uncovering,
 )
 from orthanc_plugin.registry import images, reviews, tasks
 from orthanc_plugin.registry.reviews import Asked
@@ -273,7 +273,7 @@ def _settled(connection: Connection, act: Act, on: Matter, kind: Kind, **said: o
 
 
 def _counting(steps: Sequence[Review], under: Under) -> tuple[Review, ...]:
-    return tuple(each for each in steps if counts(each, under))
+    return tuple(each for each in since_others(steps) if counts(each, under))
 
 
 def _found(steps: Sequence[Review], at: datetime, under: Under) -> Standing:

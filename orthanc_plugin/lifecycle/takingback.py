@@ -9,7 +9,9 @@ Source: requirements T-3 (no due date and a task, never a guess), T-12.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,6 +31,7 @@ from orthanc_plugin.registry.retentionfacts import Recorded
 from orthanc_plugin.registry.trail import append
 
 KIND: Final = RetentionTask.COMPLETE_RETENTION_FACTS
+DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +76,30 @@ def ask(connection: Connection, act: Act, who: Key, fact_id: str) -> None:
         tasks.open_task(connection, task_id=act.ids(), kind=KIND, subject=study, reason=reason, at=act.at)
 
 
-def agree(connection: Connection, act: Act, who: Key, source: str, reason: str) -> tuple[Recorded, ...]:
+def in_doubt(told: Iterable[Recorded], source: str) -> str:
+    """Return a digest of all that a source has taken back of a person and that nobody has agreed to; '' of nothing.
+
+    Whoever agrees says by it what they looked at: it is another when anything has come since.
+    """
+    its = [each for each in told if each.by.source == source]
+    doubts = sorted((each.fact_id, name, *each.taken_back[name]) for each in its for name in each.doubtful)
+    return hashlib.sha256(json.dumps(doubts).encode()).hexdigest()[:DIGITS] if doubts else ""
+
+
+def agree(connection: Connection, act: Act, who: Key, source: str, reason: str, seen: str) -> tuple[Recorded, ...]:
     """Agree to what a source has taken back of a patient; return it. Dates are worked out by what others tell.
 
+    Args:
+        connection: open write transaction.
+        act: whose act it is.
+        who: the patient.
+        source: what has taken it back.
+        reason: how they know that it was right to.
+        seen: what they looked at, as ``in_doubt`` gave it.
+
     Raises:
-        IllegalTransitionError: it has taken nothing back, no reason is given, or the same person took it in.
+        IllegalTransitionError: it has taken nothing back, or something else than what was seen, no reason is given, or
+            the same person took it in.
         UnnamedPersonError: policy.toml doesn't know whoever acts.
         UnknownRecordError: no such patient.
     """
@@ -92,6 +114,11 @@ def agree(connection: Connection, act: Act, who: Key, source: str, reason: str) 
         raise IllegalTransitionError(
             "This source has taken nothing back that waits for somebody to agree.",
             remedy="See 'consentgate retention facts show'.",
+        )
+    if seen != in_doubt(found, source):
+        raise IllegalTransitionError(
+            "What waits for somebody to agree isn't what was seen, or something has come in since.",
+            remedy="Look at 'consentgate retention facts show' again, and give what it then says under 'seen'.",
         )
     for each in found:
         if any(act.policy.one_person(each.taken_back[name].by, act.by) for name in each.doubtful):

@@ -23,6 +23,7 @@ from orthanc_plugin.policy.model import (
     Obligation,
     SecondaryUseRule,
 )
+from orthanc_plugin.policy.others import unconfirmed
 
 TEACHING_IN_THE_TRUST: Final = frozenset({Audience.TRUST_STUDENTS, Audience.TRUST_CLINICIAN, Audience.CARE_TEAM})
 CONSENT_NEEDED_SINCE: Final = 1997
@@ -48,8 +49,8 @@ def _anonymised(case: Case) -> Decision:
         reason = "The patient has died and the picture may tell of a condition in the family."
         return review(Rule.DECEASED_UNCONSENTED, reason, Obligation.CONSULT_FAMILY)
     if state is Anonymisable.UNKNOWN:
-        reason = f"Nobody has yet checked whether the picture shows who the patient is.{downgraded}"
-        return review(Rule.ANONYMISED, reason, Obligation.VERIFY_RESIDUAL_ID)
+        reason = unconfirmed(case, "Nobody has yet checked whether the picture shows who the patient is.")
+        return review(Rule.ANONYMISED, f"{reason}{downgraded}", Obligation.VERIFY_RESIDUAL_ID)
     return answer(
         Effect.PERMIT_ANONYMISED,
         Rule.ANONYMISED,

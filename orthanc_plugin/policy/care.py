@@ -18,6 +18,7 @@ from orthanc_plugin.policy.consent import STANDS_IN_FOR_ADULT, Standing
 from orthanc_plugin.policy.dates import PRESUMED_CAPABLE
 from orthanc_plugin.policy.facts import age, is_specific, made_under_18, purpose_of
 from orthanc_plugin.policy.model import Anonymisable, Case, Decision, Effect, ImageSource, Obligation
+from orthanc_plugin.policy.others import unconfirmed
 from orthanc_plugin.policy.words import AUDIENCE_WORDS, PURPOSE_WORDS
 
 RECIPIENTS: Final[dict[Purpose, frozenset[Audience]]] = {
@@ -191,5 +192,5 @@ def _without_identity(case: Case, decision: Decision, because: str) -> Decision:
             Obligation.VERIFY_RESIDUAL_ID,
         )
         return joined(decision, given)
-    reason = f"{because} Nobody has recorded that nothing in it shows who the patient is."
-    return joined(decision, review(Rule.CARE_ANONYMISED, reason, Obligation.VERIFY_RESIDUAL_ID))
+    reason = unconfirmed(case, "Nobody has recorded that nothing in it shows who the patient is.")
+    return joined(decision, review(Rule.CARE_ANONYMISED, f"{because} {reason}", Obligation.VERIFY_RESIDUAL_ID))

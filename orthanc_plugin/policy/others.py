@@ -1,7 +1,8 @@
 """Other people in a picture: where the hiding of them stands, and what that adds to a decision.
 
 Knows the steps by which two persons agree on what is hidden, and that what they agreed on holds for every identifiable
-copy. Must not know rows, nor how regions are blanked. A step that only one person has taken never shows more.
+copy; and that a yes from before doesn't know of whom they found. Must not know rows, nor how regions are blanked. A
+step that only one person has taken never shows more.
 
 Sources: requirements 2.6 R3, 2.8 (REDACT_THIRD_PARTIES), 2.4 (a second person); UK GDPR 15(4) (the rights of others).
 """
@@ -17,12 +18,16 @@ from dicomwrap.terms import Purpose
 from orthanc_plugin.policy.answers import joined, obliged, review
 from orthanc_plugin.policy.citations import Rule
 from orthanc_plugin.policy.facts import purpose_of
-from orthanc_plugin.policy.model import Case, Content, Decision, Effect, Obligation, Others
+from orthanc_plugin.policy.model import Anonymisable, Case, Content, Decision, Effect, Obligation, Others
 from orthanc_plugin.policy.persons import same_person
-from orthanc_plugin.policy.reviewing import Kind, Review
+from orthanc_plugin.policy.reviewing import HIDING, OTHERS, Box, Kind, Outline, Review, Shown
 
 # The patient's own treatment waits for nobody: until two persons have agreed, the picture is there as it is.
 TREATING: Final = frozenset({Purpose.DIRECT_CARE, Purpose.EMERGENCY_CARE})
+ANEW: Final = (
+    "Two persons have found other people in the picture, and nobody has confirmed since then that an anonymised copy"
+    " tells nobody who anybody is. Look at it anew: see 'consentgate review list'."
+)
 
 
 def without_others(case: Case, decision: Decision) -> Decision:
@@ -37,6 +42,11 @@ def without_others(case: Case, decision: Decision) -> Decision:
         return decision
     reason = "Other people are shown, and two persons have agreed on what is hidden of them in every copy."
     return obliged(decision, Rule.OTHERS_HIDDEN, reason, Obligation.REDACT_THIRD_PARTIES)
+
+
+def unconfirmed(case: Case, otherwise: str) -> str:
+    """Return why no anonymised copy may leave before somebody has looked; ``otherwise`` where nobody is hidden."""
+    return ANEW if case.image.others in (Others.HIDDEN, Others.CHANGING) else otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,3 +147,69 @@ def opened(steps: Sequence[Review], sha256: str, who: str, at: datetime, lapse: 
 
 def _recent(steps: Iterable[Review], who: str, at: datetime, lapse: timedelta) -> Iterator[Review]:
     return (each for each in steps if same_person(each.reviewer, who) and at < each.reviewed_at + lapse)
+
+
+def since_others(steps: Sequence[Review]) -> tuple[Review, ...]:
+    """Return the steps as they count by now: a yes from before others were found is none, unless it blanks them.
+
+    As long as two persons' agreement stands, whoever said before that nothing identifies has missed somebody: seen
+    nobody else, or blanked others elsewhere. A no holds, and so does whatever was said later.
+
+    Args:
+        steps: on the same bytes, for others and under every profile, oldest first.
+    """
+    agreed = _agreed(steps)
+    if agreed is None:
+        return tuple(steps)
+    then = steps.index(agreed)
+    before = (
+        replace(each, outcome=Anonymisable.UNKNOWN) if _overtaken(each, agreed) else each for each in steps[:then]
+    )
+    return (*before, *steps[then:])
+
+
+def _agreed(steps: Iterable[Review]) -> Review | None:
+    return _standing((each for each in steps if each.profile == HIDING.name), Hiding()).confirmed
+
+
+def _overtaken(said: Review, agreed: Review) -> bool:
+    if said.kind is not Kind.VERDICT or said.outcome is not Anonymisable.YES:
+        return False
+    return said.checklist.get(OTHERS) is not Shown.COVERED or not all(_touched(said, each) for each in agreed.regions)
+
+
+def _touched(said: Review, region: Outline) -> bool:
+    """Tell whether something of a region is blanked, or all of it is cut off: two persons never draw quite alike."""
+    where = _bounds(region)
+    cut = said.crop is not None and not _meet(where, said.crop)
+    return cut or any(_meet(where, _bounds(each)) for each in said.regions)
+
+
+def _bounds(region: Outline) -> Box:
+    match region:
+        case (int(x), int(y), int(width), int(height)):
+            return x, y, width, height
+    across, down = zip(*region, strict=True)
+    return min(across), min(down), max(across) - min(across), max(down) - min(down)
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return all(one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2] for axis in (0, 1))
+
+
+def uncovering(steps: Sequence[Review]) -> Iterator[tuple[str, str]]:
+    """Say what a yes for every profile would uncover: by one, nothing is blanked nor cut off under any.
+
+    Args:
+        steps: on the same bytes, for others and under every profile, oldest first.
+    """
+    if any(each.kind is Kind.VERDICT and each.hides for each in steps if each.profile != HIDING.name):
+        yield (
+            "Under a profile somebody has had regions of the picture blanked, or parts cut off.",
+            "Confirm it under each profile; what is confirmed for every profile leaves as it is.",
+        )
+    if _agreed(steps) is not None:
+        yield (
+            "Two persons have agreed that other people are shown, and a yes for every profile blanks none of them.",
+            "Confirm it under each profile, with the others covered.",
+        )

@@ -131,15 +131,6 @@ class Review:
         return bool(self.regions) or self.crop is not None
 
 
-def uncovering(steps: Sequence[Review]) -> Iterator[tuple[str, str]]:
-    """Say that a yes for every profile would uncover what somebody had blanked, or cut off, under one."""
-    if any(each.kind is Kind.VERDICT and each.hides for each in steps):
-        yield (
-            "Under a profile somebody has had regions of the picture blanked, or parts cut off.",
-            "Confirm it under each profile; what is confirmed for every profile leaves as it is.",
-        )
-
-
 def counts(review: Review, under: Under) -> bool:
     """Tell whether a step counts under a profile.
 

@@ -36,7 +36,7 @@ from orthanc_plugin.registry.consentfacts import Columns, Place
 from orthanc_plugin.registry.hidings import is_of_hiding
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.prepared import prepared
-from orthanc_plugin.registry.reviews import NEWEST_FIRST, holds_under, is_verdict
+from orthanc_plugin.registry.reviews import NEWEST_FIRST, holds_under, is_verdict, verdict
 from orthanc_plugin.registry.stored import day, flag, texts, word
 from orthanc_plugin.registry.tables import authorities as authority_rows
 from orthanc_plugin.registry.tables import consents, images, reviews
@@ -188,7 +188,7 @@ def case(
     return Case(
         id=case_id,
         patient=patient,
-        image=_image(connection, sop_instance_uid, known),
+        image=_image(connection, sop_instance_uid, known, under),
         consents=tuple(consent for key in keys for consent in _consents(connection, key, place, request.as_of)),
         authorities=tuple(each for key in named for each in authorities.facts(connection, key, place, request.as_of)),
         switches=switches,
@@ -228,8 +228,7 @@ def _on_record(consent: Consent, day: date) -> Consent:
     return replace(consent, withdrawn=tuple(replace(each, on=min(each.on, day)) for each in consent.withdrawn))
 
 
-def _image(connection: Connection, uid: str, known: _Known) -> Image:
-    reviewed = known.reviewed
+def _image(connection: Connection, uid: str, known: _Known, under: Under) -> Image:
     return Image(
         id=uid,
         type=word(ImageType, known.image_type, "images.image_type"),
@@ -237,7 +236,7 @@ def _image(connection: Connection, uid: str, known: _Known) -> Image:
         made_for=word(MadeFor, known.made_for, "images.made_for"),
         source=word(ImageSource, known.source, "images.source"),
         shows=texts(known.shows, "images.shows"),
-        anonymisable=Anonymisable.UNKNOWN if reviewed is None else word(Anonymisable, reviewed, "reviews.outcome"),
+        anonymisable=_anonymisable(connection, uid, known, under),
         intimate=flag(known.intimate, "images.intimate"),
         covert=flag(known.covert, "images.covert"),
         familial=flag(known.familial, "images.familial"),
@@ -245,3 +244,13 @@ def _image(connection: Connection, uid: str, known: _Known) -> Image:
         status=word(ImageStatus, known.status, "images.status"),
         others=hidings.standing(connection, uid, known.sha256).others if known.hiding else None,
     )
+
+
+def _anonymisable(connection: Connection, uid: str, known: _Known, under: Under) -> Anonymisable:
+    """Return what was found of the picture; a yes is looked up where somebody has found others in it, perhaps since."""
+    if known.reviewed is None:
+        return Anonymisable.UNKNOWN
+    found = word(Anonymisable, known.reviewed, "reviews.outcome")
+    if found is Anonymisable.YES and known.hiding and verdict(connection, uid, known.sha256, under) is None:
+        return Anonymisable.UNKNOWN
+    return found

@@ -2,8 +2,8 @@
 
 Knows rows. Steps are only ever added, in one order for each picture. A verdict holds for the very bytes that were
 looked at and no others, under the profile it names as that was then, or under every profile when it names none; a no
-holds under the profile however that changes. The newest of them counts. Must not know who may take a step, nor what is
-decided on it.
+holds under the profile however that changes. The newest of them counts, unless others were found in the picture since.
+Must not know who may take a step, nor what is decided on it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, literal_column, or_, select
 
 from orthanc_plugin.policy.model import Anonymisable
+from orthanc_plugin.policy.others import since_others
 from orthanc_plugin.policy.reviewing import HIDING, VERDICTS, Box, Kind, Outline, Review, Shown, Under, box, outline
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
@@ -69,8 +70,16 @@ def holds_under() -> ColumnElement[bool]:
 
 
 NEWEST_FIRST: Final = (reviews.c.step.desc(), reviews.c.reviewed_at.desc())
+_found = reviews.alias("found")
+# Whether two persons ever agreed that others are shown in the object: of most none have, and nothing more is read.
+_OTHERS_FOUND: Final = exists().where(
+    _found.c.sop_instance_uid == reviews.c.sop_instance_uid,
+    _found.c.sha256 == reviews.c.sha256,
+    _found.c.profile == literal_column(f"'{HIDING.name}'"),
+    _found.c.kind == literal_column(f"'{Kind.VERDICT.value}'"),
+)
 VERDICT: Final = prepared(
-    select(*reviews.c)
+    select(_OTHERS_FOUND, *reviews.c)
     .where(
         reviews.c.sop_instance_uid == bindparam("uid"),
         reviews.c.sha256 == bindparam("sha256"),
@@ -135,11 +144,18 @@ def _seal(row: Mapping[str, object]) -> str:
 def verdict(connection: Connection, sop_instance_uid: str, sha256: str, under: Under) -> Review | None:
     """Return the newest verdict on exactly these bytes that holds under the profile; None when nobody looked.
 
+    Nobody has, either, where it is a yes from before two persons found others in the picture (``policy.others``).
+
     Raises:
         UnreadableRowError: it can't be read.
     """
     rows = VERDICT.rows(connection, uid=sop_instance_uid, sha256=sha256, profile=under.name, digest=under.digest)
-    return next(map(read_review, rows), None)
+    for others, *row in rows:
+        found = read_review(row)
+        if others and found not in since_others(steps(connection, sop_instance_uid, sha256)):
+            return None
+        return found
+    return None
 
 
 def steps(connection: Connection, sop_instance_uid: str, sha256: str) -> tuple[Review, ...]:

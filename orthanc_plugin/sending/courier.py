@@ -29,7 +29,7 @@ from orthanc_plugin.registry.outboxrows import ANYWHERE
 from orthanc_plugin.sending import brokenoff
 from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.sending.delivery import Courier, Handover
-from orthanc_plugin.sending.errand import MOST_ATTEMPTS, Chance, RouteErrand, once_more
+from orthanc_plugin.sending.errand import MOST_ATTEMPTS, Chance, RouteErrand, once_more, pause
 from orthanc_plugin.sending.errand import Outcome as End
 from orthanc_plugin.sending.lease import kept
 from orthanc_plugin.sending.vouching import have_vouched
@@ -117,14 +117,17 @@ class Rounds:
             return outbox.is_due(connection, self.services.clock(), self.place)
 
     def take_back(self) -> None:
-        """Have what this courier holds wait no longer for its own lease, after something failed.
+        """Have what this courier holds wait no longer for its own lease, after something failed; see ``unended``.
 
         Raises:
             RegistryError: the outbox can't be asked.
         """
 
+        def later(attempts: int) -> timedelta:
+            return pause(attempts, self.chance)
+
         def take(connection: Connection) -> None:
-            for each in unended.take_back(connection, self.name, self.last):
+            for each in unended.take_back(connection, self.name, self.last, self.services.clock(), later):
                 brokenoff.settle(connection, self.services, each, each.disclosure_id)
 
         self.services.database.write(take)

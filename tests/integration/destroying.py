@@ -1,16 +1,14 @@
-"""Disposition on a real Orthanc: commands that answer in JSON, what is listed as destroyed, a process killed."""
+"""Disposition on a real Orthanc: commands that answer in JSON, what is listed as destroyed, certificates verified."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
-from demo.peers import wait_until
 from demo.server import Server
 from orthanc_plugin.archive.remote import RemoteDisposal, read_credentials
 from orthanc_plugin.registry.engine import open_database
@@ -48,16 +46,6 @@ def destroyed(server: Server) -> set[str]:
     address = os.environ.get("CONSENTGATE_REGISTRY_DATABASE") or f"sqlite:///{server.folder}/registry.db"
     with closing(open_database(address)) as registry, registry.reading() as connection:
         return {str(name) for (name,) in connection.exec_driver_sql(query)}
-
-
-def killed_in_the_middle(server: Server, plan: str) -> None:
-    """Execute the plan, and kill the process (SIGKILL) once it has destroyed something."""
-    program = Path(sys.executable).parent / "consentgate"
-    settings = str(server.folder / "settings.toml")
-    command = [str(program), "--settings", settings, "retention", "apply", plan, "--by", "clerk"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        assert wait_until(lambda: bool(destroyed(server)) or running.poll() is not None, SECONDS)
-        running.send_signal(signal.SIGKILL)
 
 
 def verified_offline(server: Server, certificate: Path, folder: Path) -> None:

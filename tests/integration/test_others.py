@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,8 +21,8 @@ from demo.journey import Journey
 from demo.peers import wait_until
 from demo.server import Server
 from orthanc_plugin.registry.images import orthanc_id
-from tests.integration.archive import today
 from tests.integration.doorways import configured
+from tests.integration.photographed import of_answer, photographed
 
 REGION = (32, 32, 64, 48)
 FIRST, SECOND = "reviewer", "only-review"
@@ -63,32 +62,11 @@ class Ward:
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     folder = tmp_path_factory.mktemp("ward")
     server, work = configured(folder / "orthanc"), folder / "work"
-    work.mkdir()
-    server.start()
-    journey = Journey(server=server, work=work, today=today(), show=lambda _line: None)
-    try:
-        journey.wrap()
-        journey.push()
-        assert journey.wrong == 0
+    with photographed(server, work) as journey:
         yield Ward(server=server, journey=journey, picture=pydicom.dcmread(journey.wrapped["B"].file))
-    finally:
-        journey.at_workstation.stop()
-        journey.at_teaching.stop()
-        server.stop()
 
 
 Door = Callable[[Ward], list[bytes]]
-
-
-def of_answer(answer: httpx.Response) -> list[bytes]:
-    """Return the objects that an answer gives; whatever is refused must say so by its status."""
-    if answer.status_code != 200:
-        assert answer.status_code in (403, 404), answer.text
-        return []
-    if answer.content[:2] == b"PK":
-        archive = zipfile.ZipFile(io.BytesIO(answer.content))
-        return [archive.read(name) for name in archive.namelist() if not name.startswith(("MANIFEST", "DICOMDIR"))]
-    return [answer.content]
 
 
 def by_http(path: str, level: str = "instances") -> Door:

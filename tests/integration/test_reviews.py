@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from demo.peers import wait_until
 from demo.server import Server
 from orthanc_plugin.policy.reviewing import CHECKLIST
 from orthanc_plugin.registry.images import orthanc_id
-from tests.integration.archive import today
 from tests.integration.doorways import configured
+from tests.integration.photographed import of_answer, photographed
 
 LECTURER = """
 [[users]]
@@ -85,32 +84,11 @@ def opened(folder: Path) -> Iterator[Gallery]:
     extended = f'\n{LECTURER}[profiles.teaching]\nextends = "publication"'
     policy.write_text(policy.read_text().replace("\n[profiles.teaching]", extended))
     orthanc.write_text(orthanc.read_text().replace('"derm":', '"lecturer": "a password of the test",\n    "derm":'))
-    work.mkdir()
-    server.start()
-    journey = Journey(server=server, work=work, today=today(), show=lambda _line: None)
-    try:
-        journey.wrap()
-        journey.push()
-        assert journey.wrong == 0
+    with photographed(server, work) as journey:
         yield Gallery(server=server, journey=journey, picture=pydicom.dcmread(journey.wrapped["B"].file))
-    finally:
-        journey.at_workstation.stop()
-        journey.at_teaching.stop()
-        server.stop()
 
 
 Door = Callable[[Gallery], list[bytes]]
-
-
-def of_answer(answer: httpx.Response) -> list[bytes]:
-    """Return the objects that an answer gives; whatever is refused must say so by its status."""
-    if answer.status_code != 200:
-        assert answer.status_code in (403, 404), answer.text
-        return []
-    if answer.content[:2] == b"PK":
-        archive = zipfile.ZipFile(io.BytesIO(answer.content))
-        return [archive.read(name) for name in archive.namelist() if not name.startswith(("MANIFEST", "DICOMDIR"))]
-    return [answer.content]
 
 
 def by_http(method: str, path: str, level: str = "instances", body: object = None) -> Door:

@@ -1,4 +1,7 @@
-"""No sequence of steps leaves a picture confirmed without a whole checklist by somebody who didn't ask for it."""
+"""No sequence of steps leaves a picture confirmed without a whole checklist by somebody who didn't ask for it.
+
+Nor by a checklist from before two persons found others in it, unless that one has them blanked.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orthanc_plugin.lifecycle.reviewing import ReviewRefusedError
 from orthanc_plugin.policy.model import Anonymisable, Effect
-from orthanc_plugin.policy.reviewing import CHECKLIST, Kind, Outline, Shown, outcome
-from orthanc_plugin.registry import reviews
+from orthanc_plugin.policy.reviewing import CHECKLIST, OTHERS, Kind, Outline, Shown, outcome
+from orthanc_plugin.registry import hidings, reviews
+from tests.fakes.hiding import hidden
+from tests.fakes.hiding import rejected as unhidden
 from tests.fakes.looking import LOOKING, NOTHING, confirmed, matter, opened, redacted, rejected
 from tests.fakes.pictures import CARE, TEACHING, UID
 from tests.fakes.world import World, make_world
@@ -42,12 +47,16 @@ STEPS = st.one_of(
     st.builds(_redact, WHO, UNDER, st.lists(st.just((0, 0, 16, 16)), max_size=1)),
     st.builds(lambda by, profile, said: lambda world: confirmed(world, by, profile, **said), WHO, UNDER, ANSWERS),
     st.builds(lambda by, profile: lambda world: rejected(world, by, profile), WHO, UNDER),
+    st.builds(lambda: hidden),
+    st.builds(lambda by: lambda world: unhidden(world, by), st.sampled_from(PEOPLE[:2])),
     st.builds(lambda minutes: lambda world: world.clock.advance(minutes=minutes), st.sampled_from((1, 61))),
 )
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=12))
+@example([opened, confirmed, hidden, opened, confirmed, hidden])
+@example([opened, confirmed, hidden, lambda world: unhidden(world, "looker"), rejected])
 def test_no_sequence_of_steps_confirms_a_picture_that_nobody_else_looked_through(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = make_world(Path(folder), policy=LOOKING)
@@ -67,6 +76,7 @@ def holds(world: World) -> None:
     with world.services.database.reading() as connection:
         found = reviews.verdict(connection, UID, on.sha256, on.under)
         every = reviews.steps(connection, UID, on.sha256)
+        others = hidings.confirmed(connection, UID, on.sha256)
     assert (decided is Effect.PERMIT_ANONYMISED) == (found is not None and found.outcome is Anonymisable.YES)
     if decided is not Effect.PERMIT_ANONYMISED or found is None:
         return
@@ -76,6 +86,8 @@ def holds(world: World) -> None:
     assert Shown.IDENTIFIES not in found.checklist.values()
     assert found.regions or Shown.COVERED not in found.checklist.values()
     assert found.profile_digest in ("", on.under.digest)
+    if others is not None and every.index(found) < every.index(others):
+        assert (found.checklist[OTHERS], found.regions) == (Shown.COVERED, others.regions)
     if found.profile:
         seen = [each for each in every[: every.index(found)] if each.kind is Kind.SHOWN]
         assert (seen[-1].reviewer, seen[-1].regions) == (found.reviewer, found.regions)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from orthanc_plugin.policy.model import Anonymisable
-from orthanc_plugin.policy.reviewing import Kind, Review, Shown, Under
+from orthanc_plugin.policy.reviewing import HIDING, Kind, Review, Shown, Under
 from orthanc_plugin.registry import reviews
 from orthanc_plugin.registry.reviews import Asked
 from orthanc_plugin.registry.stored import UnreadableRowError
@@ -99,6 +99,25 @@ def test_a_no_holds_under_its_profile_however_that_changes_and_a_yes_as_it_was_o
     assert (newest(world, "d"), newest(world, "changed")) == (yes, no)
     with world.services.database.reading() as connection:
         assert reviews.verdict(connection, UID, "ab" * 32, Under("publication", "e")) is None
+
+
+def test_a_yes_from_before_others_were_found_in_the_same_bytes_is_none_and_no_earlier_one_counts_instead(
+    world: World,
+) -> None:
+    others = {"profile": HIDING.name, "profile_digest": HIDING.digest, "regions": ((0, 0, 16, 16),)}
+    recorded(world, kind=Kind.REJECTED, outcome=Anonymisable.NO, profile="teaching", profile_digest="d")
+    yes = recorded(world, outcome=Anonymisable.YES, profile="teaching", profile_digest="d")
+    recorded(world, **others, sha256="cd" * 32)
+    recorded(world, **others, kind=Kind.REDACTED)
+    assert newest(world, "d") == yes
+    world.clock.advance(days=-1)
+    recorded(world, **others)
+    assert newest(world, "d") is None
+    anew = recorded(world, outcome=Anonymisable.YES, profile="teaching", profile_digest="d")
+    assert newest(world, "d") == anew
+    no = recorded(world, kind=Kind.REJECTED, outcome=Anonymisable.NO, profile="teaching", profile_digest="d")
+    recorded(world, **others)
+    assert newest(world, "d") == no
 
 
 def test_who_was_refused_is_noted_as_one_who_asked_and_waits_once_somebody_must_look(world: World) -> None:

@@ -22,7 +22,7 @@ from tests.fakes.pictures import CARE, TEACHING, consent, encoded, photograph
 from tests.fakes.records import ORDER, SEEN, activate, fed, held, standing
 from tests.fakes.world import World
 
-P1 = ("P1", "HOSP")
+P1, P7 = ("P1", "HOSP"), ("P7", "HOSP")
 STUDY = str(photograph().StudyInstanceUID)
 LATER = {"patient_id": "P1", "last_contact": "2024-05-06"}
 EVERYTHING = {
@@ -59,9 +59,17 @@ def back(world: World, words: str = "last_contact", source: str = "pas", by: str
     world.clock.advance(minutes=5)
 
 
-def agreed(world: World, by: str = "governance", source: str = "pas", reason: str = "asked") -> tuple[Recorded, ...]:
+def seen(world: World, source: str = "pas") -> str:
+    with world.services.database.reading() as connection:
+        return takingback.in_doubt(retentionfacts.of(connection, patients.numbers(connection, P1)), source)
+
+
+def agreed(
+    world: World, by: str = "governance", source: str = "pas", reason: str = "asked", saw: str | None = None
+) -> tuple[Recorded, ...]:
+    what = seen(world, source) if saw is None else saw
     with world.services.database.writing() as connection:
-        return takingback.agree(connection, world.services.act(by, "test"), P1, source, reason)
+        return takingback.agree(connection, world.services.act(by, "test"), P1, source, reason, what)
 
 
 def doubtful(world: World, source: str = "pas") -> list[tuple[str, ...]]:
@@ -219,8 +227,9 @@ def test_nobody_agrees_whom_the_policy_doesn_t_know_nor_without_a_reason_nor_abo
         agreed(office, by="somebody")
     with pytest.raises(IllegalTransitionError, match="reason"):
         agreed(office, reason=" ")
+    saw, act = seen(office), office.services.act("governance", "test")
     with office.services.database.writing() as connection, pytest.raises(UnknownRecordError):
-        takingback.agree(connection, office.services.act("governance", "test"), ("P7", "HOSP"), "pas", "asked")
+        takingback.agree(connection, act, P7, "pas", "asked", saw)
     assert doubtful(office) == [("last_contact",)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orthanc_plugin.registry.atonce import AtOnce
 from tests.fakes.pictures import CARE
 from tests.fakes.world import World
-from tests.unit.enforcement.test_atonce import PATIENCE, append_one, nothing, permit_of
+from tests.unit.enforcement.writingatonce import PATIENCE, append_one, nothing, permit_of
 
 
 def test_only_sqlite_is_written_at_once(world: World) -> None:

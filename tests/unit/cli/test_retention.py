@@ -234,11 +234,16 @@ def test_what_a_source_took_back_is_shown_and_agreed_to_by_somebody_else(office:
     assert [(list(row["taken_back"]), row["agreed_by"]) for row in shown] == [(["last_contact"], None)]
     gaps = json.loads(office("retention", "facts", "gaps", "--json").stdout)
     assert "whether pas was right to take back last_contact" in gaps[0]["missing"]
-    said = ("retention", "facts", "agree", "P1", "--source", "pas", "--reason", "asked the ward", "--by")
+    stated = ("retention", "facts", "agree", "P1", "--source", "pas", "--reason", "asked the ward")
+    assert "Missing option '--seen'" in office(*stated, "--by", "admin").stderr
+    assert "isn't what was seen" in office(*stated, "--seen", "something", "--by", "admin").stderr
+    said = (*stated, "--seen", shown[0]["seen"], "--by")
     refused = office(*said, "derm")
     assert refused.exit_code == 1
     assert "Whoever took it in can't agree to it." in refused.stderr
     agreed = office(*said, "admin", "--json")
     assert json.loads(agreed.stdout) == {"source": "pas", "taken_back": ["last_contact"], "agreed_by": "admin"}
+    (agreed_to,) = json.loads(office("retention", "facts", "show", "P1", "--json").stdout)
+    assert (agreed_to["agreed_by"], agreed_to["seen"]) == ("admin", None)
     gaps = json.loads(office("retention", "facts", "gaps", "--json").stdout)
     assert gaps[0]["missing"] == ["last contact"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from threading import Event
 
 import pytest
@@ -11,9 +12,10 @@ from orthanc_plugin.policy.recalling import Standing
 from orthanc_plugin.registry import outbox, unended
 from orthanc_plugin.sending.brokenoff import NOBODY_KNOWS
 from orthanc_plugin.sending.courier import LEASE, Turn
-from orthanc_plugin.sending.errand import MOST_ATTEMPTS
+from orthanc_plugin.sending.errand import MOST_ATTEMPTS, pause
 from orthanc_plugin.sending.post import Post
 from tests.fakes.archive import ArchiveSimulator
+from tests.fakes.rounds import Ward
 from tests.fakes.world import World
 from tests.unit.sending.noticing import notices, only, withdraw
 from tests.unit.sending.test_courier import UIDS, filed
@@ -117,12 +119,59 @@ def test_a_courier_that_could_not_say_how_it_ended_settles_what_was_withdrawn_si
     assert [each["reasons"] for each in world.trail()].count([NOBODY_KNOWS]) == 1
 
 
+def claimed(ward: Ward) -> int:
+    """Have a courier claim what is due and fail before it can say anything of it; return how many rows that are."""
+    at = ward.world.clock()
+    with ward.world.services.database.writing() as connection:
+        return len(outbox.claim(connection, "courier-1", at, at + LEASE, 2))
+
+
+def test_attempts_that_broke_off_one_after_another_are_as_far_apart_as_any_others(world: World) -> None:
+    ward = filed(world, 1)
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        assert claimed(ward) == 1
+        ward.rounds().take_back()
+        if attempt > 1:  # after a single failure it goes on at once
+            world.clock.advance(seconds=pause(attempt, lambda: ward.chance).total_seconds() - 1)
+            assert (claimed(ward), ward.states()) == (0, {UIDS[0]: "WAITING"})
+            world.clock.advance(seconds=1)
+    assert (ward.turn(), ward.states(), world.archive.sent) == (None, {UIDS[0]: "DEAD"}, [])
+
+
+def test_what_broke_off_goes_on_at_once_though_another_attempt_had_failed_before(world: World) -> None:
+    ward = filed(world, 1)
+    world.archive.unreachable.add("dermatology")
+    for _ in range(3):
+        assert claimed(ward) == 1
+        ward.rounds().take_back()
+        assert ward.turn() is not None
+        assert (ward.turn(), ward.states()) == (None, {UIDS[0]: "WAITING"})
+        world.clock.advance(hours=6)
+    world.archive.unreachable.clear()
+    assert ward.turn() is not None
+    assert ward.states() == {UIDS[0]: "DELIVERED"}
+
+
+def test_what_had_begun_is_settled_when_the_courier_gives_it_back(world: World) -> None:
+    ward = filed(world, 1)
+    with pytest.raises(PowerCutError):
+        ward.rounds("courier-1", ArchiveSimulator(objects=world.archive.objects, watcher=die)).turn()
+    ward.rounds().take_back()
+    assert (ward.states(), [each["outcome"] for each in world.disclosures()]) == ({UIDS[0]: "WAITING"}, ["SENT"])
+    ward.turn()
+    assert [each["outcome"] for each in world.disclosures()] == ["SENT", "DELIVERED"]
+    assert [each["reasons"] for each in world.trail()].count([NOBODY_KNOWS]) == 1
+
+
 def test_a_courier_looks_at_no_more_of_the_outbox_than_it_had_in_hand(world: World) -> None:
     asked: list[str] = []
     engine = world.services.database.engine
+    ward = filed(world, 2)
+    assert claimed(ward) == 2
     event.listen(engine, "before_cursor_execute", lambda *said: asked.append(str(said[2])))
     with world.services.database.writing() as connection:
-        unended.take_back(connection, "courier-1", (1, 2))
+        unended.take_back(connection, "courier-1", (1, 2), world.clock(), lambda _attempts: timedelta())
+        assert [each for each in asked if each.startswith("UPDATE outbox")]
         for each in [each for each in asked if "outbox" in each]:
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", ("",) * each.count("?"))
             assert not [row for row in rows if str(row[-1]).startswith("SCAN")], each

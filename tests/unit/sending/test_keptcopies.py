@@ -14,6 +14,7 @@ from orthanc_plugin.sending import keptcopies
 from orthanc_plugin.sending.keptcopies import Shelf
 from orthanc_plugin.sending.packing import Packed, Packer, Refusal, Wanted
 from tests.fakes.custodians import certificate
+from tests.fakes.hiding import hidden
 from tests.fakes.keeping import (
     MORE,
     MOVED,
@@ -79,7 +80,7 @@ def test_nothing_leaves_of_what_is_kept_where_it_can_not_be_recorded(world: Worl
     assert isinstance(pack(world), Refusal)
 
 
-@pytest.mark.parametrize("end", [withdrawn, refused, rejected], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("end", [withdrawn, refused, rejected, hidden], ids=lambda each: each.__name__)
 def test_what_may_not_leave_any_more_leaves_from_nowhere_and_is_forgotten_at_once(
     end: Callable[[World], object], world: World
 ) -> None:
