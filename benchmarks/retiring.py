@@ -24,6 +24,7 @@ from benchmarks.destroying import PROGRAM, file_all, prepare, told
 from benchmarks.disposing import AT_ONCE, facts, patient, picture
 from benchmarks.doors import CLIENTS, at, file, got, stored, wado
 from benchmarks.servers import Arm, Photograph, Times, both, photographs
+from dicomwrap.uids import fresh_uid
 from orthanc_plugin.clock import new_id, now
 from orthanc_plugin.registry.retentiontables import retention_facts
 from orthanc_plugin.registry.tables import images, patients
@@ -68,10 +69,10 @@ def table(folder: Path, rounds: int, records: int, studies: int) -> Iterator[str
         for number in range(rounds):
             file_all(folder / f"round-{number}", template, records, [arm])
             command = ["apply", approved(settings), "--by", "clerk"]
-            sent = photographs(folder / f"shown-{number}", template, PICTURES)
+            sent = shown(folder / f"shown-{number}", template)
             stored(arm, sent)  # after the plan was made, so that it doesn't destroy what is asked for
             measure(arm, settings, command, sent, {door: waited["execution", door] for door in DOORS})
-        sent = photographs(folder / "shown", template, PICTURES)
+        sent = shown(folder / "shown", template)
         stored(arm, sent)
         for number in range(rounds):
             filled(settings, number * studies, studies)
@@ -84,6 +85,14 @@ def table(folder: Path, rounds: int, records: int, studies: int) -> Iterator[str
         late = at(during, 0.99) / at(before, 0.99)
         cells = [f"{each * 1000:.1f}" for each in (at(during, 0.5), at(during, 0.99), during[-1], at(before, 0.99))]
         yield f"| {door} | {work} | {len(during)} | {' | '.join(cells)} | {late:.2f} | {LIMIT} |"
+
+
+def shown(folder: Path, template: Path) -> tuple[Photograph, ...]:
+    """Return photographs that are asked for, in a study of their own, so that no plan has changed by the next ones."""
+    made, file = pydicom.dcmread(template), folder.with_suffix(".dcm")
+    made.StudyInstanceUID = fresh_uid()
+    made.save_as(file, enforce_file_format=True)
+    return photographs(folder, file, PICTURES)
 
 
 def approved(settings: Path) -> str:

@@ -46,7 +46,8 @@ def without_others(case: Case, decision: Decision) -> Decision:
 
 def unconfirmed(case: Case, otherwise: str) -> str:
     """Return why no anonymised copy may leave before somebody has looked; ``otherwise`` where nobody is hidden."""
-    return ANEW if case.image.others in (Others.HIDDEN, Others.CHANGING) else otherwise
+    unlooked = case.image.anonymisable is Anonymisable.UNKNOWN  # who has said no since then was asked
+    return ANEW if unlooked and case.image.others in (Others.HIDDEN, Others.CHANGING) else otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
