@@ -20,7 +20,6 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.profiles import resolved
 from orthanc_plugin.deid.hiding import without_others
 from orthanc_plugin.deid.outlines import outlined
-from orthanc_plugin.deid.pixeldigest import pixels_of
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.proposals import propose
 from orthanc_plugin.enforcement.reviewing import JPEG, Desk, Picture, shown_by
@@ -41,13 +40,8 @@ LOOKED_AT_UNDER: Final = "minimum"  # as it is shipped, whatever policy.toml mak
 class HidingDesk(Desk):
     """Where one person looks at one picture for the sake of others in it; ``profile`` is '' here."""
 
-    def _opened(self) -> Review:
-        with self.services.database.reading() as connection:
-            self._require_wanted(connection)
-        content = self._original()
-        with self.services.database.writing() as connection:
-            self._require_wanted(connection)
-            return hiding.open_(connection, self.act, self._on(connection), pixels_of(content))
+    def _taken(self, connection: Connection, pixels: str) -> Review:
+        return hiding.open_(connection, self.act, self._on(connection), pixels)
 
     def _proposed(self) -> Review:
         self._require_open()

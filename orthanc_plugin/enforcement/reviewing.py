@@ -96,7 +96,10 @@ class Desk:
         content = self._original()
         with self.services.database.writing() as connection:
             self._require_wanted(connection)
-            return reviewing.open_(connection, self.act, self._matter(connection), pixels_of(content))
+            return self._taken(connection, pixels_of(content))
+
+    def _taken(self, connection: Connection, pixels: str) -> Review:
+        return reviewing.open_(connection, self.act, self._matter(connection), pixels)
 
     def propose(self) -> Review:
         """Have the detectors look; what they say is kept, and is no answer."""

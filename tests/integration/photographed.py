@@ -6,13 +6,31 @@ import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from pydicom.dataset import Dataset
 
 from demo.journey import Journey
 from demo.server import Server
+from orthanc_plugin.registry.images import orthanc_id
 from tests.integration.archive import today
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """An archive and a picture in it that is asked for."""
+
+    server: Server
+    journey: Journey
+    picture: Dataset
+
+    def named(self, level: str) -> str:
+        """Return Orthanc's identifier of the picture, or of what it is in."""
+        said = self.picture
+        parts = (said.PatientID, said.StudyInstanceUID, said.SeriesInstanceUID, said.SOPInstanceUID)
+        return orthanc_id(*parts[: ("patients", "studies", "series", "instances").index(level) + 1])
 
 
 @contextmanager

@@ -15,14 +15,10 @@ import httpx
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
 
-from demo.journey import Journey
 from demo.peers import wait_until
-from demo.server import Server
-from orthanc_plugin.registry.images import orthanc_id
 from tests.integration.doorways import configured
-from tests.integration.photographed import of_answer, photographed
+from tests.integration.photographed import Wanted, of_answer, photographed
 
 REGION = (32, 32, 64, 48)
 FIRST, SECOND = "reviewer", "only-review"
@@ -30,18 +26,8 @@ SUCCESS = 0x0000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ward:
+class Ward(Wanted):
     """The archive and the picture that is asked for, in which somebody else is shown."""
-
-    server: Server
-    journey: Journey
-    picture: Dataset
-
-    def named(self, level: str) -> str:
-        """Return Orthanc's identifier of the picture, or of what it is in."""
-        said = self.picture
-        parts = (said.PatientID, said.StudyInstanceUID, said.SeriesInstanceUID, said.SOPInstanceUID)
-        return orthanc_id(*parts[: ("patients", "studies", "series", "instances").index(level) + 1])
 
     def step(self, tail: str, account: str, **body: object) -> httpx.Response:
         """Take a step by which others are hidden."""

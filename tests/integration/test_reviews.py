@@ -17,16 +17,12 @@ import httpx
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
-from demo.journey import Journey
 from demo.peers import wait_until
-from demo.server import Server
 from orthanc_plugin.policy.reviewing import CHECKLIST
-from orthanc_plugin.registry.images import orthanc_id
 from tests.integration.doorways import configured
-from tests.integration.photographed import of_answer, photographed
+from tests.integration.photographed import Wanted, of_answer, photographed
 
 LECTURER = """
 [[users]]
@@ -44,18 +40,8 @@ SUCCESS = 0x0000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gallery:
+class Gallery(Wanted):
     """The archive and the picture that is asked for."""
-
-    server: Server
-    journey: Journey
-    picture: Dataset
-
-    def named(self, level: str) -> str:
-        """Return Orthanc's identifier of the picture, or of what it is in."""
-        said = self.picture
-        parts = (said.PatientID, said.StudyInstanceUID, said.SeriesInstanceUID, said.SOPInstanceUID)
-        return orthanc_id(*parts[: ("patients", "studies", "series", "instances").index(level) + 1])
 
     def ask(self, method: str, path: str, account: str = "teacher", body: object = None) -> httpx.Response:
         content = b"" if body is None else json.dumps(body).encode()
