@@ -285,7 +285,7 @@ def route(database: Database, sent: Sequence[Photograph], name: str, recipient: 
     with database.writing() as connection:
         connection.exec_driver_sql("DELETE FROM outbox")
         outbox.queue(connection, rows, now())
-    if not wait_until(lambda: delivered(database) == len(rows), SECONDS, pause=0.05):
+    if not wait_until(lambda: delivered(database) == len(rows), SECONDS, pause=0.02):
         raise SystemExit(f"only {delivered(database)} of {len(rows)} were delivered")
 
 

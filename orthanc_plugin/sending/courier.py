@@ -32,6 +32,7 @@ from orthanc_plugin.sending.delivery import Courier, Handover
 from orthanc_plugin.sending.errand import MOST_ATTEMPTS, Chance, RouteErrand, once_more, pause
 from orthanc_plugin.sending.errand import Outcome as End
 from orthanc_plugin.sending.lease import kept
+from orthanc_plugin.sending.pace import Pace
 from orthanc_plugin.sending.vouching import have_vouched
 from orthanc_plugin.sending.ways import Ways
 from orthanc_plugin.sending.worker import Worker
@@ -41,7 +42,6 @@ logger = logging.getLogger(__name__)
 
 DOOR: Final = "courier"
 LEASE: Final = timedelta(minutes=5)
-MOST_CLAIMED: Final = 64
 LEFT: Final = "the recipient had failed before"
 CLOSED: Final = "the route's window is closed"
 MISTAKEN: Final = "it went to this recipient by mistake before, as somebody has recorded"
@@ -76,6 +76,7 @@ class Rounds:
         place: the archive that it reads from, as the holdings call it: what others have their couriers send.
         renewing: every how many seconds the lease is renewed while pictures are sent.
         last: the rows that this courier had in hand last, in whichever of its rounds.
+        pace: how many it takes at once, by how long those before took.
     """
 
     services: Services
@@ -89,6 +90,7 @@ class Rounds:
     place: str = ANYWHERE
     renewing: float = LEASE.total_seconds() / 3
     last: list[int] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
 
     def turn(self) -> Turn | None:
         """Send what is next; None when nothing is due.
@@ -105,7 +107,10 @@ class Rounds:
             return self._all_end(claimed, End(state=State.CANCELLED, reason="policy.toml has no such route any more"))
         if (end := self._objection(route, claimed)) is not None:
             return self._all_end(claimed, end)
-        return self._sent(route, claimed)
+        begun = self.services.ticks()
+        turn = self._sent(route, claimed)
+        self.pace.took(turn.delivered, self.services.ticks() - begun)
+        return turn
 
     def due(self) -> bool:
         """Tell whether anything is due, by reading alone.
@@ -136,7 +141,7 @@ class Rounds:
         """Take what is next, and settle what a courier that died had begun of it."""
         at = self.services.clock()
         until = at + LEASE
-        claimed = outbox.claim(connection, self.name, at, until, MOST_CLAIMED, self.since, archive=self.place)
+        claimed = outbox.claim(connection, self.name, at, until, self.pace.pictures, self.since, archive=self.place)
         for each in claimed:
             if each.disclosure_id and _unended(connection, each.disclosure_id):
                 brokenoff.settle(connection, self.services, each, each.disclosure_id)

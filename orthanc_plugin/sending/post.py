@@ -19,6 +19,7 @@ from orthanc_plugin.archive.remote import RemoteArchive, RemoteControl, read_cre
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.sending.courier import Rounds, Turn
 from orthanc_plugin.sending.notices import Notices
+from orthanc_plugin.sending.pace import Pace
 from orthanc_plugin.sending.preparing import Preparing
 from orthanc_plugin.sending.ways import Ways
 from orthanc_plugin.sending.worker import Worker
@@ -63,6 +64,7 @@ class Post:
         self._since: datetime | None = None
         self._failed = False
         self._last: list[int] = []
+        self._pace = Pace()
 
     def work(self, *, once: bool) -> None:
         """Send until told to stop; ``once``: what is due now, each once.
@@ -150,6 +152,7 @@ class Post:
                 since=self._since,
                 place=here,
                 last=self._last,
+                pace=self._pace,
             )
         finally:
             control.close()
