@@ -35,7 +35,7 @@ from orthanc_plugin.services import Services
 
 logger = logging.getLogger(__name__)
 
-MOST_TOGETHER: Final = 8  # pictures that are decided on, and begin to leave, in one transaction
+MOST_TOGETHER: Final = 16  # pictures that are decided on, and begin to leave, in one transaction
 MOST_COPIES: Final = 2  # of them that have to be made, one a processor
 MOST_BYTES: Final = 16 << 20  # of them, all of which are held at once, and the next few besides
 NOT_TRIED: Final = "not sent, because the recipient had failed before"
