@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from time import sleep
 from typing import Final
 
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.clock import Ticks, elapsed
 from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.registry import disposals, plans, remnants, transfers
 from orthanc_plugin.registry.disposals import Batch, State
@@ -34,6 +38,7 @@ from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.following import Followed, Head
 from orthanc_plugin.retention.interim import Memory
 from orthanc_plugin.retention.order import Order
+from orthanc_plugin.retention.portions import Portions
 from orthanc_plugin.retention.reach import Ground, Reached, reach, require_found, require_same, survey
 from orthanc_plugin.retention.records import Records
 from orthanc_plugin.retention.settling import Begun, Settling
@@ -69,7 +74,9 @@ class Execution:
         records: what is known of a record now.
         memory: what is destroyed is written there before the registry says so.
         acting: gives the act at the moment of each step.
-        at_once: how many lines are seen to in one transaction.
+        at_once: how many lines are seen to in one transaction at most.
+        ticks: gives seconds that pass.
+        pause: leaves the registry to others for so many seconds.
     """
 
     database: Database
@@ -78,6 +85,8 @@ class Execution:
     memory: Memory
     acting: Callable[[], Act]
     at_once: int = AT_ONCE
+    ticks: Ticks = elapsed
+    pause: Callable[[float], None] = sleep
 
     def begin(self, plan_id: str) -> tuple[Order, tuple[Decision, ...]]:
         """Return the order and the lines that are still to be seen to; begins an execution unless one has begun.
@@ -132,20 +141,34 @@ class Execution:
         """
         if not due:
             return
+        before = self._head()
         ground = survey(self.database, self.shredder)
         require_found(ground, order.batch, self.shredder)
+        head = self._head()
         with Ahead() as ahead:
-            run = Run(execution=self, again=Again(records=self.records, order=order), ground=ground, ahead=ahead)
-            before: tuple[Some, Future[list[Why | None]]] | None = None
-            for start in range(0, len(due), self.at_once):
-                some = run.begin(due[start : start + self.at_once])
+            run = Run(
+                execution=self,
+                again=Again(records=self.records, order=order),
+                ground=ground,
+                ahead=ahead,
+                portions=Portions(self.at_once, self.ticks, others=head != before),
+                followed=Followed(head),
+            )
+            last: tuple[Some, Future[list[Why | None]]] | None = None
+            waiting = iter(due)
+            while portion := tuple(islice(waiting, run.portions.lines)):
+                some = run.begin(portion)
                 begun = some, ahead.begin(partial(run.destroy, some))
                 yield from some.stopped
-                if before is not None:
-                    yield from run.write(*before)
-                before = begun
-            if before is not None:
-                yield from run.write(*before)
+                if last is not None:
+                    yield from run.write(*last)
+                last = begun
+            if last is not None:
+                yield from run.write(*last)
+
+    def _head(self) -> Head:
+        with self.database.reading() as connection:
+            return newest(connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +180,7 @@ class Run:
         again: decides again.
         ground: what the archive had at the beginning.
         ahead: the other thread.
+        portions: how many lines share a transaction.
         followed: tells what others write into the trail meanwhile.
     """
 
@@ -164,13 +188,14 @@ class Run:
     again: Again
     ground: Ground
     ahead: Ahead
-    followed: Followed = field(default_factory=Followed)
+    portions: Portions
+    followed: Followed
 
     def begin(self, due: Sequence[Decision]) -> Some:
         """Decide on lines again and mark them, in one transaction, for each is waited for until it is on disk."""
         reached = self._reached(due)
-        with self.execution.database.writing() as connection:
-            head, settling = newest(connection), self._settling(connection)
+        with self._writing(len(due)) as (settling, head):
+            connection = settling.connection
             lines = self._lines(connection, due)
             before = self.again.outcomes(connection, lines)
             known = self.again.known(connection, settling.act, lines, before)
@@ -203,9 +228,8 @@ class Run:
     def write(self, some: Some, destroyed: Future[list[Why | None]]) -> list[disposals.Outcome]:
         """Write down what became of lines, once they are destroyed."""
         found = destroyed.result()
-        with self.execution.database.writing() as connection:
-            head, settling = newest(connection), self._settling(connection)
-            now = self.again.outcomes(connection, [each.decision.line for each in some.begun])
+        with self._writing(len(some.begun)) as (settling, head):
+            now = self.again.outcomes(settling.connection, [each.decision.line for each in some.begun])
             done = [
                 self._kept(settling, each, some)
                 if why is None
@@ -215,9 +239,19 @@ class Run:
             self._keep(settling, head, [each.decision.line for each in some.begun])
         return done
 
-    def _settling(self, connection: Connection) -> Settling:
-        act, shredder = self.execution.acting(), self.execution.shredder
-        return Settling(connection=connection, act=act, order=self.again.order, shredder=shredder)
+    @contextmanager
+    def _writing(self, lines: int) -> Iterator[tuple[Settling, Head]]:
+        """Give a transaction that sees to so many lines, and the trail's head before it; then let others write."""
+        execution, order = self.execution, self.again.order
+        with execution.database.writing() as connection:
+            began, head = execution.ticks(), newest(connection)
+            others = not self.followed.alone(head)
+            yield (
+                Settling(connection=connection, act=execution.acting(), order=order, shredder=execution.shredder),
+                head,
+            )
+            held = execution.ticks() - began
+        execution.pause(self.portions.held(lines, held, others=others))
 
     def _lines(self, connection: Connection, due: Sequence[Decision]) -> dict[int, Line]:
         found = plans.chosen(connection, self.again.order.plan.plan_id, [each.line for each in due])

@@ -15,16 +15,26 @@ KEPT: Final = 64  # transactions: a line is destroyed a few after it was marked
 
 
 class Followed:
-    """The transactions of one execution, by the trail's head before each; one thread writes, another reads."""
+    """The transactions of one execution, by the trail's head before each; one thread writes, another reads.
 
-    def __init__(self) -> None:
+    Args:
+        last: the trail's head before the first of them.
+    """
+
+    def __init__(self, last: Head) -> None:
         self._after: dict[Head, Head] = {}
+        self._last = last
+
+    def alone(self, newest: Head) -> bool:
+        """Tell whether nobody else has written since our last transaction."""
+        return newest == self._last
 
     def wrote(self, before: Head, after: Head) -> None:
         """Remember a transaction of ours, which must still hold the write lock; one that is undone changes nothing.
 
         For its last digest is then nobody's.
         """
+        self._last = after
         if before != after:
             self._after[before] = after
         while len(self._after) > KEPT:

@@ -22,6 +22,7 @@ from orthanc_plugin.retention import certifying
 from orthanc_plugin.retention.execution import Execution
 from orthanc_plugin.retention.interim import Memory
 from orthanc_plugin.retention.order import Order
+from orthanc_plugin.retention.portions import LEFT
 from tests.fakes.disposing import DISPOSING, Office, PowerCutError, office
 from tests.fakes.pictures import CARE, UID, encoded, photograph
 from tests.fakes.world import World
@@ -249,4 +250,25 @@ def test_whoever_ends_a_run_in_the_middle_has_what_is_left_taken_up(bureau: Offi
     cast("Generator[Outcome]", running).close()
     nothing_is_told_that_is_there(bureau)
     order, _ = run(one_by_one(bureau), plan)
+    all_gone_and_told_once(bureau, order)
+
+
+def test_doors_that_are_in_use_go_first(bureau: Office) -> None:
+    plan, ticks = bureau.approved(), bureau.world.ticks
+    pauses: list[float] = []
+
+    def passing() -> float:
+        ticks.seconds += 1 / 128
+        return ticks.seconds
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            look_up(bureau)
+
+    order, outcomes = run(replace(one_by_one(bureau), ticks=passing, pause=pause), plan)
+    assert [each.state for each in outcomes] == [State.DESTROYED] * RECORDS
+    assert len(pauses) == 2 * RECORDS
+    assert pauses[:2] == [0.0, 0.0]
+    assert all(seconds == LEFT / 128 for seconds in pauses[2:])
     all_gone_and_told_once(bureau, order)

@@ -70,6 +70,17 @@ def test_what_goes_on_when_the_other_side_fails_ends_before_its_next_step() -> N
     assert done == []
 
 
+def test_whoever_writes_between_two_of_our_transactions_is_noticed() -> None:
+    followed = Followed(head(3))
+    assert followed.alone(head(3))
+    assert not followed.alone(head(4))
+    followed.wrote(head(3), head(5))
+    assert followed.alone(head(5))
+    assert not followed.alone(head(6))
+    followed.wrote(head(6), head(6))
+    assert followed.alone(head(6))
+
+
 @pytest.mark.parametrize(
     ("ours", "newest", "quiet"),
     [
@@ -96,20 +107,20 @@ def test_what_goes_on_when_the_other_side_fails_ends_before_its_next_step() -> N
     ],
 )
 def test_only_others_entries_ask_for_another_look(ours: list[tuple[int, int]], newest: int, quiet: bool) -> None:
-    followed = Followed()
+    followed = Followed(head(0))
     for before, after in ours:
         followed.wrote(head(before), head(after))
     assert followed.quiet(head(5), head(newest)) is quiet
 
 
 def test_an_entry_of_somebody_else_under_the_number_of_one_that_was_undone_is_not_ours() -> None:
-    followed = Followed()
+    followed = Followed(head(0))
     followed.wrote(head(5), head(8))
     assert followed.quiet(head(5), (8, "of somebody else")) is False
 
 
 def test_what_was_written_long_ago_is_forgotten_and_counts_as_somebody_else_s() -> None:
-    followed = Followed()
+    followed = Followed(head(0))
     for number in range(KEPT + 5):
         followed.wrote(head(number), head(number + 1))
     assert followed.quiet(head(KEPT), head(KEPT + 5)) is True
