@@ -7,7 +7,9 @@ archive has and at what nobody has said of which has it. Source: architecture 4 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import Connection, Select, select, update
@@ -31,6 +33,7 @@ def claim(
     since: datetime | None = None,
     *,
     archive: str = ANYWHERE,
+    by_route: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[Claimed, ...]:
     """Give a courier up to ``most`` rows of one route and study, of the highest priority that is due.
 
@@ -42,6 +45,7 @@ def claim(
         most: how many rows.
         since: only what was due then, by the same clock; what is due by now unless given.
         archive: the one it reads from, as the holdings call it: of what others have it is given nothing.
+        by_route: how many rows of some routes instead.
     """
     moment = moment_of(connection, at)
     by = moment - (at - since) if since else moment
@@ -51,7 +55,8 @@ def claim(
     same = (outbox.c.route == first.route) & (outbox.c.study_instance_uid == first.study_instance_uid)
     due = (outbox.c.state == first.state) & (outbox.c.next_try <= as_text(by))
     here = outbox.c.archive.in_((archive, ANYWHERE))
-    turn = select(outbox.c.outbox_id).where(same, due, here).order_by(outbox.c.next_try).limit(most)
+    turn = select(outbox.c.outbox_id).where(same, due, here).order_by(outbox.c.next_try)
+    turn = turn.limit(by_route.get(str(first.route), most))
     ids = tuple(connection.execute(turn.with_for_update(skip_locked=True)).scalars())
     handed = {
         "state": State.CLAIMED,

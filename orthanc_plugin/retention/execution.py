@@ -193,6 +193,7 @@ class Run:
 
     def begin(self, due: Sequence[Decision]) -> Some:
         """Decide on lines again and mark them, in one transaction, for each is waited for until it is on disk."""
+        self._let_others_write()
         reached = self._reached(due)
         with self._writing(len(due)) as (settling, head):
             connection = settling.connection
@@ -228,6 +229,7 @@ class Run:
     def write(self, some: Some, destroyed: Future[list[Why | None]]) -> list[disposals.Outcome]:
         """Write down what became of lines, once they are destroyed."""
         found = destroyed.result()
+        self._let_others_write()
         with self._writing(len(some.begun)) as (settling, head):
             now = self.again.outcomes(settling.connection, [each.decision.line for each in some.begun])
             done = [
@@ -241,7 +243,7 @@ class Run:
 
     @contextmanager
     def _writing(self, lines: int) -> Iterator[tuple[Settling, Head]]:
-        """Give a transaction that sees to so many lines, and the trail's head before it; then let others write."""
+        """Give a transaction that sees to so many lines, and the trail's head before it."""
         execution, order = self.execution, self.again.order
         with execution.database.writing() as connection:
             began, head = execution.ticks(), newest(connection)
@@ -250,8 +252,13 @@ class Run:
                 Settling(connection=connection, act=execution.acting(), order=order, shredder=execution.shredder),
                 head,
             )
-            held = execution.ticks() - began
-        execution.pause(self.portions.held(lines, held, others=others))
+            worked = execution.ticks() - began
+        self.portions.held(lines, worked, execution.ticks() - began, others=others)
+
+    def _let_others_write(self) -> None:
+        """Leave the lock alone; before anything is looked at, for others change things meanwhile."""
+        if seconds := self.portions.wait:
+            self.execution.pause(seconds)
 
     def _lines(self, connection: Connection, due: Sequence[Decision]) -> dict[int, Line]:
         found = plans.chosen(connection, self.again.order.plan.plan_id, [each.line for each in due])

@@ -32,7 +32,7 @@ from orthanc_plugin.sending.delivery import Courier, Handover
 from orthanc_plugin.sending.errand import MOST_ATTEMPTS, Chance, RouteErrand, once_more, pause
 from orthanc_plugin.sending.errand import Outcome as End
 from orthanc_plugin.sending.lease import kept
-from orthanc_plugin.sending.pace import Pace
+from orthanc_plugin.sending.pace import FEWEST, Pace
 from orthanc_plugin.sending.vouching import have_vouched
 from orthanc_plugin.sending.ways import Ways
 from orthanc_plugin.sending.worker import Worker
@@ -107,10 +107,7 @@ class Rounds:
             return self._all_end(claimed, End(state=State.CANCELLED, reason="policy.toml has no such route any more"))
         if (end := self._objection(route, claimed)) is not None:
             return self._all_end(claimed, end)
-        begun = self.services.ticks()
-        turn = self._sent(route, claimed)
-        self.pace.took(turn.delivered, self.services.ticks() - begun)
-        return turn
+        return self._sent(route, claimed)
 
     def due(self) -> bool:
         """Tell whether anything is due, by reading alone.
@@ -141,7 +138,9 @@ class Rounds:
         """Take what is next, and settle what a courier that died had begun of it."""
         at = self.services.clock()
         until = at + LEASE
-        claimed = outbox.claim(connection, self.name, at, until, self.pace.pictures, self.since, archive=self.place)
+        claimed = outbox.claim(
+            *(connection, self.name, at, until, FEWEST, self.since), archive=self.place, by_route=self.pace.by_route
+        )
         for each in claimed:
             if each.disclosure_id and _unended(connection, each.disclosure_id):
                 brokenoff.settle(connection, self.services, each, each.disclosure_id)
@@ -206,7 +205,7 @@ class Rounds:
             stopping=self.stopping,
         )
         handed: dict[str, Handover] = {}
-        reason = LEFT
+        reason, began = LEFT, self.services.ticks()
         try:
             with kept(lambda: self._renew(errand), self.renewing):
                 self._hand(route, to, errand, handed)
@@ -218,6 +217,8 @@ class Rounds:
         self._put_back(errand, [each for each in errand.rows if each not in handed], reason)
         refused = len(mistaken) + sum(each.delivery is None and not each.undone for each in handed.values())
         delivered = sum(each.delivered for each in handed.values())
+        if not errand.vouched:  # what is asked for together, and waited for, stays few
+            self.pace.took(route.name, delivered, self.services.ticks() - began)
         return Turn(
             route=route.name,
             recipient=to.name,

@@ -22,9 +22,9 @@ from orthanc_plugin.retention import certifying
 from orthanc_plugin.retention.execution import Execution
 from orthanc_plugin.retention.interim import Memory
 from orthanc_plugin.retention.order import Order
-from orthanc_plugin.retention.portions import LEFT
+from orthanc_plugin.retention.portions import LONGEST
 from tests.fakes.disposing import DISPOSING, Office, PowerCutError, office
-from tests.fakes.pictures import CARE, UID, encoded, photograph
+from tests.fakes.pictures import CARE, UID, consent, encoded, photograph
 from tests.fakes.world import World
 
 RECORDS = 4
@@ -253,22 +253,46 @@ def test_whoever_ends_a_run_in_the_middle_has_what_is_left_taken_up(bureau: Offi
     all_gone_and_told_once(bureau, order)
 
 
-def test_doors_that_are_in_use_go_first(bureau: Office) -> None:
-    plan, ticks = bureau.approved(), bureau.world.ticks
-    pauses: list[float] = []
+def by_day(bureau: Office, pause: Callable[[float], None]) -> Execution:
+    """Return an execution one by one, in which each look at the clock takes a moment."""
+    ticks = bureau.world.ticks
 
     def passing() -> float:
         ticks.seconds += 1 / 128
         return ticks.seconds
 
+    return replace(one_by_one(bureau), ticks=passing, pause=pause)
+
+
+def test_whoever_else_writes_goes_first_from_then_on(bureau: Office) -> None:
+    plan, pauses = bureau.approved(), list[float]()
+    during(bureau, lambda: look_up(bureau))
+    order, outcomes = run(by_day(bureau, pauses.append), plan)
+    assert [each.state for each in outcomes] == [State.DESTROYED] * RECORDS
+    assert len(pauses) == 2 * RECORDS - 3  # two were marked, and one was written down, which told of it
+    assert all(0 < seconds <= LONGEST for seconds in pauses)
+    all_gone_and_told_once(bureau, order)
+
+
+def test_while_nobody_else_writes_nobody_is_waited_for(bureau: Office) -> None:
+    pauses = list[float]()
+    order, _ = run(by_day(bureau, pauses.append), bureau.approved())
+    assert pauses == []
+    all_gone_and_told_once(bureau, order)
+
+
+def test_what_comes_into_quarantine_while_others_go_first_keeps_its_record(bureau: Office) -> None:
+    plan, pauses = bureau.approved(), list[float]()
+    elsewhere = consent(id="urn:uuid:00000000-0000-4000-8000-000000000001")
+
     def pause(seconds: float) -> None:
         pauses.append(seconds)
-        if len(pauses) == 2:
-            look_up(bureau)
+        for number in range(RECORDS) if len(pauses) == 1 else ():
+            study = {"StudyInstanceUID": f"2.25.7{number}"}
+            bureau.world.receive(encoded(photograph(uid=f"{UID}.9{number}", refers_to=elsewhere, **study)))
 
-    order, outcomes = run(replace(one_by_one(bureau), ticks=passing, pause=pause), plan)
-    assert [each.state for each in outcomes] == [State.DESTROYED] * RECORDS
-    assert len(pauses) == 2 * RECORDS
-    assert pauses[:2] == [0.0, 0.0]
-    assert all(seconds == LEFT / 128 for seconds in pauses[2:])
-    all_gone_and_told_once(bureau, order)
+    during(bureau, lambda: look_up(bureau))
+    _, outcomes = run(by_day(bureau, pause), plan)
+    dropped = [each.line for each in outcomes if each.state is State.DROPPED]
+    assert set(dropped) >= {3, 4}
+    assert all("waits in quarantine" in each.reason for each in outcomes if each.line in dropped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -57,6 +58,15 @@ def test_what_is_vouched_for_is_delivered(world: World) -> None:
         rounds.turn()
     assert ward.states() == dict.fromkeys(UIDS, "DELIVERED")
     assert {str(row["reason"]) for row in ward.rows().values()} == {""}
+
+
+def test_what_is_to_be_vouched_for_is_taken_in_few_however_fast_it_goes(world: World) -> None:
+    passing = count()
+    with vouching(world, Archive()) as (ward, rounds):
+        services = replace(rounds.services, ticks=lambda: next(passing) / 1024)
+        replace(rounds, services=services).turn()
+        assert rounds.pace.by_route == {}
+    assert ward.states() == dict.fromkeys(UIDS, "DELIVERED")
 
 
 def test_a_peer_that_lies_about_success_is_caught_and_sent_to_again(world: World) -> None:
