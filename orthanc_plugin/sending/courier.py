@@ -138,9 +138,8 @@ class Rounds:
         """Take what is next, and settle what a courier that died had begun of it."""
         at = self.services.clock()
         until = at + LEASE
-        claimed = outbox.claim(
-            *(connection, self.name, at, until, FEWEST, self.since), archive=self.place, by_route=self.pace.by_route
-        )
+        paces = self.pace.by_route
+        claimed = outbox.claim(connection, self.name, at, until, FEWEST, self.since, archive=self.place, by_route=paces)
         for each in claimed:
             if each.disclosure_id and _unended(connection, each.disclosure_id):
                 brokenoff.settle(connection, self.services, each, each.disclosure_id)
