@@ -29,7 +29,7 @@ from orthanc_plugin.registry.outboxrows import ANYWHERE
 from orthanc_plugin.sending import brokenoff
 from orthanc_plugin.sending.asking import bound
 from orthanc_plugin.sending.delivery import Courier, Handover
-from orthanc_plugin.sending.errand import MOST_ATTEMPTS, Chance, RouteErrand, once_more, pause
+from orthanc_plugin.sending.errand import MOST_ATTEMPTS, STOPPED, Chance, RouteErrand, once_more, pause
 from orthanc_plugin.sending.errand import Outcome as End
 from orthanc_plugin.sending.lease import kept
 from orthanc_plugin.sending.pace import FEWEST, Pace
@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 DOOR: Final = "courier"
 LEASE: Final = timedelta(minutes=5)
 LEFT: Final = "the recipient had failed before"
+LATE: Final = "those before it took long, so others may go first"
 CLOSED: Final = "the route's window is closed"
 MISTAKEN: Final = "it went to this recipient by mistake before, as somebody has recorded"
 WORN_OUT: Final = "given up: whoever had it in hand ended each time, and did not say how"
@@ -200,11 +201,12 @@ class Rounds:
             recipient=to.name,
             vouched=isinstance(to, DicomNode) and to.commitment,
             clock=self.services.clock,
+            ticks=self.services.ticks,
             chance=self.chance,
             stopping=self.stopping,
         )
         handed: dict[str, Handover] = {}
-        reason, began = LEFT, self.services.ticks()
+        reason, began = "", self.services.ticks()
         try:
             with kept(lambda: self._renew(errand), self.renewing):
                 self._hand(route, to, errand, handed)
@@ -213,6 +215,8 @@ class Rounds:
         except Exception:  # the boundary: one group must not end the courier
             logger.exception("a group of pictures could not be sent")
             reason = "sending broke off"
+        away = any(each.last for each in handed.values())
+        reason = reason or (LATE if errand.late and not away else LEFT)
         self._put_back(errand, [each for each in errand.rows if each not in handed], reason)
         refused = len(mistaken) + sum(each.delivery is None and not each.undone for each in handed.values())
         delivered = sum(each.delivered for each in handed.values())
@@ -267,14 +271,11 @@ class Rounds:
 
     def _put_back(self, errand: RouteErrand, uids: Sequence[str], reason: str) -> None:
         """Have what was not sent wait again."""
-        stopped = End(state=State.WAITING, reason="the courier was stopped", untried=True)
-
-        def note(connection: Connection) -> None:
-            for uid in uids:
-                errand.end(connection, uid, stopped if self.stopping() else errand.later(uid, reason))
-
-        if uids:
-            self.services.database.write(note)
+        why = STOPPED if self.stopping() else reason
+        untried = End(state=State.WAITING, reason=why, untried=True)
+        ends = {uid: untried if why in (STOPPED, LATE) else errand.later(uid, why) for uid in uids}
+        if ends:
+            self.services.database.write(lambda connection: errand.end(connection, ends))
 
 
 def _unended(connection: Connection, disclosure_id: str) -> bool:

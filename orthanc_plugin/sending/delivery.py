@@ -118,6 +118,10 @@ class Ended:
 class Errand(Claim, Protocol):
     """A claim that is told what became of the pictures, too."""
 
+    @property
+    def late(self) -> bool:
+        """Tell whether what hasn't begun is to stay for now."""
+
     def ended(self, connection: Connection, handovers: Sequence[Handover]) -> None:
         """Note it, in the transaction that writes the outcomes down."""
 
@@ -222,7 +226,7 @@ class Courier:
 
     def _read(self, waiting: Waiting, binding: Binding, most: int) -> list[Wanted]:
         """Take the next pictures and read what of them needn't be made, two at a time; not too much at once."""
-        asked = list(islice(waiting, most))
+        asked = list(islice(waiting, most if self.errand is None or not self.errand.late else 0))
         found: list[Wanted] = []
         for both in pairs(zip(asked, self.packer.foresee(asked, binding), strict=True)):
             waits = any(foreseen == AS_IT_IS for _, foreseen in both)  # for Orthanc, which gives what is read

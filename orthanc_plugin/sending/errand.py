@@ -7,14 +7,14 @@ later and by chance within that time (full jitter), so that those who wait for o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
-from orthanc_plugin.clock import Clock
+from orthanc_plugin.clock import Clock, Ticks
 from orthanc_plugin.gate import Answer
 from orthanc_plugin.policy.routing import Route
 from orthanc_plugin.registry import outbox, recalls
@@ -25,6 +25,8 @@ FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=6)
 MOST_ATTEMPTS: Final = 24  # a day and a half at the least likely, a weekend on average
 LONGEST_REASON: Final = 500
+STOPPED: Final = "the courier was stopped"
+LONGEST_TURN: Final = 10.0  # seconds after the first picture of a group, when what hasn't begun waits for another turn
 Chance = Callable[[], float]
 
 
@@ -63,6 +65,7 @@ class RouteErrand:
         recipient: whom they are sent to.
         vouched: whether the recipient is asked for storage commitment before a row counts as delivered.
         clock: gives the present moment.
+        ticks: measures how long it takes.
         chance: from 0 to 1.
         stopping: whether the courier is to end.
     """
@@ -75,6 +78,7 @@ class RouteErrand:
         recipient: str,
         vouched: bool,
         clock: Clock,
+        ticks: Ticks,
         chance: Chance,
         stopping: Callable[[], bool],
     ) -> None:
@@ -83,13 +87,23 @@ class RouteErrand:
         self.recipient = recipient
         self.vouched = vouched
         self.clock = clock
+        self.ticks = ticks
         self.chance = chance
         self.stopping = stopping
+        self._first_ended: float | None = None
 
     @property
     def over(self) -> bool:
         """Tell whether nothing is begun any more."""
         return self.stopping()
+
+    @property
+    def late(self) -> bool:
+        """Tell whether it has taken long: what hasn't begun is left for another turn, before which others may go.
+
+        How long the call took doesn't count: a recipient that is slow to answer it would be called for each picture.
+        """
+        return self._first_ended is not None and self.ticks() - self._first_ended >= LONGEST_TURN
 
     def held(self, connection: Connection, uids: Collection[str]) -> frozenset[str]:
         """Return which of these pictures are still ours to send; none when nothing is begun any more."""
@@ -112,13 +126,14 @@ class RouteErrand:
 
     def ended(self, connection: Connection, handovers: Sequence[Handover]) -> None:
         """Note what became of pictures."""
+        if self._first_ended is None:
+            self._first_ended = self.ticks()
         over = (each for each in handovers if not (each.delivered and self.vouched))
-        ends = [self._end(each.row.sop_instance_uid, self.outcome(each)) for each in over]
-        outbox.ended_together(connection, ends, self.clock())
+        self.end(connection, {each.row.sop_instance_uid: self.outcome(each) for each in over})
 
-    def end(self, connection: Connection, sop_instance_uid: str, outcome: Outcome) -> None:
-        """Note the end of a row, unless it is in other hands by now."""
-        outbox.ended_together(connection, (self._end(sop_instance_uid, outcome),), self.clock())
+    def end(self, connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
+        """Note the ends of rows by picture, each unless it is in other hands by now."""
+        outbox.ended_together(connection, [self._end(*each) for each in outcomes.items()], self.clock())
 
     def _end(self, sop_instance_uid: str, outcome: Outcome) -> outbox.End:
         return outbox.End(
@@ -137,7 +152,7 @@ class RouteErrand:
         if handover.delivery is None and not handover.undone:
             return Outcome(state=State.REFUSED, reason=reason)
         if self.stopping():
-            return Outcome(state=State.WAITING, reason="the courier was stopped")
+            return Outcome(state=State.WAITING, reason=STOPPED)
         return self.later(handover.row.sop_instance_uid, reason)
 
     def later(self, sop_instance_uid: str, reason: str) -> Outcome:

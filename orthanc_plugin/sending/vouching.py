@@ -51,14 +51,16 @@ def have_vouched(
         refused, said = {}, UNCONFIRMED
 
     def note(connection: Connection) -> None:
+        ends: dict[str, Outcome] = {}
         for each in delivered:
             uid, why = each.row.sop_instance_uid, refused.get(each.released_uid)
             if why is None:
-                errand.end(connection, uid, Outcome(state=State.DELIVERED, reason=said))
+                ends[uid] = Outcome(state=State.DELIVERED, reason=said)
                 continue
             seal = ledger.deliver(connection, each.disclosure, Delivery.SENT)
             append(connection, [_not_vouched(services, peer, uid, why, seal)])
-            errand.end(connection, uid, errand.later(uid, f"it called the picture stored, and does not vouch: {why}"))
+            ends[uid] = errand.later(uid, f"it called the picture stored, and does not vouch: {why}")
+        errand.end(connection, ends)
 
     services.database.write(note)
     return frozenset(each.row.sop_instance_uid for each in delivered if each.released_uid in refused)
