@@ -11,7 +11,7 @@ import click
 from orthanc_plugin.cli.common import json_option, say, services, told
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry import disposals
-from orthanc_plugin.retention.certificate import CertificateError, key_file, read_key_file
+from orthanc_plugin.retention.certificate import CertificateError, Kind, key_file, read_key_file
 from orthanc_plugin.retention.certificate import verify as holds
 from orthanc_plugin.retention.certifying import write_files
 
@@ -33,7 +33,7 @@ def verify(file: Path, key: Path, as_json: bool) -> None:
     Exit status 1 when it doesn't hold.
     """
     try:
-        said = holds(file.read_bytes(), read_key_file(key.read_bytes()))
+        said = holds(file.read_bytes(), read_key_file(key.read_bytes()), Kind.DESTRUCTION, Kind.INTERIM)
     except CertificateError as error:
         if as_json:
             click.echo(json.dumps({"holds": False, "problem": error.args[0], "remedy": error.remedy}, indent=2))
@@ -42,8 +42,9 @@ def verify(file: Path, key: Path, as_json: bool) -> None:
         sys.exit(1)
     counts = said["counts"]
     assert isinstance(counts, dict)  # noqa: S101 - it is signed
+    what = "certificate" if said["format"] == Kind.DESTRUCTION else "interim certificate of an execution that goes on"
     sentence = (
-        f"The certificate holds: number {said['number']}, {counts['records']} record(s) with {counts['objects']} "
+        f"The {what} holds: number {said['number']}, {counts['records']} record(s) with {counts['objects']} "
         f"picture(s) destroyed. It stands behind entry {_entry(said)} of the audit trail."
     )
     say({"holds": True, **said}, sentence, as_json=as_json)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
@@ -32,6 +32,7 @@ class Kind(StrEnum):
     """What is signed, by its format: a signature for one never holds for the other."""
 
     DESTRUCTION = "Consentgate certificate of destruction 1"
+    INTERIM = "Consentgate interim certificate of destruction 1"
     WITHDRAWAL = "Consentgate record of a withdrawal 1"
 
     @property
@@ -65,13 +66,13 @@ def issue(content: Content, key: Ed25519PrivateKey, kind: Kind = Kind.DESTRUCTIO
     return Certificate(text=_text({**named, **_parts({"signature": signature})}))
 
 
-def verify(text: bytes, key: Ed25519PublicKey, kind: Kind = Kind.DESTRUCTION) -> dict[str, object]:
-    """Return what a certificate says.
+def verify(text: bytes, key: Ed25519PublicKey, *kinds: Kind) -> dict[str, object]:
+    """Return what a certificate says that is of one of these kinds, of destruction when none is named.
 
     Raises:
         CertificateError: it isn't, byte for byte, what the holder of the key signed.
     """
-    content = _read(text, kind)
+    content, kind = _read(text, kinds or (Kind.DESTRUCTION,))
     signature = content.pop("signature")
     if content.get("public_key") != key_words(key):
         raise CertificateError(
@@ -87,19 +88,21 @@ def verify(text: bytes, key: Ed25519PublicKey, kind: Kind = Kind.DESTRUCTION) ->
     return content
 
 
-def _read(text: bytes, kind: Kind) -> dict[str, object]:
-    """Return the content of a file that is written as certificates are."""
+def _read(text: bytes, kinds: Sequence[Kind]) -> tuple[dict[str, object], Kind]:
+    """Return the content of a file that is written as certificates of one of these kinds are, and of which."""
     try:
         content = json.loads(text)
+        said = content.get("format") if isinstance(content, dict) else None
+        kind = next((each for each in kinds if each == said), None)
         same = isinstance(content, dict) and _canonical(content).encode() == text
     except (ValueError, RecursionError) as error:
         raise CertificateError("The file is no certificate: it can't be read as JSON.") from error
     if not same:
         raise CertificateError("The file isn't written as a certificate is: it was changed after it was issued.")
-    if content.get("format") != kind or SIGNATURE.fullmatch(str(content.get("signature"))) is None:
+    if kind is None or SIGNATURE.fullmatch(str(content.get("signature"))) is None:
         raise CertificateError("The file is no certificate of destruction of this format.")
     found: dict[str, object] = content
-    return found
+    return found, kind
 
 
 def key_words(key: Ed25519PublicKey) -> str:

@@ -22,7 +22,7 @@ from dicomwrap.durable import Disk, reason_of
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.registry import disposals, stubs
 from orthanc_plugin.registry.disposals import Batch
-from orthanc_plugin.retention.certificate import issue
+from orthanc_plugin.retention.certificate import Kind, issue
 from orthanc_plugin.retention.certifying import counted, told_of
 
 INTERIM: Final = "-interim-"
@@ -48,7 +48,7 @@ class Memory:
         seq, digest = head
         name = f"{batch.batch_id}{INTERIM}{seq}"
         content = {"number": name, "trail": {"entry": seq, "digest": digest}, "records": records}
-        text = issue({**content, "counts": counted(records)}, self.key).text
+        text = issue({**content, "counts": counted(records)}, self.key, Kind.INTERIM).text
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             Disk().put(self.folder / f"{name}.json", text.encode())

@@ -37,7 +37,7 @@ from orthanc_plugin.registry.tables import images as image_rows
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.retention import erasing, unplanned
 from orthanc_plugin.retention.acting import Act, require
-from orthanc_plugin.retention.certificate import CertificateError, verify
+from orthanc_plugin.retention.certificate import CertificateError, Kind, verify
 from orthanc_plugin.retention.destruction import Shredder
 
 NOT_OURS: Final = "Don't rely on it. Put your kept copy of it in its place, or move what is no certificate elsewhere."
@@ -203,7 +203,7 @@ def _verified(path: Path, key: Ed25519PublicKey) -> dict[str, object]:
         CertificateError: it doesn't; the file is named.
     """
     try:
-        return verify(_read(path), key)
+        return verify(_read(path), key, Kind.DESTRUCTION, Kind.INTERIM)
     except CertificateError as error:
         raise CertificateError(f"{path.name}: {error.args[0]}", remedy=NOT_OURS) from error
 

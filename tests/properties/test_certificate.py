@@ -9,42 +9,67 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orthanc_plugin.retention.certificate import CertificateError, issue, key_file, read_key_file, verify
+from orthanc_plugin.retention.certificate import CertificateError, Kind, issue, key_file, read_key_file, verify
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 CONTENT: dict[str, object] = {"number": "c-1", "records": [{"rule": "ADULT_GENERAL", "objects": 2}], "kept": [], "n": 1}
 TEXT = issue(CONTENT, KEY).text.encode()
+WRITTEN = {kind: issue(CONTENT, KEY, kind).text.encode() for kind in Kind}
+kinds = st.sampled_from(Kind)
 texts = st.text(max_size=20)
 values = st.recursive(
     texts | st.integers() | st.booleans() | st.none(), lambda each: st.lists(each) | st.dictionaries(texts, each)
 )
 
 
-@given(content=st.dictionaries(texts, values))
-def test_what_was_issued_verifies_and_says_what_was_put_in(content: dict[str, object]) -> None:
+@given(content=st.dictionaries(texts, values), kind=kinds)
+def test_what_was_issued_verifies_and_says_what_was_put_in(content: dict[str, object], kind: Kind) -> None:
     names = content.keys() - {"format", "public_key", "signature"}
-    found = verify(issue(content, KEY).text.encode(), KEY.public_key())
+    found = verify(issue(content, KEY, kind).text.encode(), KEY.public_key(), *Kind)
     assert {name: found[name] for name in names} == {name: content[name] for name in names}
+    assert found["format"] == kind
 
 
-@given(at=st.integers(0, len(TEXT) - 1), byte=st.integers(0, 255))
-def test_one_changed_byte_is_found_out_with_words_that_say_so(at: int, byte: int) -> None:
-    changed = TEXT[:at] + bytes([byte]) + TEXT[at + 1 :]
-    if changed == TEXT:
-        verify(changed, KEY.public_key())
+@given(kind=kinds, at=st.integers(0, len(TEXT) - 1), byte=st.integers(0, 255))
+def test_one_changed_byte_is_found_out_with_words_that_say_so(kind: Kind, at: int, byte: int) -> None:
+    text = WRITTEN[kind]
+    changed = text[: at % len(text)] + bytes([byte]) + text[at % len(text) + 1 :]
+    if changed == text:
+        verify(changed, KEY.public_key(), *Kind)
         return
     with pytest.raises(CertificateError) as caught:
-        verify(changed, KEY.public_key())
+        verify(changed, KEY.public_key(), *Kind)
     assert len(str(caught.value)) > len(caught.value.remedy) > 0
 
 
-@given(at=st.integers(0, len(TEXT)), more=st.binary(min_size=1, max_size=4))
-def test_nothing_can_be_put_in_or_cut_off(at: int, more: bytes) -> None:
-    for changed in (TEXT[:at] + more + TEXT[at:], TEXT[:at]):
-        if changed != TEXT:
+@given(kind=kinds, at=st.integers(0, len(TEXT)), more=st.binary(min_size=1, max_size=4))
+def test_nothing_can_be_put_in_or_cut_off(kind: Kind, at: int, more: bytes) -> None:
+    text = WRITTEN[kind]
+    for changed in (text[:at] + more + text[at:], text[:at]):
+        if changed != text:
             with pytest.raises(CertificateError):
-                verify(changed, KEY.public_key())
+                verify(changed, KEY.public_key(), *Kind)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("asked", list(Kind))
+def test_a_certificate_of_one_kind_is_none_of_another(kind: Kind, asked: Kind) -> None:
+    if asked is kind:
+        assert verify(WRITTEN[kind], KEY.public_key(), asked)["number"] == "c-1"
+        return
+    with pytest.raises(CertificateError):
+        verify(WRITTEN[kind], KEY.public_key(), asked)
+    renamed = WRITTEN[kind].replace(kind.encode(), asked.encode())
+    with pytest.raises(CertificateError):
+        verify(renamed, KEY.public_key(), asked)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_same_content_in_another_writing_is_refused(kind: Kind) -> None:
+    one = json.dumps(json.loads(WRITTEN[kind]), sort_keys=True).encode() + b"\n"
+    with pytest.raises(CertificateError, match="isn't written as a certificate is"):
+        verify(one, KEY.public_key(), *Kind)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from orthanc_plugin.config.schedulefile import shipped_text
 from orthanc_plugin.lifecycle import scheduling
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.retention import certifying
+from orthanc_plugin.retention.certificate import Kind, issue
 from tests.fakes.disposing import DISPOSING, LONG_AGO, Office, office
 from tests.fakes.pictures import CARE, CONSENT_ID
 from tests.unit.cli.conftest import Shell
@@ -113,6 +114,17 @@ def test_a_certificate_is_verified_with_nothing_but_the_key(shell: Shell, bureau
     path.write_text(certificate.text.replace("DESTROYED", "destroyed").replace("2018", "2019"))
     broken = shell("certificate", "verify", path, "--key", key, "--json", settings=nowhere)
     assert (broken.exit_code, '"holds": false' in broken.stdout) == (1, True)
+
+
+def test_an_interim_certificate_is_verified_and_called_so(shell: Shell, bureau: Office) -> None:
+    content = {"number": "c-interim-7", "trail": {"entry": 7, "digest": "ab"}, "counts": {"records": 1, "objects": 2}}
+    path = shell.put("interim.json", issue(content, bureau.world.services.heads.key, Kind.INTERIM).text)
+    key = shell.put("key.pem", shell("certificate", "key").stdout)
+    held = shell("certificate", "verify", path, "--key", key)
+    assert held.exit_code == 0
+    assert held.stdout.startswith(
+        "The interim certificate of an execution that goes on holds: number c-interim-7, 1 record"
+    )
 
 
 def test_a_patient_is_told_what_was_destroyed_and_when(shell: Shell, bureau: Office) -> None:
