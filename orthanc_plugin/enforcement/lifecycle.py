@@ -22,6 +22,7 @@ from orthanc_plugin.archive.process import this_process
 from orthanc_plugin.archive.remote import Credentials
 from orthanc_plugin.audit.event import AuditEvent, EventType, Outcome
 from orthanc_plugin.enforcement.effective import Standing
+from orthanc_plugin.enforcement.gone import Gone
 from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.reading import LONGEST_IDENTITY, parsed
 from orthanc_plugin.enforcement.restored import Restored
@@ -30,7 +31,6 @@ from orthanc_plugin.lifecycle import routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.registry import holdings, images, legacy
 from orthanc_plugin.registry.images import Subject
-from orthanc_plugin.retention import unplanned
 from orthanc_plugin.sending.worker import Worker
 from orthanc_plugin.services import Services
 
@@ -106,6 +106,7 @@ class Lifecycle:
         self.name = name
         self.at_stop = at_stop
         self.restored = Restored(services, control)
+        self.gone = Gone(services)
         self._missed: set[str] = set()
         self._archive = ""
 
@@ -114,7 +115,7 @@ class Lifecycle:
         try:
             name = self.name(change)
             if name == DELETED and level not in ABOVE:
-                self.worker.later(lambda: self.deleted(resource))
+                self.gone.note(resource)
             elif name == STABLE:
                 self.worker.later(lambda: self.stable(resource))
             elif name == STARTED:
@@ -162,17 +163,6 @@ class Lifecycle:
         told.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         told.write_text(self._archive)
 
-    def deleted(self, resource: str) -> None:
-        """Tell of a picture that was deleted though nobody decided on it; what fails here, reconciling finds."""
-        try:
-            with self.services.database.reading() as connection:
-                if not unplanned.missing(connection, resource):
-                    return
-            with self.services.database.writing() as connection:
-                unplanned.tell(connection, self.services.act("consentgate", "OnChange"), (resource,))
-        except Exception:  # the archive goes on: nothing can bring the picture back
-            logger.exception("a picture was deleted in Orthanc, and that could not be recorded")
-
     def stable(self, resource: str) -> None:
         """Queue a series for its routes; what fails here is tried again at each beat, and by the next start."""
         try:
@@ -210,6 +200,7 @@ class Lifecycle:
 
     def stopped(self) -> None:
         """Clear up."""
+        self.gone.stop()
         self.note("stopped")
         for clear_up in self.at_stop:
             clear_up()

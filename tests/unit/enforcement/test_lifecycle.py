@@ -156,7 +156,7 @@ def test_of_what_is_deleted_only_pictures_are_looked_for_and_whatever_isn_t_know
     row = world.file(CARE)
     cycle = lifecycle(world)
     cycle.hook(DELETED, level, row.orthanc_instance)
-    cycle.worker.join()
+    cycle.gone.stop()
     assert [effect for entry in world.trail() if (effect := entry["effect"]) == "UNPLANNED_DESTRUCTION"] == told
 
 
