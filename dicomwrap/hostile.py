@@ -7,11 +7,12 @@ them: for every reader of a stranger's object they mean "this can't be read".
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Final
 
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 UNREADABLE: Final = (
     ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, MemoryError,
-    NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error,
+    NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip

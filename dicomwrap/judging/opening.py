@@ -70,7 +70,7 @@ def read(file: BinaryIO) -> Dataset:
         raise UnfitFileError(error("NOT_DICOM", "no DICOM file: 'DICM' isn't where it must be")) from problem
     except EOFError as problem:
         raise UnfitFileError(error("TRUNCATED", "ends before the object does")) from problem
-    except (zlib.error, AssertionError, *UNREADABLE) as problem:
+    except (AssertionError, *UNREADABLE) as problem:
         raise UnfitFileError(error("UNREADABLE", f"can't be decoded ({type(problem).__name__})")) from problem
 
 

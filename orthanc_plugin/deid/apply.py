@@ -16,7 +16,7 @@ import pydicom
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from dicomwrap.bitstream.outgoing import begun
 from dicomwrap.bitstream.recipes import Recipes
@@ -25,6 +25,7 @@ from dicomwrap.confidentiality import Option
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
 from dicomwrap.iodtables import SOP_CLASSES
+from dicomwrap.judging.opening import UnfitFileError, read
 from orthanc_plugin.deid.actions import Needs
 from orthanc_plugin.deid.crops import Crop, cropped
 from orthanc_plugin.deid.elements import elements_of, every_element
@@ -45,6 +46,8 @@ DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.104."
 # Parts of the outermost data set that must be pictures or nothing.
 OTHER_PIXELS: Final = ("FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL")
 SHORTEST_HIDDEN: Final = 4  # characters
+UIDS: Final = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+_DEFLATED: Final = DeflatedExplicitVRLittleEndian.encode()
 PIXELS: Final = 0x7FE00010
 # What stands about fragments (PS3.5 A.4 and table A.4-1): encapsulated syntaxes are all explicit and little endian.
 _FRAGMENTS: Final = bytes.fromhex("e07f1000") + b"OB\0\0" + bytes.fromhex("ffffffff")
@@ -61,13 +64,23 @@ class Derived:
     actions: int = 0
 
 
+def _read(content: bytes) -> Dataset:
+    """Return the object; one that is deflated is never inflated without end."""
+    if _DEFLATED not in content:
+        return pydicom.dcmread(BytesIO(content))
+    try:
+        return read(BytesIO(content))
+    except UnfitFileError as error:
+        raise DeidentificationError(f"The object can't be anonymised: it {error}.") from error
+
+
 def _opened(content: bytes) -> Dataset:
     """Return the object.
 
     Raises:
         DeidentificationError: it is no picture that can be anonymised.
     """
-    original = pydicom.dcmread(BytesIO(content))
+    original = _read(content)
     if "SOPClassUID" not in original or "TransferSyntaxUID" not in original.file_meta:
         raise DeidentificationError("The object doesn't say what it is: it has no SOP class or no transfer syntax.")
     sop_class = str(original.SOPClassUID)
@@ -80,16 +93,18 @@ def _opened(content: bytes) -> Dataset:
     known = SOP_CLASSES.get(sop_class)
     if known is not None and known.modality not in ("", original.get("Modality")):
         raise DeidentificationError("Modality has a value outside its vocabulary.")
+    if any(original[keyword].VM > 1 for keyword in UIDS if keyword in original) or not original.get("SOPInstanceUID"):
+        raise DeidentificationError("The object hasn't one SOP Instance UID, in one study and series.")
     check(original)
     return original
 
 
 def _patient(original: Dataset) -> tuple[str, str]:
     """Return whose picture it is; one that has no number is of nobody but its own study."""
-    number = str(original.get("PatientID") or "")
+    number = str(original.get("PatientID") or "").strip()  # blanks before it say nothing (PS3.5 6.2)
     if number:
-        return number, str(original.get("IssuerOfPatientID") or "")
-    if "StudyInstanceUID" not in original:
+        return number, str(original.get("IssuerOfPatientID") or "").strip()
+    if not original.get("StudyInstanceUID"):
         raise DeidentificationError("The object is of no patient and of no study.")
     return str(original.StudyInstanceUID), "no patient ID"
 

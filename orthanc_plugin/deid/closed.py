@@ -78,6 +78,13 @@ USEFUL: Final = _patterns({
     "QualityControlImage PartialView": _YES,
     "ReferencedSOPClassUID": r"[0-9.]*",
 })  # fmt: skip
+# What options keep expressly, where the standard has words for it: a short text of somebody's own is none of them.
+KEPT: Final = _patterns({
+    "PatientSex": "[MFO]?",
+    "PatientSexNeutered": "ALTERED|UNALTERED",
+    "SmokingStatus": "YES|NO|UNKNOWN",
+    "TimezoneOffsetFromUTC": "[-+][0-9]{4}",
+})  # fmt: skip
 FIXED_TERMS: Final = 2  # of ImageType: whether it is original, and whether it was taken of the patient
 VOCABULARY: Final = {**ESSENTIAL, **USEFUL}
 
@@ -126,6 +133,12 @@ def vocabulary(element: DataElement) -> DataElement | None:
     if name in ESSENTIAL:
         raise DeidentificationError(f"{name} has a value outside its vocabulary.")
     return None
+
+
+def says_its_words(element: DataElement) -> bool:
+    """Tell whether what an option keeps says only what the standard has for it, where it has anything."""
+    pattern = KEPT.get(keyword(int(element.tag)))
+    return pattern is None or _says(element, pattern)
 
 
 @cache

@@ -15,7 +15,7 @@ from pydicom.tag import BaseTag
 
 from dicomwrap.confidentiality import Action, Option
 from orthanc_plugin.deid.actions import Decided, Need, Needs, decided, resolved
-from orthanc_plugin.deid.closed import code, is_of_the_standard, vocabulary
+from orthanc_plugin.deid.closed import code, is_of_the_standard, says_its_words, vocabulary
 from orthanc_plugin.deid.elements import MOST_TAGS, elements_of, keyword, representations
 from orthanc_plugin.deid.privateblocks import without_creator
 from orthanc_plugin.deid.profile import Profile
@@ -101,7 +101,18 @@ class Engine:
         action = resolved(found.code, needs.of(keyword(int(element.tag))))
         if action is Action.K and found.by_option:
             self.retained.add(element.tag)
-        return self._done(action, element)
+        done = self._done(action, element)
+        return self._instead(element, needs) if done is None and action in (Action.K, Action.C) else done
+
+    def _instead(self, element: DataElement, needs: Needs) -> DataElement | None:
+        """Return what stands where something was to be kept that isn't what the standard has there."""
+        match needs.of(keyword(int(element.tag))):
+            case Need.FILLED:
+                return self._dummy(element)
+            case Need.PRESENT:
+                return self._done(Action.Z, element)
+            case _:
+                return None
 
     def _unlisted(self, element: DataElement, needs: Needs) -> DataElement | None:
         """Keep a sequence, item by item, and an attribute that says no more than its vocabulary."""
@@ -128,7 +139,7 @@ class Engine:
     def _kept(self, element: DataElement) -> DataElement | None:
         if element.VR == "SQ":
             return self._items(element)
-        return element if element.VR != "UN" and is_of_its_form(element) else None
+        return element if element.VR != "UN" and is_of_its_form(element) and says_its_words(element) else None
 
     def _items(self, element: DataElement) -> DataElement:
         cleaned = (self._item(item, keyword(int(element.tag))) for item in element.value)

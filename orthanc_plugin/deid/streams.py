@@ -22,10 +22,13 @@ from dicomwrap.errors import DicomwrapError
 from dicomwrap.judging.findings import Finding, Severity
 from dicomwrap.judging.picture import encapsulation_findings, picture_findings
 from dicomwrap.transfersyntaxes import TRANSFER_SYNTAXES, Coding, Loss, TransferSyntax
+from orthanc_plugin.deid.unseenbits import cleared, has_unseen, high_bytes, require_described
 from orthanc_plugin.errors import DeidentificationError
 
 _TELLING: Final = frozenset({"HIDDEN_METADATA", "TRAILING_DATA", "UNKNOWN_TRANSFER_SYNTAX", "SOUND"})
 _RLE_HEADER: Final = 64
+_NOTHING: Final = 128
+UNSEEN: Final = "there is something in bits of the picture that no viewer shows"
 
 
 def syntax_of(dataset: Dataset) -> TransferSyntax:
@@ -54,8 +57,13 @@ def clean_pixels(copy: Dataset, syntax: TransferSyntax, *, blanked: bool, rewrit
     Raises:
         DeidentificationError: a stream is broken, or of a kind that can't be cleaned.
     """
-    if syntax.coding is Coding.NATIVE and len(copy.PixelData) % 2:  # written, it would be filled up
-        raise DeidentificationError("The pixel data end too early.")
+    if syntax.coding in (Coding.NATIVE, Coding.RLE):  # of the others the stream itself says it
+        require_described(copy)
+    if syntax.coding is Coding.NATIVE:
+        if len(copy.PixelData) % 2:  # written, it would be filled up
+            raise DeidentificationError("The pixel data end too early.")
+        if has_unseen(copy):
+            copy["PixelData"].value = cleared(copy)
     try:
         if not (blanked and syntax.coding is Coding.JPEG):
             clean_stream(copy, rewrite)
@@ -97,6 +105,8 @@ def _nothing(_: Dataset) -> Iterator[str]:
 def _native(copy: Dataset) -> Iterator[str]:
     if len(copy.PixelData) % 2 or not copy.PixelData:
         yield "the pixel data are of odd length"
+    elif has_unseen(copy) and cleared(copy) != copy.PixelData:
+        yield UNSEEN
 
 
 def _rle(copy: Dataset) -> Iterator[str]:
@@ -105,21 +115,30 @@ def _rle(copy: Dataset) -> Iterator[str]:
     for frame in frames(copy):
         words = [int.from_bytes(frame[at : at + 4], "little") for at in range(0, _RLE_HEADER, 4)]
         starts = [*words[1 : words[0] + 1], len(frame)]
-        for start, end in pairwise(starts):
-            if _left_over(frame[start:end], wanted) not in (b"", b"\0"):
-                yield "an RLE segment doesn't hold exactly its samples"
-                return
+        unpacked = [_unpacked(frame[start:end], wanted) for start, end in pairwise(starts)]
+        if any(len(samples) != wanted or left not in (b"", b"\0") for samples, left in unpacked):
+            yield "an RLE segment doesn't hold exactly its samples"
+            return
+        planes = [samples for samples, _ in unpacked]
+        if has_unseen(copy) and any(
+            high_bytes(copy, low, high) != high for high, low in zip(planes[::2], planes[1::2], strict=True)
+        ):
+            yield UNSEEN
+            return
 
 
-def _left_over(segment: bytes, wanted: int) -> bytes | None:
-    """Return the bytes after the one that gives the last sample; None when the samples don't come out."""
-    at, made = 0, 0
-    while made < wanted and at < len(segment):
+def _unpacked(segment: bytes, wanted: int) -> tuple[bytes, bytes]:
+    """Return a segment's samples, as far as they come out, and the bytes after the one that gives the last."""
+    samples, at = bytearray(), 0
+    while len(samples) < wanted and at < len(segment):
         control = segment[at]
-        count = control + 1 if control < 128 else 257 - control if control > 128 else 0
-        at += 1 + (count if control < 128 else min(count, 1))
-        made += count
-    return segment[at:] if made == wanted and at <= len(segment) else None
+        if control < _NOTHING:
+            samples += segment[at + 1 : at + control + 2]
+            at += control + 2
+        else:
+            samples += segment[at + 1 : at + 2] * (257 - control if control > _NOTHING else 0)
+            at += 1 + (control > _NOTHING)
+    return bytes(samples), segment[at:]
 
 
 def _film(copy: Dataset) -> Iterator[str]:

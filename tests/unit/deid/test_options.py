@@ -9,6 +9,9 @@ from typing import Final
 
 import pytest
 from pydicom import dcmread
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicomwrap.confidentiality import Action, Option, PixelDuty
@@ -194,3 +197,29 @@ def test_an_exception_comes_before_anything_the_table_says() -> None:
 def test_patients_without_a_number_are_not_one_patient() -> None:
     one, other = (copied(photograph(PatientID="", StudyInstanceUID=uid), profile()) for uid in ("2.25.71", "2.25.72"))
     assert one.PatientID != other.PatientID
+
+
+@pytest.mark.parametrize(
+    ("keyword", "said", "left"),
+    [
+        pytest.param("PatientSex", "F", "F", id="a word of the standard's"),
+        pytest.param("PatientSex", "HIV WARD 7 LEEDS", "", id="somebody's own text, where the object needs a sex"),
+        pytest.param("SmokingStatus", "NO", "NO", id="a yes or no"),
+        pytest.param("SmokingStatus", "BY HIS WIFE JOAN", None, id="text where the object needs nothing"),
+        pytest.param("PatientSexNeutered", "CALL 02079460958", None, id="a telephone number"),
+        pytest.param("PatientAge", "045Y", "045Y", id="an age"),
+        pytest.param("PatientAge", "JOAN", None, id="no age"),
+    ],
+)
+def test_what_is_kept_of_a_patient_is_said_in_the_standard_s_words(keyword: str, said: str, left: str | None) -> None:
+    original = photograph()
+    original[keyword] = DataElement(tag_for_keyword(keyword) or 0, dictionary_VR(keyword), said, IGNORE)
+    copy = copied(original, profile(Option.RETAIN_PATIENT_CHARACTERISTICS))
+    assert copy.get(keyword) == left
+
+
+@pytest.mark.parametrize("option", [Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES])
+def test_a_date_that_is_none_is_emptied_where_the_object_needs_one(option: Option) -> None:
+    original = photograph()
+    original["StudyDate"] = DataElement(0x00080020, "DA", "2024.05.06", IGNORE)
+    assert copied(original, profile(option)).StudyDate == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from typing import Final
@@ -11,8 +12,10 @@ from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicomwrap.confidentiality import Option
+from dicomwrap.judging.opening import LARGEST_INFLATED
 from orthanc_plugin.deid.apply import deidentify
 from orthanc_plugin.deid.profile import Profile
 from orthanc_plugin.deid.pseudonym import Pseudonyms
@@ -78,6 +81,9 @@ REFUSED: dict[str, tuple[Callable[[], Dataset], str]] = {
     "no picture": (lambda: photograph(PixelData=None), "no pixel data"),
     "two pictures": (lambda: photograph(FloatPixelData=b"\0\0\0\0"), "no pixel data"),
     "a link to the picture": (lambda: photograph(PixelDataProviderURL="http://example.org/jane"), "no pixel data"),
+    "no SOP Instance UID": (lambda: photograph(SOPInstanceUID=""), "SOP Instance UID"),
+    "two studies": (lambda: photograph(StudyInstanceUID=["2.25.1", "2.25.2"]), "one study"),
+    "of nobody, in no study": (lambda: photograph(PatientID="", StudyInstanceUID=""), "no patient and of no study"),
     "another modality than the class": (lambda: photograph(Modality="CT"), "Modality"),
 }
 
@@ -115,3 +121,33 @@ def test_a_sequence_that_says_it_is_longer_than_it_is_is_refused() -> None:
 def test_a_region_outside_the_picture_is_refused() -> None:
     with pytest.raises(DeidentificationError):
         deidentify(encoded(photograph()), PROFILE, PSEUDONYMS, regions=[Region.rectangle(5000, 5000, 10, 10)])
+
+
+def deflated(body: bytes) -> bytes:
+    """Return an object of which the data set is deflated, and is this."""
+    made = photograph()
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.PixelData, made["PixelData"].is_undefined_length = b"\0\0", False
+    content = encoded(made)
+    meta = dcmread(BytesIO(content)).file_meta.FileMetaInformationGroupLength
+    return content[: 132 + 12 + meta] + body
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"\xff" * 40, "can't be decoded", id="not deflated at all"),
+        pytest.param(zlib.compress(bytes(LARGEST_INFLATED + 1), wbits=-15), "more than any", id="a bomb"),
+    ],
+)
+def test_a_deflated_object_that_can_t_be_inflated_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(DeidentificationError, match=reason):
+        deidentify(deflated(body), PROFILE, PSEUDONYMS)
+
+
+def test_blanks_about_a_patient_s_number_make_nobody_else_of_them() -> None:
+    numbers = {
+        dcmread(BytesIO(deidentify(encoded(photograph(PatientID=each)), PROFILE, PSEUDONYMS).content)).PatientID
+        for each in ("HOSP-99123", " HOSP-99123", "HOSP-99123 ")
+    }
+    assert len(numbers) == 1

@@ -7,7 +7,6 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -24,39 +23,12 @@ from pydicom.uid import (
 from dicomwrap.bitstream.clean import cleaned
 from dicomwrap.bitstream.verify import frames
 from orthanc_plugin.deid.apply import deidentify
-from orthanc_plugin.deid.profile import Profile
-from orthanc_plugin.deid.pseudonym import Pseudonyms
 from orthanc_plugin.errors import DeidentificationError
 from tests.fakes.pictures import encoded, photograph
+from tests.unit.deid.greys import COLUMNS, PROFILE, PSEUDONYMS, ROWS, SAMPLES, copied, grey
 from tests.unit.dicomwrap import photos
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-
-PROFILE = Profile(name="p", pseudonym_domain="p")
-PSEUDONYMS = Pseudonyms(key=bytes(range(32)), domain="p")
-COLUMNS, ROWS = 32, 16
-SAMPLES = bytes((number * 7) % 251 for number in range(COLUMNS * ROWS))
-
-
-def grey(syntax: str, pixels: bytes, *, fragments: bool = True, **elements: object) -> Dataset:
-    """Return a grey picture of a transfer syntax."""
-    values = {
-        "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME2",
-        "Rows": ROWS,
-        "Columns": COLUMNS,
-        "LossyImageCompression": "00",
-        "LossyImageCompressionRatio": None,
-        "LossyImageCompressionMethod": None,
-        "PlanarConfiguration": None,
-        **elements,
-    }
-    made = photograph(**values)
-    made.file_meta.TransferSyntaxUID = syntax
-    made.PixelData = encapsulate([pixels]) if fragments else pixels
-    made["PixelData"].VR = "OB"
-    made["PixelData"].is_undefined_length = fragments
-    return made
 
 
 def coded(kind: str, **options: object) -> bytes:
@@ -77,10 +49,6 @@ def rle(after: bytes = b"") -> bytes:
     segment = b"".join(bytes([COLUMNS - 1]) + row for row in rows) + after
     head = (1).to_bytes(4, "little") + (64).to_bytes(4, "little")
     return head.ljust(64, b"\0") + segment + b"\0" * (len(segment) % 2)
-
-
-def copied(original: Dataset) -> Dataset:
-    return dcmread(BytesIO(deidentify(encoded(original), PROFILE, PSEUDONYMS, confirmed=True).content))
 
 
 CLEAN: dict[str, Callable[[], Dataset]] = {

@@ -35,6 +35,8 @@ SAMPLES: Final[dict[str, object]] = {
     "DS": "3.5", "IS": "7", "OB": b"CANARY-7Q4X!", "UN": b"CANARY-7Q4X!", "CS": "CANARY 7Q4X", "AE": CANARY,
     "UR": f"urn:{CANARY}",
 }  # fmt: skip
+# Of which the standard says what they may say: nothing else is kept (``closed``).
+WORDS: Final = {"00100040": "F", "00102203": "ALTERED", "001021A0": "NO", "00080201": "+0100"}
 # A copy without times has no pictures that are related in time; and what is of a command, of file meta information or
 # of a directory is never in a data set.
 STRICTER: Final = {"00080023", "00080033"}
@@ -56,7 +58,7 @@ def representation(row: dict[str, str]) -> str:
 def sample(row: dict[str, str]) -> DataElement:
     vr = representation(row)
     if vr != "SQ":
-        return DataElement(tag_of(row), vr, SAMPLES.get(vr, CANARY))
+        return DataElement(tag_of(row), vr, WORDS.get(row["tag"], SAMPLES.get(vr, CANARY)))
     item = Dataset()
     item.PatientID, item.SeriesDescription = CANARY, CANARY
     return DataElement(tag_of(row), vr, [item])
