@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,14 +16,15 @@ from typing import Final, TypeVar
 import click
 
 from dicomwrap.cli.report import line, safe
+from dicomwrap.durable import digest, reason_of
 from orthanc_plugin.cli.batch import Batch, Order, Outcome, Status
 from orthanc_plugin.cli.common import json_option, told
 from orthanc_plugin.cli.profile import chosen, vault
 from orthanc_plugin.deid.crops import crop
-from orthanc_plugin.deid.keys import KEY_BYTES, read_key
+from orthanc_plugin.deid.keys import key_of, read_key
 from orthanc_plugin.deid.pseudonym import Pseudonyms
 from orthanc_plugin.deid.regions import Region, region
-from orthanc_plugin.errors import ConfigurationError, DeidentificationError
+from orthanc_plugin.errors import ConfigurationError, ConsentgateError, DeidentificationError
 
 KEY: Final = "CONSENTGATE_PSEUDONYM_KEY"
 _DRAWN: Final = 100
@@ -65,13 +68,15 @@ def deidentify(
     """Write an anonymised copy of every DICOM file in PATH... into a folder; the originals stay as they are.
 
     A picture that nobody has confirmed is held back. A run that was broken off goes on where it stopped.
+
+    Exit code 0: all written. 1: something held or refused, each with its reason. 2: the call itself is wrong.
     """
+    inputs = _inputs(paths, out)
     profile = chosen(name)
-    inputs = tuple(dict.fromkeys(_files(paths, out)))
     order = Order(
         profile=profile,
         pseudonyms=Pseudonyms(key=_key(key), domain=profile.pseudonym_domain),
-        confirmed=bool((reviewed_by or "").strip()),
+        reviewed_by=(reviewed_by or "").strip(),
         regions=_listed(regions, inputs, _regions),
         crops=_listed(crops, inputs, crop),
         vault=vault(),
@@ -86,25 +91,55 @@ def deidentify(
 
 
 def _key(path: Path | None) -> bytes:
-    if path is not None:
-        return read_key(path)
-    try:
-        key = bytes.fromhex(os.environ.get(KEY, "").strip())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
+    key = read_key(path) if path is not None else key_of(os.environ.get(KEY, ""))
+    if key is None or not any(key):
         raise ConfigurationError(
-            "There is no key for the pseudonyms.", remedy=f"Give --key FILE, or set {KEY} to 64 hexadecimal digits."
+            "There is no key for the pseudonyms." if key is None else "The pseudonyms' key is nothing but zeros.",
+            remedy=f"Give --key FILE, or set {KEY}: 64 hexadecimal digits, such as 'openssl rand -hex 32' makes.",
         )
     return key
 
 
-def _files(paths: Iterable[Path], out: Path) -> Iterator[Path]:
+def _inputs(paths: Iterable[Path], out: Path) -> tuple[Path, ...]:
+    """Return the files to be copied, each once.
+
+    Raises:
+        UsageError: the copies would come to lie among the originals, or there is no file.
+    """
+    kept_out = _real(out)
+    if any(_is_in(kept_out, path) for path in paths):
+        raise click.UsageError(
+            "--out is the folder of an input, or has it within: copies and originals would lie side by side. "
+            "Give another folder, best an empty one."
+        )
+    found = tuple(dict.fromkeys(_files(paths, kept_out)))
+    if not found:
+        raise click.UsageError("There is no file in what was given. Give DICOM files, or folders that have some.")
+    return found
+
+
+def _is_in(folder: Path, path: Path) -> bool:
+    """Tell whether a path, or what it links to, is the folder or anywhere in it."""
+    places = (_real(path),) if path.is_dir() else (_real(path), _real(path.parent) / path.name)
+    return any(folder == place or folder in place.parents for place in places)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve() fails on a link that leads to itself
+
+
+def _files(paths: Iterable[Path], kept_out: Path) -> Iterator[Path]:
     """Yield the files, those of a folder by name; never what is in the folder of the copies."""
-    kept_out = out.resolve()
     for path in paths:
-        found = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-        yield from (each for each in found if kept_out not in each.resolve().parents)
+        found = _within(path) if path.is_dir() else [path]
+        yield from (each for each in found if kept_out not in _real(each).parents)
+
+
+def _within(folder: Path) -> list[Path]:
+    """Return all that is in a folder; of other folders those that can't be read, so that none is passed over unsaid."""
+    unread: list[OSError] = []
+    found = [Path(top, each) for top, _, names in os.walk(folder, onerror=unread.append) for each in names]
+    return sorted([*found, *(Path(error.filename) for error in unread)])
 
 
 def _regions(said: object) -> tuple[Region, ...]:
@@ -115,17 +150,23 @@ def _listed(path: Path | None, inputs: tuple[Path, ...], read: Callable[[object]
     """Return what a file says of each input, read one by one.
 
     Raises:
-        ConfigurationError: the file can't be read, names something else, or an input twice: what is meant for it would
-            stay visible.
+        ConfigurationError: the file can't be read, names something else, an input twice, or says two things of the
+            same bytes: what is meant for it would stay visible.
     """
     if path is None:
         return {}
     try:
-        said = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_Pairs)
-        listed = [(str(name), read(each)) for name, each in said.pairs]
-    except (OSError, ValueError, AttributeError, TypeError, DeidentificationError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"{path.name} can't be used ({type(error).__name__}).",
+            f"{path.name} can't be read ({reason_of(error)}).", remedy="Give a file of UTF-8 text that can be read."
+        ) from error
+    try:
+        said = json.loads(text, object_pairs_hook=_Pairs)
+        listed = [(str(name), read(each)) for name, each in said.pairs]
+    except (ValueError, AttributeError, TypeError, RecursionError, DeidentificationError) as error:
+        raise ConfigurationError(
+            f"{path.name} is not what it should be ({type(error).__name__}).",
             remedy="Write a JSON object: the name of each input, and its regions as [[x, y, width, height], ...]; "
             "or what is kept of it as [x, y, width, height].",
         ) from error
@@ -137,7 +178,34 @@ def _listed(path: Path | None, inputs: tuple[Path, ...], read: Callable[[object]
     found = [(each, meant) for name, meant in listed for each in inputs if _is_named(each, name)]
     if len(dict(found)) < len(found):
         raise ConfigurationError(f"{path.name} names an input twice.", remedy="Say all of an input in one place.")
-    return dict(found)
+    return _for_same_bytes(path.name, dict(found), inputs)
+
+
+def _for_same_bytes(name: str, said: Mapping[Path, T], inputs: tuple[Path, ...]) -> dict[Path, T]:
+    """Return what is said, of every input that has the bytes of a named one: all of them have one copy.
+
+    Raises:
+        ConfigurationError: two things are said of the same bytes.
+    """
+    digests = {each: _digest(each) for each in inputs}
+    meant: dict[str, Path] = {}
+    for each in said:
+        first = meant.setdefault(digests[each], each)
+        if said[first] != said[each]:
+            both = f"{safe(str(first))} and {safe(str(each))}"
+            raise ConfigurationError(
+                f"{name} says different things of {both}, which are the same picture.",
+                remedy="Say the same of both, or give only one of them.",
+            )
+    return {each: said[meant[found]] for each, found in digests.items() if found in meant}
+
+
+def _digest(path: Path) -> str:
+    """Return what tells a file's bytes from others'; one that can't be read has none but its own, and is refused."""
+    with suppress(OSError):
+        if path.is_file():
+            return digest(path)[0]
+    return f"path {path}"
 
 
 class _Pairs:
@@ -168,8 +236,26 @@ def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
-    """Print one outcome as it comes: a JSON object on a line of its own, or words."""
-    if as_json:
-        click.echo(line(asdict(outcome)))
-    else:
-        click.echo(f"{outcome.status}\t{safe(outcome.input)}\t{safe(outcome.output or outcome.reason or '')}")
+    """Print one outcome as it comes: a JSON object on a line of its own, or words.
+
+    Raises:
+        ConsentgateError: it can't be printed.
+    """
+    words = f"{outcome.status}\t{safe(outcome.input)}\t{safe(outcome.output or outcome.reason or '')}"
+    try:
+        click.echo(line(asdict(outcome)) if as_json else words)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # nobody reads on, as with head: click ends the program
+            raise
+        _pour_away()
+        raise ConsentgateError(
+            f"What was done can't be printed ({reason_of(error)}), so the run stopped.",
+            remedy="Mend the output, then run the command again: it goes on where it stopped.",
+        ) from error
+
+
+def _pour_away() -> None:
+    """Send what can't be printed nowhere, or Python tries it once more at its end, and says so at length."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -108,18 +108,20 @@ def read_key(path: Path) -> bytes:
         ConfigurationError: it can't be read, is no key, or others may read it.
     """
     try:
-        key = bytes.fromhex(path.read_text().strip())
+        key = key_of(path.read_text())
         open_to_others = path.stat().st_mode & 0o077
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"Key file {path.name} can't be used ({type(error).__name__}).",
             remedy=f"Put 64 hexadecimal digits into {path}; the demo's keys are made by bin/serve.",
         ) from error
-    if len(key) != KEY_BYTES or open_to_others:
+    if key is None or not any(key):
         raise ConfigurationError(
-            f"Key file {path.name} is not a key of {KEY_BYTES} bytes that only its owner can read.",
-            remedy=f"Run: chmod 600 {path}",
+            f"Key file {path.name} has no key of {KEY_BYTES} bytes in it, or one of nothing but zeros.",
+            remedy=f"Put it back from a backup, or make one: (umask 077; openssl rand -hex {KEY_BYTES} > {path})",
         )
+    if open_to_others:
+        raise ConfigurationError(f"Others may read the key file {path.name}.", remedy=f"Run: chmod 600 {path}")
     return key
 
 

@@ -27,6 +27,7 @@ class Desk:
     """A folder with photographs and a key, and no settings.toml."""
 
     folder: Path
+    into: str = "copies"
 
     def __call__(self, *arguments: str | Path, env: dict[str, str] | None = None) -> Result:
         """Run the command."""
@@ -42,7 +43,7 @@ class Desk:
     @property
     def out(self) -> Path:
         """Where the copies go."""
-        return self.folder / "copies"
+        return self.folder / self.into
 
     @property
     def key(self) -> Path:
@@ -62,14 +63,19 @@ class Desk:
         return path
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def furnished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Return a desk with a photograph on it, at which the test sits."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CONSENTGATE_SETTINGS", raising=False)
     made = Desk(folder=tmp_path)
     made.put("pseudonym.key", KEY.encode()).chmod(0o600)
     made.put("in/Doe_Jane.dcm", encoded(photograph()))
     return made
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return furnished(tmp_path, monkeypatch)
 
 
 TEACHING = ("--profile", "teaching")
@@ -109,6 +115,7 @@ def test_each_input_has_its_line_and_one_that_isn_t_dicom_is_refused(desk: Desk)
     said = desk.judged("in", desk.folder / "in/more/b.dcm", *REVIEWED, code=1)
     assert [each["status"] for each in said] == ["written", "written", "refused", "refused", "written"]
     assert "no DICOM" in str(said[2]["reason"])
+    assert "dicomwrap wrap" in str(said[2]["reason"])
     assert said[3]["output"] is None
     assert len(desk.copies) == 2
 
@@ -124,6 +131,9 @@ def test_a_run_that_was_broken_off_goes_on_and_makes_no_copy_twice(desk: Desk) -
     assert again[0] == first[0]
     assert copy.stat().st_mtime_ns == written
     assert len(desk.copies) == 2
+    noted = (desk.out / NOTES).read_bytes()
+    assert desk.judged("in", *REVIEWED) == again
+    assert (desk.out / NOTES).read_bytes() == noted  # the half line has cost none of the others
 
 
 def test_several_at_a_time_make_the_copies_that_one_after_the_other_does(desk: Desk) -> None:

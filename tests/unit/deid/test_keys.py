@@ -50,6 +50,25 @@ def test_where_there_is_no_key_the_reason_is_told_and_no_digit_of_one(source: Ke
     assert DIGITS[:16] not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "remedy"),
+    [
+        (DIGITS[2:], 0o600, "openssl rand"),
+        ("00" * 32, 0o600, "openssl rand"),
+        ("nothing", 0o600, "openssl rand"),
+        (DIGITS, 0o640, "chmod 600"),
+    ],
+    ids=["short", "zeros", "other words", "open to others"],
+)
+def test_a_key_file_that_can_t_be_used_says_what_to_do(tmp_path: Path, text: str, mode: int, remedy: str) -> None:
+    path = tmp_path / "a.key"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(ConfigurationError, match=remedy) as caught:
+        FileKey(path).read()
+    assert DIGITS[:16] not in str(caught.value)
+
+
 def test_no_shell_reads_the_command() -> None:
     with pytest.raises(ConfigurationError):
         CommandKey(("echo " + DIGITS,), 5).read()
