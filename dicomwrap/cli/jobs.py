@@ -5,6 +5,8 @@ Knows processes. Must not know what the work is. Processes, because wrapping hol
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -40,13 +42,26 @@ def _in_children(work: Callable[[Given], Made], tasks: Sequence[Given], jobs: in
     size = max(1, min(_LARGEST_CHUNK, len(tasks) // (_CHUNKS_A_JOB * jobs)))
     _inherited.append((work, tasks))
     try:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_end_with_parent) as pool:
             for chunk in pool.map(_chunk, range(0, len(tasks), size), [size] * -(-len(tasks) // size)):
                 yield from chunk
     except BrokenProcessPool:
         return
     finally:
         _inherited.pop()
+
+
+def _end_with_parent() -> None:
+    """Have this child end when its parent does, however that comes about: a killed one can't tell it to."""
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    def watch() -> None:
+        if (parent := parent_process()) is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, name="orphaned", daemon=True).start()
 
 
 def _chunk(start: int, size: int) -> list[Any]:
