@@ -51,6 +51,7 @@ def leaks_among(original: Iterable[DataElement], encoded: bytes) -> tuple[str, .
 
 def _in_the_header(needles: Needles, where: Places) -> frozenset[str]:
     found = {name for value, free in where.values for name in needles.in_value(value, free=free)}
+    found.update(name for text in where.sentences for name in needles.in_sentences(text))
     rest = where.rest
     if needles.in_bytes(rest):  # what a code of the standard says isn't the patient's, though a patient be called so
         for word in coded_words(where.elements):

@@ -23,20 +23,39 @@ _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep",
 _DAY: Final = re.compile(
     rb"(?<![0-9])(?:"
     rb"(?P<y>[12][0-9]{3})(?P<s>[-:./ ]?)(?P<m>[0-9]{2})(?P=s)(?P<d>[0-9]{2})(?=[^0-9]|\Z|[0-2][0-9][0-5][0-9])"
+    rb"|(?P<o>[12][0-9]{3})(?:(?P<u>[-/])| ?(?:" + "年|년".encode() + rb") ?)"
+    rb"(?P<p>[0-9]{1,2})(?:(?P=u)| ?(?:" + "月|월".encode() + rb") ?)(?P<q>[0-9]{1,2})(?![0-9])"
     rb"|(?P<a>[0-9]{1,2})(?P<t>[-:./ ])(?P<b>[0-9]{1,2})(?P=t)(?P<z>[12][0-9]{3})(?![0-9])"
     rb"|(?P<e>[0-9]{2})(?P<f>[0-9]{2})(?P<g>(?:19|20)[0-9]{2})(?![0-9])"
-    rb"|(?P<h>[0-9]{1,2})(?:st|nd|rd|th)?[-. ]{0,2}(?P<i>" + "|".join(_MONTHS).encode() + rb")[a-z]{0,6}"
-    rb"[-., ]{0,2}(?P<j>[12][0-9]{3})(?![0-9])"
-    rb")|(?<![a-z])(?P<k>" + "|".join(_MONTHS).encode() + rb")[a-z]{0,6}[-. ]{0,2}(?P<l>[0-9]{1,2})(?:st|nd|rd|th)?"
-    rb"[-., ]{1,2}(?P<n>[12][0-9]{3})(?![0-9])"
+    rb"|(?P<h>[0-9]{1,2})(?:st|nd|rd|th)?(?: day)?(?: of)?[-. ]{0,2}(?P<i>" + "|".join(_MONTHS).encode() + rb")"
+    rb"[a-z]{0,6}[-., ]{0,2}(?P<j>[12][0-9]{3})(?![0-9])"
+    rb")|(?<![a-z])(?P<k>" + "|".join(_MONTHS).encode() + rb")[a-z]{0,6}[-. ]{0,2}(?:the )?(?P<l>[0-9]{1,2})"
+    rb"(?:st|nd|rd|th)?[-., ]{1,2}(?P<n>[12][0-9]{3})(?![0-9])"
 )
 _BOUNDS: Final = {
     Kind.NAME: (re.compile(rb"[a-z]\Z"), re.compile(rb"[a-z]")),
+    Kind.TELEPHONE: (re.compile(rb"(?!)"), re.compile(rb"[0-9]")),
     Kind.UID: (re.compile(rb"[0-9.]\Z"), re.compile(rb"\.?[0-9]")),
 }
 _DIGIT: Final = (re.compile(rb"[0-9]\Z"), re.compile(rb"[0-9]"))
 _WORD: Final = (re.compile(rb"[0-9a-z]\Z"), re.compile(rb"[0-9a-z]"))
 _FEWEST_CHARACTERS: Final = 3  # different ones: a plain grey area may read as "000000"
+# Three ideographs are a family's and a person's name, or a long one of either; three letters are any word.
+_IDEOGRAPHS: Final = re.compile("[\u3005\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{3}")
+_SHORT_WORD: Final = re.compile(r"(?<![\w-])[^\W\d_]{3}(?![\w-])")
+# Words that begin a sentence, and what pictures are of: none of these is looked for as a name within a text.
+_COMMON_WORDS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "Age Ago Aid Aim Air All And Any Are Arm Ask Bad Bag Bar Bed Big Bit Box Bus But Can Cap Car Cut Day Did Dry "
+        "Due Ear Egg End Eye Far Fat Fed Few Fin Fit Fix For Fun Gap Gel Get Got Gum Gut Had Has Her Him Hip His Hot "
+        "How Ice Ill Inn Its Jaw Job Key Lab Law Lay Leg Let Lid Lie Lip Lot Low Man Map Max May Men Mid Mix Net New "
+        "Nil Nip Non Nor Not Now Nut Off Oil Old One Our Out Own Pad Pan Pat Pen Per Pit Pre Pro Pus Put Raw Ray Red "
+        "Rib Row Run Saw Say Sea See Set She Sex Sin Six Sky Son Sun Tan Ten The Tie Tip Toe Ton Too Top Try Two Use "
+        "Van Via Von War Was Way Wet Who Why Win Yes Yet You Jan Feb Mar Apr Jun Jul Aug Sep Oct Nov Dec Mon Tue Wed "
+        "Thu Fri Sat Sun Das Del Den Der Des Die Dos Las Les Los Mit San Una Und Une Doc Mrs",
+    )
+)
 _LONG: Final = 10  # characters: samples lie close together, and many of them are those of letters
 _CODINGS: Final = ("utf-8", "latin-1", "utf-16-le", "utf-16-be", "shift_jis", "euc_jp", "iso2022_jp", "gb18030",
     "euc_kr", "iso2022_kr", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "cp1251")  # fmt: skip
@@ -99,6 +118,7 @@ class Needles:
     def __init__(self, found: Iterable[Secret]) -> None:
         self._within: dict[bytes, list[_Needle]] = defaultdict(list)
         self._whole: dict[str, set[str]] = defaultdict(set)
+        self._words: dict[str, set[str]] = defaultdict(set)
         self._weak: dict[str, set[str]] = defaultdict(set)
         self._days: dict[str, set[str]] = defaultdict(set)
         for secret in found:
@@ -110,7 +130,10 @@ class Needles:
         if secret.kind is Kind.DATE:
             self._days[secret.text].add(secret.attribute)
             return
-        if len(secret.text) < SHORTEST:
+        if secret.kind is Kind.NAME and len(secret.text) == SHORTEST - 1:
+            for word in _as_a_name(secret.text):
+                self._words[word].add(secret.attribute)
+        if len(secret.text) < SHORTEST and not _is_told_by_signs(secret):
             if len(secret.text) >= SHORTEST_WHOLE and not secret.text.isdigit():
                 self._whole[secret.text.lower()].add(secret.attribute)
             return
@@ -134,6 +157,12 @@ class Needles:
             yield from self._whole.get(known, ())
             for word in re.split(r"[^0-9A-Za-z]+", known):
                 yield from self._weak.get(word, ())
+
+    def in_sentences(self, text: str) -> Iterator[str]:
+        """Yield the attributes that have a name of three letters which stands, in capitals as names do, in a text."""
+        if self._words:
+            for word in _SHORT_WORD.findall(text.title() if text.isupper() else text):
+                yield from self._words.get(word, ())
 
     def in_bytes(self, data: bytes) -> frozenset[str]:
         """Return the attributes of which something stands in bytes that are no picture."""
@@ -163,6 +192,16 @@ class Needles:
         for found in _DAY.finditer(data):
             for day in _days({name: text.decode() for name, text in found.groupdict().items() if text is not None}):
                 yield from self._days.get(day, ())
+
+
+def _is_told_by_signs(secret: Secret) -> bool:
+    return secret.kind is Kind.NAME and _IDEOGRAPHS.fullmatch(secret.text) is not None
+
+
+def _as_a_name(text: str) -> Iterator[str]:
+    """Yield a short name as it stands in a sentence; nothing for "van" and "der", nor for what is any word too."""
+    if text.isalpha() and not text.islower() and text.title() not in _COMMON_WORDS:
+        yield from (text.title(), text) if text.isupper() else (text,)
 
 
 def _is_strong(needle: bytes) -> bool:
@@ -208,6 +247,8 @@ def _days(said: dict[str, str]) -> Iterator[str]:
         yield first + second + third + fourth
         if not said["s"]:
             yield from (third + fourth + second + first, third + fourth + first + second)
+    elif "o" in said:
+        yield said["o"] + said["p"].zfill(2) + said["q"].zfill(2)
     elif "z" in said:
         first, second = said["a"].zfill(2), said["b"].zfill(2)
         yield from (said["z"] + first + second, said["z"] + second + first)

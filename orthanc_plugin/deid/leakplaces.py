@@ -17,13 +17,20 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, RLELossless
 
 from orthanc_plugin.deid.leakforms import APART, bare, der_texts, places_in, readings
-from orthanc_plugin.deid.leaksecrets import keyword_of, plainly, texts
+from orthanc_plugin.deid.leaksecrets import LONG_IN_GROUPS, in_one, keyword_of, plainly, spelt_out, texts
 
 _PIXELS: Final = 0x7FE00010
 _LOCKED: Final = 0x04000520
 _STANDARD_UIDS: Final = re.compile(rb"1\.2\.840\.10008[0-9.]*")
 _NUMBERED: Final = frozenset({"CS", "DS", "IS", "UI", "AS", "DA", "TM", "DT"})
 _CODES: Final = frozenset({"CodeValue", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"})
+_SENTENCES: Final = frozenset({"ST", "LT", "UT"})
+_SENTENCE: Final = ("Description", "Comment", "Comments", "Title")
+_IMAGE_TYPES: Final = frozenset({"ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY"})
+_METHODS: Final = frozenset(
+    f"Consentgate profile {name}"
+    for name in ("minimum", "publication", "research-longitudinal", "second-opinion", "teaching")
+)
 _JPEG: Final = b"\xff\xd8\xff"
 _ITEMS: Final = BytesAhoCorasick([b"\xfe\xff\x00\xe0"], matchkind=MatchKind.LeftmostFirst)
 _ITEM_LENGTH: Final = 8
@@ -40,6 +47,7 @@ class Places:
     Attributes:
         elements: every element of its data set, at any depth, but the picture.
         values: each value of each element as text, and whether it is free text rather than a code or a number.
+        sentences: the values among them that may be sentences.
         rest: the bytes of everything but the picture, what is packed in them, and for whom something is encrypted.
         pixels: the picture's bytes.
         coded: whether they are a coded stream rather than samples one by one.
@@ -50,6 +58,7 @@ class Places:
 
     elements: tuple[DataElement, ...]
     values: tuple[tuple[str, bool], ...]
+    sentences: tuple[str, ...]
     rest: bytes
     pixels: bytes
     coded: bool
@@ -77,6 +86,9 @@ def places(copy: Dataset, encoded: bytes) -> Places:
     return Places(
         elements=inner,
         values=tuple((text, free) for _, values, free in said for text in values),
+        sentences=tuple(
+            text for element, values, free in said if free and _may_be_a_sentence(element) for text in values
+        ),
         rest=readings(plain),
         pixels=pixels,
         coded=_is_coded(copy),
@@ -126,9 +138,11 @@ def _bytes(element: DataElement, said: tuple[str, ...], *, free: bool) -> bytes:
 def _writings(said: tuple[str, ...], *, free: bool) -> Iterator[str]:
     """Yield each value, as it is and plainly, and the values of a text in one: a name could stand in parts."""
     yield from said
-    yield from (plainly(text) for text in said if not text.isascii())
-    if len(said) > 1 and free:
-        yield "".join(said)
+    yield from (form for text in said if not text.isascii() for form in {plainly(text), spelt_out(text)})
+    if free:
+        yield from (digits for text in said if len(text) >= LONG_IN_GROUPS for digits in in_one(text))
+        if len(said) > 1:
+            yield "".join(said)
 
 
 def _is_free(element: DataElement) -> bool:
@@ -139,8 +153,15 @@ def _is_free(element: DataElement) -> bool:
     )
 
 
+def _may_be_a_sentence(element: DataElement) -> bool:
+    return element.VR in _SENTENCES or keyword_of(element).endswith(_SENTENCE)
+
+
 def coded_words(elements: Iterable[DataElement]) -> tuple[bytes, ...]:
-    """Return the values and meanings of the copy's codes that are the standard's own words, the longest first."""
+    """Return the values and meanings of the copy's codes that are the standard's own words, the longest first.
+
+    So are what kind of image it is, and what every copy of a profile of ours says of its making, each as a whole.
+    """
     from pydicom.sr._concepts_dict import concepts  # large, and needed only when a find is to be judged
 
     table = cast("Mapping[str, Mapping[str, Mapping[str, tuple[str, object]]]]", concepts)
@@ -152,11 +173,21 @@ def coded_words(elements: Iterable[DataElement]) -> tuple[bytes, ...]:
     }
     found: set[bytes] = set()
     for element in elements:
+        found |= _own_words(element)
         for item in _items(element):
             value, said = str(item.get("CodeValue") or ""), str(item.get("CodeMeaning") or "")
             if (str(item.get("CodingSchemeDesignator") or ""), value, said) in known:
                 found |= {said.encode(), value.encode()}
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def _own_words(element: DataElement) -> frozenset[bytes]:
+    said = tuple(texts(element))
+    if keyword_of(element) == "ImageType" and len(said) > 1 and _IMAGE_TYPES.issuperset(said):
+        return frozenset(between.join(said).encode() for between in ("\0", "\\"))
+    if keyword_of(element) == "DeidentificationMethod":
+        return frozenset(text.encode() for text in _METHODS.intersection(said))
+    return frozenset()
 
 
 def _items(element: DataElement) -> tuple[Dataset, ...]:

@@ -33,7 +33,7 @@ _TEXTS: Final = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "AE"})
 _NUMBERS: Final = re.compile(
     r"(?:IDs?|Identifiers?|Numbers?|Address|AETitle|StationName|DepartmentName|Location|Artist)$"
     r"|^IssuerOf|Institution\w*(?:Name|Residence)|RegionOfResidence|Telephone|Phone|Contact|Serial|Insurance|Owner"
-    r"|OrderNumber"
+    r"|OrderNumber|Telecom|Barcode|AlternativeCalendar"
 )
 _NO_NUMBERS: Final = re.compile(
     r"^CodingScheme|(?:Class|Scheme|Syntax|Context|Resource|Creator|Version\w*)(?:UID|Name)$"
@@ -57,12 +57,32 @@ _PRIVATE_NUMBER: Final = re.compile(r"(?:.*[0-9]){4}", re.DOTALL)
 _SHORTEST_PRIVATE: Final = 8
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
 _BREAKS: Final = re.compile(r"[,;\r\n^]+")
+# What copies of ours say in place of a name or a number: it says nothing of a patient, though one be called so.
+_OURS: Final = re.compile(r"(?:ANON[\^ ,_.-]*)+", re.IGNORECASE)
+_NO_DIGITS: Final = re.compile(r"[^0-9]+")
+LONG_IN_GROUPS: Final = 8  # characters: seven digits and a sign between two of them
+_FEWEST_IN_GROUPS: Final = 9  # digits: eight of them can be a day
+_IN_GROUPS: Final = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ ()/\u2010\u2013-]{0,2}[0-9]){6,}(?![0-9A-Za-z])")
+_TELEPHONE: Final = re.compile(r"Telephone|Phone|Telecom|Contact")
+_CALLED: Final = re.compile(r"[0-9](?:[ ()./-]{0,3}[0-9]){6,}")
+_SUBSCRIBER: Final = 9  # the last digits of a telephone number, which are the same from at home and from abroad
+_POSTBOX: Final = re.compile(r"(?<![^\s<>:;,^])[^\s<>:;,^]+@[^\s<>:;,^]+")
+_ADDRESS: Final = re.compile(r"Address$|Residence$")
+_HOUSE: Final = re.compile(r"\b[0-9]+[A-Za-z]? +[^\W\d_]+\.? +[^\W\d_]+")
+_SHORTEST_HOUSE: Final = 8
+_POSTCODE: Final = re.compile(r"\b([A-Z]{1,2}[0-9][0-9A-Z]?) ?([0-9][A-Z]{2})\b", re.IGNORECASE)
 
 # How names are written where there are no such letters, as on machine-readable cards (ICAO 9303 part 3, section 6).
 _TWO_LETTERS: Final = str.maketrans({
     "ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue",
     "Å": "Aa", "Ø": "Oe", "Æ": "Ae", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D",
 })  # fmt: skip
+
+# Of names that are written in one, or with another sign between their parts, in a copy.
+_APOSTROPHES: Final = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u00b4`\u2032\uff07"), "'")
+_APART: Final = re.compile(r"[\s,.'-]+")
+_WORDS: Final = re.compile(r"\b[^\W\d_]+(?:[\s.'-]+[^\W\d_]+)+")
+_SECOND_LETTER: Final = re.compile(r"(?<=[aou])e(?=[^\W\d_]{2})", re.IGNORECASE)  # Mueller's, and not Michael's
 
 # CID 7050: what a copy says was kept on purpose.
 KEEPS_DATES: Final = "113106"
@@ -78,6 +98,7 @@ class Kind(Enum):
     NAME = "a name: no letter before or after"
     NUMBER = "an identifier: no digit before or after one of digits"
     UID = "a UID: not part of a longer one"
+    TELEPHONE = "the last digits of a telephone number: no digit after"
     DATE = "a day"
 
 
@@ -110,7 +131,11 @@ def secrets(original: Iterable[DataElement], kept: frozenset[str]) -> frozenset[
             if len(found) > MOST:
                 raise DeidentificationError("The object has more names and numbers than can be looked for in a copy.")
     in_order = sorted(told)
-    return frozenset(each for each in found if each.text and not _is_told(each.text.lower(), in_order))
+    return frozenset(
+        each
+        for each in found
+        if each.text and not _OURS.fullmatch(each.text) and not _is_told(each.text.lower(), in_order)
+    )
 
 
 def _is_told(text: str, told: list[str]) -> bool:
@@ -141,8 +166,19 @@ def texts(element: DataElement) -> Iterator[str]:
 
 def plainly(text: str) -> str:
     """Return a text without accents and signs that don't show, in the letters that its own stand for."""
-    letters = unicodedata.normalize("NFKD", text)
+    letters = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
     return "".join(sign for sign in letters if not unicodedata.combining(sign) and unicodedata.category(sign) != "Cf")
+
+
+def spelt_out(text: str) -> str:
+    """Return a text plainly, with two letters for each that is so written where there is none."""
+    return plainly(unicodedata.normalize("NFC", text).translate(_TWO_LETTERS))
+
+
+def in_one(text: str) -> Iterator[str]:
+    """Yield the digits of each long number of a text that is written in groups."""
+    plain = text if text.isascii() else plainly(text)
+    yield from (_NO_DIGITS.sub("", each) for each in _IN_GROUPS.findall(plain) if not each.isdigit())
 
 
 def _said(element: DataElement, text: str) -> Iterable[tuple[str, Kind]]:
@@ -157,7 +193,7 @@ def _said(element: DataElement, text: str) -> Iterable[tuple[str, Kind]]:
     if representation in _DATES:
         return _moment(text)
     if representation in _TEXTS and _identifies(element, text):
-        return ((form, Kind.NUMBER) for form in _numbers(text))
+        return _identifiers(keyword_of(element), text)
     return ()
 
 
@@ -187,8 +223,21 @@ def _identifies(element: DataElement, text: str) -> bool:
 
 def _names(text: str) -> Iterator[str]:
     """Yield a name in the orders in which people write it, and its parts; with and without its accents."""
-    written = (text,) if text.isascii() else (text, plainly(text), plainly(text.translate(_TWO_LETTERS)))
+    plain = (text,) if text.isascii() else (plainly(text), spelt_out(text))
+    written = (text, *(spelling for each in plain for spelling in _spellings(each)))
     yield from (form for each in dict.fromkeys(written) for form in _in_orders(each))
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """Yield a name as it is, without its apostrophes, in one word, and with one letter for two that stand for it."""
+    plain = text.translate(_APOSTROPHES)
+    yield from (text, plain, plain.replace("'", ""), _WORDS.sub(_joined, plain), _SECOND_LETTER.sub("", plain))
+
+
+def _joined(words: re.Match[str]) -> str:
+    """Return words in one; short ones as they are, for what they make could be any word."""
+    made = _APART.sub("", words[0])
+    return made if len(made) >= STRONG else words[0]
 
 
 def _in_orders(text: str) -> Iterator[str]:
@@ -200,7 +249,7 @@ def _in_orders(text: str) -> Iterator[str]:
                 yield from (f"{first}{between}{second}" for between in ("^", " ", ", ", ",", "", "_", ".", "-"))
         for part in parts:
             yield part
-            yield from re.split(r"[\s,.-]+", part)
+            yield from _APART.split(part)
 
 
 def _uids(text: str) -> Iterator[str]:
@@ -218,6 +267,30 @@ def _moment(text: str) -> Iterator[tuple[str, Kind]]:
         yield text, Kind.NUMBER
 
 
+def _identifiers(keyword: str, text: str) -> Iterator[tuple[str, Kind]]:
+    yield from ((form, Kind.NUMBER) for form in _numbers(text))
+    if _TELEPHONE.search(keyword):
+        yield from ((form, Kind.NUMBER) for form in _POSTBOX.findall(text))
+        yield from _telephones(text)
+    if _ADDRESS.search(keyword):
+        yield from ((form, Kind.NUMBER) for form in _dwellings(text))
+
+
+def _telephones(text: str) -> Iterator[tuple[str, Kind]]:
+    for each in _CALLED.findall(text):
+        digits = _NO_DIGITS.sub("", each)
+        yield digits, Kind.NUMBER
+        if len(digits) >= _SUBSCRIBER:
+            yield digits[-_SUBSCRIBER:], Kind.TELEPHONE
+
+
+def _dwellings(text: str) -> Iterator[str]:
+    """Yield the houses and the postcodes of an address, which may be written in one line."""
+    yield from (house for house in _HOUSE.findall(text) if len(house) >= _SHORTEST_HOUSE)
+    for district, rest in _POSTCODE.findall(text):
+        yield from (f"{district} {rest}", f"{district}{rest}")
+
+
 def _numbers(text: str) -> Iterator[str]:
     yield text
     if not text.isascii():
@@ -227,3 +300,4 @@ def _numbers(text: str) -> Iterator[str]:
     pieces = [piece.strip() for piece in _BREAKS.split(text)]
     yield from (piece for piece in pieces if len(piece) >= STRONG)
     yield from (form for between in ("", " ") if len(form := _SEPARATORS.sub(between, text)) >= STRONG)
+    yield from (digits for digits in in_one(text) if len(digits) >= _FEWEST_IN_GROUPS)

@@ -13,9 +13,11 @@ from urllib.parse import quote
 import pytest
 from pydicom.dataset import Dataset
 
+from orthanc_plugin.config.profiles import SHIPPED
 from orthanc_plugin.deid.leakcheck import leaks_in
 from tests.fakes.pictures import encoded, photograph
 from tests.unit.deid.test_leakcheck import NUMBER, SECRET, copy, elsewhere, found, having, in_private
+from tests.unit.dicomwrap.judged import code
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
@@ -84,6 +86,117 @@ def test_a_name_in_parts_is_found_in_the_values_one_after_the_other() -> None:
 @pytest.mark.parametrize("said", ["Mueller", "MULLER", "mu\u0308ller", "Jürgen", "Juergen"])
 def test_a_name_is_found_without_its_accents_and_as_it_is_written_where_there_are_none(said: str) -> None:
     assert leaks_in(photograph(PatientName="Müller^Jürgen"), encoded(having(ImageComments=said))) == ("PatientName",)
+
+
+NAMES: Final = [
+    ("王^小東", "照片王小東", True), ("王^小東", "王小東さん", True), ("Wang^Xiaodong=王^小東", "照片王小東", True),
+    ("長谷川^光", "長谷川様", True), ("山田^光明", "光明", True), ("王^小東", "小東西", False),
+    ("O'Brien^Una", "OBrien", True), ("O'Brien^Una", "O\u2019Brien", True), ("O'Brien^Una", "o brien", True),
+    ("O\u2019Brien^Una", "O'Brien", True), ("O`Dea^Una", "ODea", True), ("O'Brien^Una", "Brienz", False),
+    ("Smith-Jones^Al", "SmithJones", True), ("van der Berg^Jan", "vanderberg", True),
+    ("Doe^Mary Jane", "MaryJane", True), ("Le^Ve In", "a vein", False), ("Mueller^Al", "Müller", True),
+    ("Mueller^Al", "Muller", True), ("Loew^Al", "Löw", True), ("Weiss^Al", "Weiß", True),
+    ("Strauß^Al", "STRAUSS", True), ("Michael^Al", "Michal", False), ("Noe^Al", "No", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "said", "known"), NAMES, ids=[f"{name} as {said}" for name, said, _ in NAMES])
+def test_a_name_is_found_with_other_signs_between_its_parts_or_none(name: str, said: str, known: bool) -> None:
+    told = leaks_in(photograph(PatientName=name), encoded(having(ImageComments=said)))
+    assert told == (("PatientName",) if known else ())
+
+
+SENTENCES: Final = [
+    ("Lee^Bo", "ImageComments", "Patient Lee today", True), ("LEE^BO", "ImageComments", "Patient Lee today", True),
+    ("LEE^BO", "ImageComments", "seen: LEE's", True), ("Lee^Bo", "StudyDescription", "PATIENT LEE TODAY", True),
+    ("Lee^Bo", "StudyDescription", "on the lee side", False), ("Lee^Bo", "ImageComments", "LEE positive", False),
+    ("Lee^Bo", "ManufacturerModelName", "Lee Filter", False), ("May^Bo", "ImageComments", "May be benign", False),
+    ("Ray^Bo", "ImageComments", "X-Ray", False), ("Kit^Bo", "ImageComments", "Kit-like", False),
+    ("van der Ley^Bo", "ImageComments", "Van. Der Patient", False), ("An^Li", "ImageComments", "An Li", True),
+    ("An^Li", "ImageComments", "An arm", False), ("Arm^Bo", "AcquisitionProtocolDescription", "ARM", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "keyword", "said", "known"), SENTENCES, ids=[f"{name} in {said}" for name, _, said, _ in SENTENCES]
+)
+def test_a_name_of_three_letters_is_found_in_a_sentence_where_it_stands_as_names_do(
+    name: str, keyword: str, said: str, known: bool
+) -> None:
+    told = leaks_in(photograph(PatientName=name), encoded(having(**{keyword: said})))
+    assert told == (("PatientName",) if known else ())
+
+
+@pytest.mark.parametrize("part", ["Lee", "Arm"])
+def test_a_short_name_in_a_codes_meaning_is_the_standards(part: str) -> None:
+    made = having(AnatomicRegionSequence=[code("40983000", "SCT", f"{part} of the standard")])
+    assert leaks_in(photograph(PatientName=f"{part}^Bo"), encoded(made)) == ()
+
+
+NUMBERS: Final = [
+    ("PatientID", "9434765919", "943 476 5919", True), ("PatientID", "9434765919", "NHS 943-476-5919.", True),
+    ("PatientID", "943 476 5919", "943-476-5919", True), ("PatientID", "NHS 943 476 5919", "9434765919", True),
+    ("PatientID", "943 476 5919", "943\u00a0476\u00a05919", True), ("PatientID", "9434765919", "943.476.5919", False),
+    ("PatientID", "9434765919", "943 476 5918", False), ("PatientID", "9434765919", "1943 476 5919", False),
+    ("PatientID", "HOSP-2025-1122", "20251122", False), ("PatientID", "123456", "123 456", False),
+    ("PatientTelephoneNumbers", "+44 20 7946 0958", "02079460958", True),
+    ("PatientTelephoneNumbers", "+44 20 7946 0958", "+44 (0)20 7946 0958", True),
+    ("PatientTelephoneNumbers", "020 7946 0958", "+442079460958", True),
+    ("PatientTelephoneNumbers", "+44 20 7946 0958", "020794609581", False),
+    ("PatientTelecomInformation", "tel:+44 20 7946 0958, mailto:jo@pobox.example", "to jo@pobox.example", True),
+    ("PatientTelecomInformation", "tel:+44 20 7946 0958, mailto:jo@pobox.example", "02079460958", True),
+    ("BarcodeValue", "MRN4455667", "MRN4455667", True),
+    ("PatientBirthDateInAlternativeCalendar", "S36.02.03", "born S36.02.03", True),
+    ("PatientAddress", "12 Elm Street Leeds LS1 4AB", "of 12 Elm Street", True),
+    ("PatientAddress", "12 Elm Street Leeds LS1 4AB", "ls14ab", True),
+    ("PatientAddress", "12 Elm Street^Leeds^LS1 4AB", "LS14AB", True),
+    ("PatientAddress", "12 Elm Street Leeds LS1 4AB", "14 Elm Street", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "said", "known"), NUMBERS, ids=[f"{value} as {said}" for _, value, said, _ in NUMBERS]
+)
+def test_a_number_or_an_address_is_found_in_other_groups_and_in_one(
+    keyword: str, value: str, said: str, known: bool
+) -> None:
+    told = leaks_in(photograph(**{keyword: value}), encoded(having(ImageComments=said)))
+    assert told == ((keyword,) if known else ())
+
+
+def test_a_copy_of_ours_is_an_original_whose_pseudonym_alone_is_a_name() -> None:
+    earlier = {"PatientName": "ANON^QWERTZ765432DCBA", "PatientID": "QWERTZ765432DCBA", "OperatorsName": "ANON^ANON"}
+    assert leaks_in(photograph(**earlier, DeviceSerialNumber="ANON"), encoded(having(OperatorsName="ANON^ANON"))) == ()
+    for said in ("QWERTZ765432DCBA", "ANON^QWERTZ765432DCBA"):
+        assert set(leaks_in(photograph(**earlier), encoded(having(ImageComments=said)))) == {"PatientName", "PatientID"}
+
+
+def imaged(*image_type: str) -> Dataset:
+    return having(ImageType=list(image_type))
+
+
+WORDS: Final = [
+    ("Primary^Ann", imaged("ORIGINAL", "PRIMARY"), False), ("Original^Ann", imaged("ORIGINAL", "PRIMARY"), False),
+    ("Teaching^Profile", copy(), False), ("Primary^Ann", having(ImageComments="of Ann Primary"), True),
+    ("Primary^Ann", imaged("ORIGINAL", "PRIMARY", "PRIMARY ANN"), True),
+    ("Winterbottom^Ann", having(ImageType=None, ImageComments="Winterbottom"), True),
+    ("Primary^Ann", having(ImageType="PRIMARY", ImageComments="OF PRIMARY"), True),
+    ("Teaching^Ann", having(ImageComments="Teaching"), True),
+    ("Winterbottom^Ann", having(DeidentificationMethod="Consentgate profile winterbottom"), True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "made", "known"), WORDS)
+def test_what_every_copy_says_of_itself_is_no_name_and_the_same_word_elsewhere_is(
+    name: str, made: Dataset, known: bool
+) -> None:
+    assert leaks_in(photograph(PatientName=name), encoded(made)) == (("PatientName",) if known else ())
+
+
+@pytest.mark.parametrize("profile", SHIPPED)
+def test_no_patient_is_refused_for_being_called_like_a_profile_that_is_shipped(profile: str) -> None:
+    made = having(DeidentificationMethod=f"Consentgate profile {profile}")
+    assert leaks_in(photograph(PatientName=f"{profile}^Profile"), encoded(made)) == ()
 
 
 def test_a_number_is_found_without_its_leading_zeros_as_in_a_uid() -> None:
