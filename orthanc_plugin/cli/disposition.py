@@ -25,22 +25,38 @@ from orthanc_plugin.cli.alone import alone
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
 from orthanc_plugin.lifecycle import scheduling
 from orthanc_plugin.policy.expirymodel import Schedule
+from orthanc_plugin.registry import disposals, progress, retentionschedules
 from orthanc_plugin.registry import plans as planned
-from orthanc_plugin.registry import retentionschedules
 from orthanc_plugin.registry.disposals import Outcome, State
 from orthanc_plugin.registry.plans import Action
-from orthanc_plugin.retention import certifying, deciding, lining
+from orthanc_plugin.retention import certifying, deciding, lining, stages
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.execution import Execution
 from orthanc_plugin.retention.interim import Memory, clear
 from orthanc_plugin.retention.proposing import propose, shown
 from orthanc_plugin.retention.records import Records
-from orthanc_plugin.retention.standing import window
+from orthanc_plugin.retention.staleness import StaleFactsError
+from orthanc_plugin.retention.standing import require_left, window
 from orthanc_plugin.services import Services
 
 DOOR: Final = "consentgate retention"
 NUMBERS: Final = re.compile(r"\d{1,7}(-\d{1,7})?(,\d{1,7}(-\d{1,7})?)*", re.ASCII)
-COLUMNS: Final = ("line", "study_instance_uid", "objects", "size", "rule", "due_date", "flags", "decision")
+COLUMNS: Final = (
+    "line",
+    "study_instance_uid",
+    "objects",
+    "size",
+    "rule",
+    "due_date",
+    "flags",
+    "decision",
+    "state",
+    "outcome",
+)
+PLAN_COLUMNS: Final = (
+    *("plan_id", "as_of", "lines", "schedule", "proposed_by", "proposed_at"),
+    *("state", "approved_by", "executable_from", "lapses", "destroyed", "dropped"),
+)
 reason_option = click.option("--reason", required=True, help="Why, for whoever approves or audits it.")
 
 
@@ -63,13 +79,24 @@ class InForce:
 @json_option
 @told
 def plan(by: str, as_json: bool) -> None:
-    """Propose what is past its date; nothing is destroyed. The same day gives the same plan."""
+    """Propose what is past its date; nothing is destroyed. The same day gives the same plan until it is executed.
+
+    Exit status 1 when nothing can be proposed because a source of facts is too old; it is named.
+    """
     shared = services()
-    found = propose(shared.database, shared.act(by, DOOR), Records(schedule=InForce()))
+    try:
+        found = propose(shared.database, shared.act(by, DOOR), Records(schedule=InForce()))
+    except StaleFactsError as error:
+        if not as_json:
+            raise
+        stale = [asdict(each) for each in error.sources]
+        say({"plan_id": None, "lines": 0, "new": False, "stale": stale, "remedy": error.remedy}, "", as_json=True)
+        sys.exit(1)
     shared.sign_head()
     made = "Made" if found.new else "Made before today, and unchanged:"
     sentence = f"{made} plan {found.plan.plan_id}: {found.plan.lines} record(s); {found.reckoned} reckoned anew."
-    say({**asdict(found.plan), "new": found.new, "reckoned": found.reckoned}, sentence, as_json=as_json)
+    answer = {**asdict(found.plan), "new": found.new, "reckoned": found.reckoned, "stale": []}
+    say(answer, sentence, as_json=as_json)
 
 
 @click.command()
@@ -93,11 +120,18 @@ def refresh(everything: bool, by: str, as_json: bool) -> None:
 @json_option
 @told
 def plans(as_json: bool) -> None:
-    """List the plans, newest first."""
-    with services().database.reading() as connection:
-        found = [asdict(each) for each in planned.listed(connection)]
-    columns = ("plan_id", "as_of", "lines", "schedule", "proposed_by", "proposed_at")
-    show(found, columns, as_json=as_json, empty="Nothing was ever proposed.")
+    """List the plans, newest first, each with its stage, its approval and what became of it."""
+    shared = services()
+    with shared.database.reading() as connection:
+        come = progress.of_all(connection)
+        found = [
+            {**asdict(each), **asdict(_staged(shared, each, come[each.plan_id]))} for each in planned.listed(connection)
+        ]
+    show(found, PLAN_COLUMNS, as_json=as_json, empty="Nothing was ever proposed.")
+
+
+def _staged(shared: Services, plan: planned.Plan, come: progress.Progress) -> stages.Staged:
+    return stages.staged(plan, come, shared.policy.disposition, shared.clock())
 
 
 @click.command(name="show")
@@ -106,15 +140,26 @@ def plans(as_json: bool) -> None:
 @json_option
 @told
 def show_(plan_id: str, words: bool, as_json: bool) -> None:
-    """Show a plan's lines: what is proposed, why, and what was decided."""
-    with services().database.reading() as connection:
-        planned.get(connection, plan_id)
+    """Show a plan's lines: what is proposed, why, what was decided, and what became of it."""
+    shared = services()
+    with shared.database.reading() as connection:
+        stage = _staged(shared, planned.get(connection, plan_id), progress.of(connection, plan_id))
         taken = planned.decided(connection, plan_id)
+        settled = {each.line: each for each in disposals.outcomes_of(connection, plan_id)}
         found = [
-            {**shown(each), "decision": _decision(taken.get(each.line))}
+            {**shown(each), "decision": _decision(taken.get(each.line)), **_stood(stage, settled.get(each.line))}
             for each in planned.lines_of(connection, plan_id)
         ]
+    if not as_json:
+        click.echo(" ".join(stages.sentences(stage)), err=True)
     show(found, (*COLUMNS, "words") if words else COLUMNS, as_json=as_json, empty="The plan has no lines.")
+
+
+def _stood(stage: stages.Staged, outcome: Outcome | None) -> dict[str, object]:
+    """Return where a line stands: what became of it, else where its plan is, with the approval of that."""
+    told = {name: getattr(stage, name) for name in ("approved_by", "executable_from", "lapses")}
+    state, reason = (outcome.state, outcome.reason) if outcome else (stage.state, "")
+    return {"state": state, "outcome": reason, **told}
 
 
 def _decision(taken: planned.Decision | None) -> str:
@@ -167,13 +212,13 @@ def _chosen(lines: str) -> tuple[int, ...]:
 @json_option
 @told
 def approve(plan_id: str, by: str, as_json: bool) -> None:
-    """Approve PLAN_ID as it is decided, as somebody who neither proposed it nor decided on a line."""
+    """Approve PLAN_ID as it is decided, as somebody who neither proposed it nor ever decided on a line of it."""
     shared = services()
     with shared.database.writing() as connection:
         act = shared.act(by, DOOR)
         approval = deciding.approve(connection, act, plan_id)
     shared.sign_head()
-    since, until = window(act, approval)
+    since, until = window(act.policy.disposition, approval)
     sentence = f"Approved. It may be executed from {since.date()} to {until.date()}; until it is, it can be undone."
     told_of = {**asdict(approval), "executable_from": since.isoformat(), "lapses": until.isoformat()}
     say(told_of, sentence, as_json=as_json)
@@ -222,9 +267,12 @@ def shredder(shared: Services) -> Iterator[Shredder]:
 def apply_(plan_id: str, by: str, as_json: bool) -> None:
     """Execute PLAN_ID: decide on each line again, destroy, verify, certify. Cut off, it is taken up by the next run.
 
-    Exit status 1 when a line was dropped or something could not be destroyed; the certificate says why.
+    Exit status 1 when a line was dropped or something could not be destroyed; the certificate says why. So when it was
+    executed before: nothing is destroyed or certified twice.
     """
     shared = services()
+    with shared.database.reading() as connection:  # said also where no Orthanc runs
+        require_left(connection, plan_id)
     folder = shared.settings.path(shared.settings.trail.certificates)
     with shredder(shared) as destroys:
         execution = Execution(

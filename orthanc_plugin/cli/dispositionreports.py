@@ -5,24 +5,29 @@ from __future__ import annotations
 import csv
 import sys
 from dataclasses import asdict
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 from sqlalchemy import Connection
 
 from dicomwrap.consentrecord import Withdrawal
 from orthanc_plugin.cli.common import by_option, json_option, say, services, show, told
-from orthanc_plugin.cli.disposition import DOOR, shredder
+from orthanc_plugin.cli.disposition import DOOR, InForce, shredder
 from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.lifecycle import withdrawal
 from orthanc_plugin.registry import patients, stubs
 from orthanc_plugin.retention import reconciling, reporting, withdrawals
 from orthanc_plugin.retention.acting import require
+from orthanc_plugin.retention.records import Records
 from orthanc_plugin.retention.withdrawals import TakenBack
 from orthanc_plugin.services import Services
 
 COLUMNS: Final = ("part", "name", "records", "objects", "size")
 AGAIN: Final = "withdrawn before; a restored registry had forgotten it"
+UNKNOWN: Final = (
+    "Nobody of this number is on record, and nothing was destroyed under it. "
+    "Check the number, and whose it is (--issuer)."
+)
 STUB: Final = ("stub_id", "objects", "acquired", "rule", "due_date", "approved_by", "executed_at", "certificate")
 
 
@@ -78,8 +83,11 @@ def _withdrawn_again(shared: Services, by: str) -> int:
 @told
 def report(year: int, as_csv: bool, as_json: bool) -> None:
     """Count what was destroyed, decided, dropped, held and is past due; no record or patient is named."""
-    with services().database.reading() as connection:
-        found = [asdict(each) for each in reporting.report(connection, year)]
+    shared, records = services(), Records(schedule=InForce())
+    with shared.database.reading() as connection:
+        counted = reporting.report(connection, year)
+        counted += reporting.overdue_on_stale_facts(connection, shared.act("consentgate", DOOR), records)
+    found = [asdict(each) for each in counted]
     if as_csv:
         writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -94,9 +102,23 @@ def report(year: int, as_csv: bool, as_json: bool) -> None:
 @json_option
 @told
 def destroyed(patient_id: str, issuer: str | None, as_json: bool) -> None:
-    """Tell what is left of a patient's destroyed records, under all of their numbers: for subject access."""
+    """Tell what is left of a patient's destroyed records, under all of their numbers: for subject access.
+
+    Exit status 1 when nobody of that number is on record and nothing was destroyed under it.
+    """
     shared = services()
     who = patients.key(patient_id, issuer, shared.policy.intake.default_issuer)
     with shared.database.reading() as connection:
         found = [asdict(each) for each in stubs.of_patient(connection, patients.numbers(connection, who))]
+        unknown = not found and patients.find(connection, *who) is None
+    if unknown:
+        _unknown(as_json=as_json)
     show(found, STUB, as_json=as_json, empty="Nothing of this patient's was destroyed under the retention schedule.")
+
+
+def _unknown(*, as_json: bool) -> NoReturn:
+    """Say that the number is nobody's here, which is no word on what was destroyed; JSON is a list all the same."""
+    if as_json:
+        show((), STUB, as_json=True, empty="")
+    click.echo(f"consentgate: {UNKNOWN}", err=True)
+    sys.exit(1)

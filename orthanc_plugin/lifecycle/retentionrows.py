@@ -26,7 +26,7 @@ from orthanc_plugin.lifecycle.csvrows import FLAG_WORDS, ISO_DAY, LIST_SIGN, NO_
 from orthanc_plugin.lifecycle.importing import Report, Rows, import_rows
 from orthanc_plugin.lifecycle.people import Told as PatientTold
 from orthanc_plugin.policy.expirymodel import Schedule
-from orthanc_plugin.registry import retentionfacts
+from orthanc_plugin.registry import patients, retentionfacts
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.patients import Key, Value, ensure
 from orthanc_plugin.registry.retentionfacts import Feed, From, Told
@@ -35,6 +35,7 @@ from orthanc_plugin.registry.trail import append
 WHO: Final = ("patient_id", "issuer")
 PATIENTS: Final = ("birth_date", "death_date")
 DAYS: Final = ("first_contact", "last_contact", "cancer_diagnosis", "trial_concluded", "ma_granted")
+LIVED: Final = ("first_contact", "last_contact", "cancer_diagnosis")  # none of them is before the birth
 FLAGS: Final = ("open_episode", "ma_open_at_expiry")
 LISTS: Final = ("categories", "departments", "procedures", "blood_products")
 TRIAL: Final = ("trial_id", "trial_regime")
@@ -138,6 +139,8 @@ def _apply(connection: Connection, act: Act, cells: Cells, schedule: Schedule, s
         raise RowError(faults)
     who = people.key(act, cells["patient_id"], cells.get("issuer"))
     facts = _news(connection, who, cells)
+    if faults := tuple(_unborn_faults(connection, who, cells)):
+        raise RowError(faults)
     back = takingback.told_before(connection, who, _words(cells.get(BACK, NONE)), BY_FEED.format(source))
     if facts | back.on_patient:
         news = PatientTold(who=who, facts=facts | back.on_patient, reason=BY_FEED.format(source), as_of=as_of)
@@ -172,6 +175,15 @@ def _news(connection: Connection, who: Key, cells: Cells) -> dict[str, Value]:
     on_record = {"birth_date": known.dob, "death_date": known.death_date}
     said = {name: date.fromisoformat(cells[name]) for name in PATIENTS if name in cells}
     return {name: day for name, day in said.items() if day != on_record[name]}
+
+
+def _unborn_faults(connection: Connection, who: Key, cells: Cells) -> Iterator[Fault]:
+    """Name days before the person's birth, as the line or any of their numbers has it."""
+    on_record = patients.person(connection, who)[0].dob
+    born = cells.get("birth_date") or (on_record.isoformat() if on_record is not None else "")
+    for name in LIVED:
+        if name in cells and cells[name] < born:
+            yield Fault(field=name, remedy="is before the patient's birth; correct whichever of the two is wrong")
 
 
 def _told(cells: Cells) -> Told:

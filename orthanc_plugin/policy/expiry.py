@@ -1,7 +1,8 @@
 """When a record's minimum period ends, by a schedule that is data, and what that allows.
 
 Knows how rules, death, withdrawal, open episodes, extensions and holds combine. Names no rule of a jurisdiction; no
-clock, no log, no I/O. Total: whatever the facts, there is an answer, and a missing fact is never guessed.
+clock, no log, no I/O. Total: whatever the facts, there is an answer; a missing fact is never guessed, and of two that
+contradict each other none is chosen.
 
 Source: requirements 3, T-1 to T-12.
 """
@@ -15,6 +16,7 @@ from typing import Final
 
 from orthanc_plugin.policy.dates import age_on
 from orthanc_plugin.policy.expirydates import NOTHING, Period, after, end_of_year, next_day
+from orthanc_plugin.policy.expirydoubts import concerned, doubts
 from orthanc_plugin.policy.expirymodel import (
     UNMOVED,
     Action,
@@ -68,7 +70,7 @@ def due(schedule: Schedule, facts: RetentionFacts, as_of: date) -> Due:
         return _undated(facts, as_of, Status.OPEN, None, ("The patient is under care: the period hasn't begun.",))
     ends = tuple(_rounded(schedule, end) for end in _ends(schedule, facts, as_of))
     words = tuple(end.words for end in ends if end.words)
-    if lacking := tuple(dict.fromkeys((*_unknown_words(schedule, facts), *(each for e in ends for each in e.missing)))):
+    if lacking := _lacking_for(schedule, facts, ends):
         return _unresolved(facts, as_of, lacking, words)
     if waiting := next((end for end in ends if end.waiting), None):
         return _undated(facts, as_of, Status.OPEN, waiting.rule, words)
@@ -103,6 +105,13 @@ def _unknown_words(schedule: Schedule, facts: RetentionFacts) -> Iterator[str]:
         yield from (f"a rule for category {each}" for each in sorted(facts.categories - schedule.categories))
         regimes = {trial.regime for trial in facts.trials} - schedule.regimes
         yield from (f"a rule for trials under {each or 'no regime'}" for each in sorted(regimes))
+
+
+def _lacking_for(schedule: Schedule, facts: RetentionFacts, ends: tuple[_End, ...]) -> tuple[str, ...]:
+    """Name, once each, what isn't known or contradicts itself of the facts that these ends rest on."""
+    contradictory = (each.words for each in doubts(facts)) if any(concerned(end.rule) for end in ends) else ()
+    missing = (each for end in ends for each in end.missing)
+    return tuple(dict.fromkeys((*_unknown_words(schedule, facts), *contradictory, *missing)))
 
 
 def _ends(schedule: Schedule, facts: RetentionFacts, as_of: date) -> Iterator[_End]:

@@ -53,7 +53,7 @@ def parse_due_case(value: object, schedule: Schedule, place: str = "case") -> Du
     problems: list[str] = []
     fields = Fields(value, place, problems)
     case = DueCase(
-        id=fields.text("id"),
+        id=_name(fields),
         facts=_facts(fields.child("inputs"), schedule),
         schedule=schedule if fields.absent("policy") else _switched(fields.child("policy"), schedule),
         as_of=fields.day("as_of"),
@@ -72,6 +72,14 @@ def due_answer(case_id: str, found: Due) -> dict[str, str | None]:
         "due_date": found.due_date.isoformat() if found.due_date else None,
         "proposable_from": found.proposable_from.isoformat() if found.proposable_from else None,
     }
+
+
+def _name(fields: Fields) -> str:
+    """Return the case's id, by which its answer is known; an empty one is a fault."""
+    name = fields.text("id")
+    if isinstance(fields.fields.get("id"), str) and not name.strip():
+        fields.fault("id", "a name for the case, not an empty one")
+    return name
 
 
 def _facts(fields: Fields, schedule: Schedule) -> RetentionFacts:

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.registry.disposaltables import approvals, decisions, lines, plans
+from orthanc_plugin.registry.disposaltables import approvals, batches, decisions, lines, plans
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.named import of_those, those
 from orthanc_plugin.registry.prepared import prepared
@@ -176,9 +176,10 @@ def listed(connection: Connection) -> list[Plan]:
 
 
 def like(connection: Connection, as_of: str, schedule_sha256: str, digest: str) -> Plan | None:
-    """Return the plan of the same day, schedule and lines, if there is one."""
+    """Return the plan of the same day, schedule and lines, if there is one that wasn't executed."""
     same = (plans.c.as_of == as_of, plans.c.schedule_sha256 == schedule_sha256, plans.c.lines_sha256 == digest)
-    row = connection.execute(select(plans).where(*same)).first()
+    executed = select(batches.c.plan_id).where(batches.c.ended_at.is_not(None))
+    row = connection.execute(select(plans).where(*same, plans.c.plan_id.not_in(executed))).first()
     return None if row is None else Plan(**row._mapping)
 
 
@@ -239,6 +240,12 @@ def decided(connection: Connection, plan_id: str) -> dict[int, Decision]:
     query = select(decisions).where(decisions.c.plan_id == plan_id).order_by(decisions.c.entry)
     rows = connection.execute(query, execution_options=IN_PARTS)
     return {row.line: _decision(row._mapping) for row in rows}
+
+
+def deciders(connection: Connection, plan_id: str) -> frozenset[str]:
+    """Return who ever decided on a line of a plan, though another decided on it again."""
+    query = select(decisions.c.decided_by).where(decisions.c.plan_id == plan_id)
+    return frozenset(connection.execute(query.distinct()).scalars())
 
 
 def lines_for(taken: dict[int, Decision], action: Action) -> frozenset[int]:

@@ -68,16 +68,7 @@ def require(act: Act, duty: Duty | None = None) -> Officer:
     Raises:
         NotAllowedError: the account is no one person's, or the person has another duty.
     """
-    return require_person(act, act.by, duty)
-
-
-def require_person(act: Act, account: str, duty: Duty | None = None) -> Officer:
-    """Return the person behind an account, by the policy in force now; without a ``duty`` any will do.
-
-    Raises:
-        NotAllowedError: the account is no one person's, or the person has another duty.
-    """
-    officer = act.policy.disposition.officer(account)
+    officer = act.policy.disposition.officer(act.by)
     if officer is None:
         raise NotAllowedError("This account is not a named person's in [[disposition.officers]] of policy.toml.")
     if duty is not None and duty not in officer.may:
@@ -85,7 +76,26 @@ def require_person(act: Act, account: str, duty: Duty | None = None) -> Officer:
     return officer
 
 
-def require_other(act: Act, officer: Officer, before: Iterable[str], what: str) -> None:
+def require_still(act: Act, account: str, duty: Duty, *, what: str, remedy: str) -> Officer:
+    """Return the person who did ``what`` from an account, if they might do so still by the policy in force now.
+
+    Raises:
+        NotAllowedError: the account is no one person's any more, or the person has another duty.
+    """
+    officer = act.policy.disposition.officer(account)
+    if officer is None:
+        raise NotAllowedError(
+            f"Whoever {what} (account {account!r}) is no officer in [[disposition.officers]] of policy.toml any more.",
+            remedy=remedy,
+        )
+    if duty not in officer.may:
+        raise NotAllowedError(
+            f"Whoever {what} (account {account!r}) may not {duty} in disposition any more.", remedy=remedy
+        )
+    return officer
+
+
+def require_other(act: Act, officer: Officer, before: Iterable[str], what: str, *, remedy: str | None = None) -> None:
     """Refuse somebody who is one of those ``before``, from whatever account they acted.
 
     Raises:
@@ -95,4 +105,6 @@ def require_other(act: Act, officer: Officer, before: Iterable[str], what: str) 
         known = act.policy.disposition.officer(account)
         names = (account, *((known.person, *known.accounts) if known else ()))
         if any(act.policy.one_person(mine, theirs) for mine in (officer.person, *officer.accounts) for theirs in names):
-            raise NotAllowedError(f"Whoever approves is somebody else than whoever {what}, from whatever account.")
+            raise NotAllowedError(
+                f"Whoever approves is somebody else than whoever {what}, from whatever account.", remedy=remedy
+            )

@@ -26,6 +26,7 @@ from orthanc_plugin.registry.trail import append, newest
 from orthanc_plugin.retention import noticing, page
 from orthanc_plugin.retention.acting import Act
 from orthanc_plugin.retention.certificate import Certificate, issue
+from orthanc_plugin.retention.executors import executors
 from orthanc_plugin.retention.order import Order
 
 SEAL: Final = "disposition certificate "
@@ -61,7 +62,12 @@ def _content(connection: Connection, act: Act, order: Order) -> dict[str, object
         "plan": {name: getattr(plan, name) for name in ("plan_id", "as_of", "proposed_by", "proposed_at", "lines")},
         "schedule": {"version": plan.schedule, "sha256": plan.schedule_sha256},
         "approved": {"by": approval.approved_by, "at": approval.approved_at},
-        "executed": {"by": batch.begun_by, "begun_at": batch.begun_at, "ended_at": act.at.isoformat()},
+        "executed": {
+            "by": batch.begun_by,
+            "people": executors(batch.begun_by, records, act.by),
+            "begun_at": batch.begun_at,
+            "ended_at": act.at.isoformat(),
+        },
         "trail": {"entry": seq, "digest": digest},
         "records": records,
         "not_destroyed": kept,

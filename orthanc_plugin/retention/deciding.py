@@ -19,11 +19,11 @@ from orthanc_plugin.config.disposition import Duty
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.policy.expirydates import Period, after
 from orthanc_plugin.policy.expirymodel import Schedule
-from orthanc_plugin.registry import disposals, plans
+from orthanc_plugin.registry import disposals, plans, progress
 from orthanc_plugin.registry.plans import Action, Approval, Decision, Line
 from orthanc_plugin.registry.trail import append, newest
 from orthanc_plugin.retention.acting import Act, require, require_other
-from orthanc_plugin.retention.standing import lapsed, require_forwards
+from orthanc_plugin.retention.standing import executed, lapsed, require_forwards
 
 
 def decide(
@@ -83,15 +83,26 @@ def decide(
     return taken[0]
 
 
+def _require_unexecuted(connection: Connection, plan_id: str) -> None:
+    """Refuse to change a word of a plan of which a line was executed, whatever else there is to say of it."""
+    if ended := progress.certificates(connection, plan_id):
+        raise executed(ended)
+    if next(disposals.outcomes_of(connection, plan_id), None) is not None:
+        raise IllegalTransitionError(
+            "The execution of the plan has begun.",
+            remedy="Place a hold on what must not go on ('consentgate hold place'), then have the execution finished: "
+            "'consentgate retention apply'.",
+        )
+
+
 def _require_open(connection: Connection, act: Act, plan_id: str) -> None:
+    _require_unexecuted(connection, plan_id)
     approval = plans.approval_of(connection, plan_id)
     if approval is not None and not lapsed(act, approval):
         raise IllegalTransitionError(
             "The plan is approved as it was decided.",
             remedy="Withdraw the approval first: 'consentgate retention undo'.",
         )
-    if next(disposals.outcomes_of(connection, plan_id), None) is not None:
-        raise IllegalTransitionError("The plan was executed.", remedy="Make a new one: 'consentgate retention plan'.")
 
 
 def _require_sense(chosen: Sequence[Line], action: Action, until: date | None) -> None:
@@ -122,6 +133,12 @@ def _require_place(act: Act, action: Action, name: str) -> None:
 def _require_extension(act: Act, chosen: Sequence[Line], until: date, years: int) -> None:
     """Refuse a date that isn't to come, or is further beyond the minimum period than the schedule allows."""
     latest = min(after(date.fromisoformat(line.due_date), Period(years=years)) for line in chosen)
+    if latest <= act.day:
+        raise IllegalTransitionError(
+            f"A line keeps a record {years} years beyond its minimum period at most, and these ended on {latest}.",
+            remedy="Name the lines alone whose years haven't ended. What is still needed is kept by a hold "
+            "('consentgate hold place') with HOLD on its line, or goes to a place of deposit (TRANSFER).",
+        )
     if not act.day < until <= latest:
         raise IllegalTransitionError(
             f"A record is kept until a day to come, at most {years} years beyond its minimum period.",
@@ -145,7 +162,7 @@ def approve(connection: Connection, act: Act, plan_id: str) -> Approval:
             f"{undecided} line(s) of the plan are undecided, and there is no default.", remedy="Decide on each first."
         )
     require_other(act, officer, (plan.proposed_by,), "proposed the plan")
-    require_other(act, officer, {each.decided_by for each in taken.values()}, "decided on a line of it")
+    require_other(act, officer, plans.deciders(connection, plan_id), "decided on a line of it")
     approval = Approval(
         approval_id=act.ids(),
         plan_id=plan_id,
@@ -167,13 +184,16 @@ def undo(connection: Connection, act: Act, plan_id: str, reason: str) -> Approva
     Raises:
         NotAllowedError: whoever acts has no duty in disposition.
         IllegalTransitionError: there is no approval, its execution has begun, or there is no reason.
+        UnknownRecordError: there is no such plan.
     """
     require(act)
+    plan = plans.get(connection, plan_id)
+    _require_unexecuted(connection, plan.plan_id)
     approval = plans.approval_of(connection, plan_id)
-    if approval is None or next(disposals.outcomes_of(connection, plan_id), None) is not None:
+    if approval is None:
         raise IllegalTransitionError(
-            "There is no approval that could be withdrawn: none was given, or its execution has begun.",
-            remedy="Place a hold to stop what has not been executed yet: 'consentgate hold place'.",
+            "The plan isn't approved, so there is no approval to withdraw.",
+            remedy="See 'consentgate retention plans'. A hold keeps a record anyway: 'consentgate hold place'.",
         )
     if not reason.strip():
         raise IllegalTransitionError("An approval is withdrawn with a reason.", remedy="Say why.")

@@ -93,12 +93,13 @@ class Execution:
 
         Raises:
             NotAllowedError: whoever acts may not execute.
-            IllegalTransitionError: the plan isn't approved, still cools off, its approval has lapsed, or the trail
-                doesn't tell the same.
+            IllegalTransitionError: the plan isn't approved, still cools off, its approval has lapsed, it was executed,
+                or the trail doesn't tell the same.
             ArchiveError: nothing could be verified.
         """
         self.shredder.require()
         with self.database.reading() as connection:  # the trail is long: not under the write lock
+            standing.require_left(connection, plan_id)
             standing.require_on_record(connection, plan_id)
         with self.database.writing() as connection:
             act = self.acting()
@@ -116,7 +117,7 @@ class Execution:
             due = tuple(taken[line] for line in sorted(to_destroy - settled))
             batch = disposals.unfinished(connection, plan_id)
             if batch is None:
-                standing.require_work(due, plans.lines_for(taken, Action.TRANSFER) - settled)
+                standing.require_work(connection, plan_id, due, plans.lines_for(taken, Action.TRANSFER) - settled)
                 batch = self._batch(connection, act, plan_id)
             require_same(batch, self.shredder)
         return Order(plan=plan, approval=approval, batch=batch), due

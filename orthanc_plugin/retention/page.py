@@ -14,6 +14,7 @@ from html import escape
 from typing import Any, Final
 
 from orthanc_plugin.archive.printing import printed
+from orthanc_plugin.retention.executors import executors
 
 COLUMNS: Final[dict[str, str]] = {
     "stub_id": "Record (pseudonym)",
@@ -23,6 +24,7 @@ COLUMNS: Final[dict[str, str]] = {
     "rule": "Rule",
     "due_date": "Due",
     "decided_by": "Decided by",
+    "executed_by": "Executed by",
     "executed_at": "Destroyed",
     "method": "How",
     "uids_sha256": "SHA-256 of the SOP Instance UIDs",
@@ -104,11 +106,18 @@ def _facts(said: Mapping[str, Any]) -> dict[str, str]:
         "Plan": f"{plan['plan_id']}, proposed by {plan['proposed_by']} on {plan['proposed_at']}",
         "Retention schedule": f"{said['schedule']['version']} (SHA-256 {said['schedule']['sha256']})",
         "Approved": f"by {said['approved']['by']} on {said['approved']['at']}",
-        "Executed": f"by {said['executed']['by']}, {said['executed']['begun_at']} to {said['executed']['ended_at']}",
+        "Executed": _executed(said["executed"], said["records"]),
         "Audit trail": f"entry {said['trail']['entry']}, digest {said['trail']['digest']}",
         "Notices to recipients, when it was issued": _counted(said.get("notices", {})),
         "Public key": said["public_key"],
     }
+
+
+def _executed(said: Mapping[str, Any], records: Sequence[Row]) -> str:
+    """Say who executed and when; certificates from before 'people' was written tell it by their records."""
+    people = said.get("people") or executors(said["by"], records, said["by"])
+    begun = f"; begun by {said['by']}" if len(people) > 1 else ""
+    return f"by {', '.join(people)}, {said['begun_at']} to {said['ended_at']}{begun}"
 
 
 def _counted(notices: Mapping[str, int]) -> str:

@@ -1,7 +1,7 @@
 """Propose what is past its date: a plan, with one line a record. Nothing is destroyed by it.
 
 Knows what a line says. Must not reckon dates. The same day, schedule and records give the same plan, which is then not
-made twice; what somebody decided to keep until a later day isn't proposed before.
+made twice unless it was executed; what somebody decided to keep until a later day isn't proposed before.
 
 Sources: requirements 4, steps 1 and 2; T-12 (nothing is proposed on stale facts).
 """
@@ -27,6 +27,7 @@ from orthanc_plugin.registry.trail import append, newest
 from orthanc_plugin.retention.acting import Act, require
 from orthanc_plugin.retention.lining import past_due, refresh
 from orthanc_plugin.retention.records import Records
+from orthanc_plugin.retention.staleness import StaleFactsError, aged
 
 AT_ONCE: Final = 1000  # lines in one transaction: whoever else writes waits for it
 KEPT: Final = "past its date, but a copy of it was filed in {others}, which has none or a later one"
@@ -49,11 +50,14 @@ def propose(database: Database, act: Act, records: Records) -> Proposed:
 
     Raises:
         NotAllowedError: whoever acts may not propose.
+        StaleFactsError: a source is too old; no plan is made, for an empty one would say that nothing is past its date.
     """
     require(act, Duty.PROPOSE)
     reckoned = refresh(database, act, records)
     with database.reading() as connection:
         shared = records.around(connection, act)
+        if shared.stale:
+            raise StaleFactsError(aged(connection, act, shared))
         proposed, kept = _found(connection, act, records)
         digest = plans.lines_sha256(proposed)
         known = plans.like(connection, act.day.isoformat(), shared.schedule.digest, digest)
@@ -61,8 +65,7 @@ def propose(database: Database, act: Act, records: Records) -> Proposed:
     if known is None:
         _draft(database, plan_id, proposed)
     with database.writing() as connection:
-        if not shared.stale:
-            _ask(connection, act, kept)
+        _ask(connection, act, kept)
         same = plans.like(connection, act.day.isoformat(), shared.schedule.digest, digest)
         plan = same or _written(connection, act, shared.schedule, plan_id, len(proposed), digest)
     return Proposed(plan=plan, new=same is None, reckoned=reckoned)
@@ -78,6 +81,11 @@ def _draft(database: Database, plan_id: str, proposed: list[Line]) -> None:
     for some in pieces(proposed, AT_ONCE):
         with database.writing() as connection:
             drafts.draft(connection, plan_id, some)
+
+
+def past_date(connection: Connection, act: Act, records: Records) -> list[Line]:
+    """Return what the records' dates say may be proposed now, as lines of no plan: to be counted."""
+    return _found(connection, act, records)[0]
 
 
 def _found(connection: Connection, act: Act, records: Records) -> tuple[list[Line], dict[str, tuple[str, ...]]]:

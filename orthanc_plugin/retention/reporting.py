@@ -8,18 +8,23 @@ Sources: requirements 4, step 12 (NHS Records Management Code 2.6, monitoring).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
 from orthanc_plugin.policy.disposal import DisposalTask
-from orthanc_plugin.registry import disposals, holds, plans, stubs
+from orthanc_plugin.registry import disposals, holds, plans, retentionschedules, stubs
 from orthanc_plugin.registry.disposals import State
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.plans import Line
 from orthanc_plugin.registry.tables import tasks
 from orthanc_plugin.registry.tasks import open_tasks
 from orthanc_plugin.retention import noticing
+from orthanc_plugin.retention.acting import Act
+from orthanc_plugin.retention.proposing import past_date
+from orthanc_plugin.retention.records import Records
+from orthanc_plugin.retention.staleness import AsIfFresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +100,24 @@ def _kept(connection: Connection) -> Iterator[Count]:
     yield Count(part="exceptions", name=kind, records=len(open_tasks(connection, kind)))
 
 
+def overdue_on_stale_facts(connection: Connection, act: Act, records: Records) -> list[Count]:
+    """Count what is past its date by rule while no plan can be made, for a source is too old; else nothing."""
+    if retentionschedules.active(connection) is None or not records.around(connection, act).stale:
+        return []
+    past = past_date(connection, act, AsIfFresh(schedule=records.schedule))
+    return list(_by_rule(f"past due on {act.day}, on stale facts", past))
+
+
 def _overdue(connection: Connection) -> Iterator[Count]:
     """Count what the newest plan proposed and is still there, by rule."""
     newest = next(iter(plans.listed(connection)), None)
-    if newest is None:
-        return
-    still = [each for each in plans.lines_of(connection, newest.plan_id) if each.study_instance_uid]
-    for rule in sorted({each.rule for each in still}):
-        mine = [each for each in still if each.rule == rule]
+    if newest is not None:
+        still = [each for each in plans.lines_of(connection, newest.plan_id) if each.study_instance_uid]
+        yield from _by_rule(f"past due on {newest.as_of}", still)
+
+
+def _by_rule(part: str, found: Sequence[Line]) -> Iterator[Count]:
+    for rule in sorted({each.rule for each in found}):
+        mine = [each for each in found if each.rule == rule]
         objects, size = sum(each.objects for each in mine), sum(each.size for each in mine)
-        yield Count(part=f"past due on {newest.as_of}", name=rule, records=len(mine), objects=objects, size=size)
+        yield Count(part=part, name=rule, records=len(mine), objects=objects, size=size)

@@ -10,36 +10,42 @@ Sources: requirements 4, steps 4, 5 and 6.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
-from orthanc_plugin.config.disposition import Duty
+from orthanc_plugin.config.disposition import Disposition, Duty
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.registry import disposals, plans, transfers
+from orthanc_plugin.registry import disposals, plans, progress, transfers
 from orthanc_plugin.registry.plans import Action, Approval, Decision, Plan
 from orthanc_plugin.registry.trail import newest_at, passed, said_since
-from orthanc_plugin.retention.acting import Act, require_other, require_person
+from orthanc_plugin.retention.acting import Act, require_other, require_still
 
 BACKWARDS: Final = timedelta(minutes=1)  # by as much the clocks of two nodes may differ
 SILENCE: Final = timedelta(days=3)  # a long weekend in which nothing at all happens
 LATER: Final = "a later decision on the record is {action} (plan {plan})"
 NOT_RECEIVED: Final = "it goes to a place of deposit, and there is no confirmed receipt for it"
+ANEW: Final = (
+    "Where nothing was executed yet, withdraw the approval ('consentgate retention undo') and have another officer "
+    "approve the plan; else mend [[disposition.officers]] of policy.toml."
+)
+CONFIRMED_ANEW: Final = (
+    "Mend [[disposition.officers]] of policy.toml, or give the transfer up ('consentgate transfer abandon')."
+)
 OF_A_COPY: Final = "a copy of it lies in another record, and the last decision on that is {action} (plan {plan})"
 
 
-def window(act: Act, approval: Approval) -> tuple[datetime, datetime]:
+def window(terms: Disposition, approval: Approval) -> tuple[datetime, datetime]:
     """Return from when an approved plan may be executed, and until when."""
-    terms = act.policy.disposition
     since = datetime.fromisoformat(approval.approved_at) + timedelta(days=terms.cooling_off_days)
     return since, since + timedelta(days=terms.approval_lapses_days)
 
 
 def lapsed(act: Act, approval: Approval) -> bool:
     """Tell whether an approval was not executed in time."""
-    return act.at > window(act, approval)[1]
+    return act.at > window(act.policy.disposition, approval)[1]
 
 
 def executable(
@@ -55,13 +61,13 @@ def executable(
     """
     approval = _approval(connection, plan.plan_id)
     require_forwards(connection, act)
-    require_two_persons(act, plan, taken, approval)
+    require_two_persons(connection, act, plan, approval)
     if approval.decided_sha256 != plans.decided_sha256(taken):
         raise IllegalTransitionError(
             "What was approved isn't what is decided.", remedy="Withdraw the approval, and have the plan approved anew."
         )
     _require_cooled(connection, act, approval)
-    _, until = window(act, approval)
+    _, until = window(act.policy.disposition, approval)
     if act.at > until and not (received or begun(connection, plan.plan_id)):
         raise IllegalTransitionError(
             f"The approval lapsed on {until.date()}.", remedy="Have the plan approved anew, or make a new one."
@@ -80,7 +86,7 @@ def _require_cooled(connection: Connection, act: Act, approval: Approval) -> Non
     Raises:
         IllegalTransitionError: it is too early.
     """
-    since, _ = window(act, approval)
+    since, _ = window(act.policy.disposition, approval)
     if act.at < since:
         raise IllegalTransitionError(
             f"The plan cools off until {since.date()}.", remedy="Until then the approval can be withdrawn; wait."
@@ -94,17 +100,49 @@ def _require_cooled(connection: Connection, act: Act, approval: Approval) -> Non
         )
 
 
-def require_work(due: Collection[Decision], moving: Collection[int]) -> None:
-    """Refuse an execution of a plan of which nothing but records on their way to a place of deposit is left.
+def executed(certificates: Sequence[str]) -> IllegalTransitionError:
+    """Return the refusal of whatever comes to a plan whose execution has ended."""
+    return IllegalTransitionError(
+        f"The plan was executed: see certificate {', '.join(certificates)}.",
+        remedy="What it left is proposed by a new plan: 'consentgate retention plan'. The files of the certificate are "
+        "written again by 'consentgate certificate export'.",
+    )
+
+
+def require_left(connection: Connection, plan_id: str) -> None:
+    """Refuse to execute again what was executed to its end, whoever asks and whatever became of its approval since.
 
     Raises:
-        IllegalTransitionError: their receipts aren't confirmed.
+        IllegalTransitionError: it was, and no line is left that might still be destroyed.
     """
-    if moving and not due:
+    ended = progress.certificates(connection, plan_id)
+    if not ended or disposals.unfinished(connection, plan_id) is not None:
+        return
+    taken = plans.decided(connection, plan_id)
+    leave = plans.lines_for(taken, Action.DESTROY) | plans.lines_for(taken, Action.TRANSFER)
+    if leave <= {each.line for each in disposals.outcomes_of(connection, plan_id)}:
+        raise executed(ended)
+
+
+def require_work(connection: Connection, plan_id: str, due: Collection[Decision], moving: Collection[int]) -> None:
+    """Refuse to begin an execution that would come to nothing: no certificate is given of none.
+
+    Raises:
+        IllegalTransitionError: what is left is on its way to a place of deposit, or nothing is.
+    """
+    if due:
+        return
+    if moving:
         raise IllegalTransitionError(
             f"{len(moving)} record(s) go to a place of deposit, and no receipt for them is confirmed yet.",
             remedy="See 'consentgate transfer list'; what isn't exported yet is by 'consentgate transfer export'.",
         )
+    if ended := progress.certificates(connection, plan_id):
+        raise executed(ended)
+    raise IllegalTransitionError(
+        "No line of the plan is to be destroyed, so there is nothing to execute.",
+        remedy="See 'consentgate retention show'; what is kept until a day is kept by the approval alone.",
+    )
 
 
 def _approval(connection: Connection, plan_id: str) -> Approval:
@@ -127,15 +165,17 @@ def require_forwards(connection: Connection, act: Act) -> None:
         )
 
 
-def require_two_persons(act: Act, plan: Plan, taken: dict[int, Decision], approval: Approval) -> None:
+def require_two_persons(connection: Connection, act: Act, plan: Plan, approval: Approval) -> None:
     """Refuse unless whoever approved may still do so, and is nobody who proposed or decided, by the policy in force.
+
+    Whoever decided on a line has had a hand in the plan, though another decided on that line again.
 
     Raises:
         NotAllowedError: an account has another owner or another duty since.
     """
-    officer = require_person(act, approval.approved_by, Duty.APPROVE)
-    require_other(act, officer, (plan.proposed_by,), "proposed the plan")
-    require_other(act, officer, {each.decided_by for each in taken.values()}, "decided on a line of it")
+    officer = require_still(act, approval.approved_by, Duty.APPROVE, what="approved the plan", remedy=ANEW)
+    require_other(act, officer, (plan.proposed_by,), "proposed the plan", remedy=ANEW)
+    require_other(act, officer, plans.deciders(connection, plan.plan_id), "decided on a line of it", remedy=ANEW)
 
 
 def require_receivers(connection: Connection, act: Act, taken: dict[int, Decision], received: Iterable[int]) -> None:
@@ -146,9 +186,11 @@ def require_receivers(connection: Connection, act: Act, taken: dict[int, Decisio
     """
     for each in (transfers.received(connection, taken[line]) for line in received):
         if each is not None:
-            officer = require_person(act, each.confirmed_by, Duty.APPROVE)
-            require_other(act, officer, (each.begun_by,), "exported the bag")
-            require_other(act, officer, (each.entered_by,), "entered the receipt")
+            officer = require_still(
+                act, each.confirmed_by, Duty.APPROVE, what="confirmed a receipt", remedy=CONFIRMED_ANEW
+            )
+            require_other(act, officer, (each.begun_by,), "exported the bag", remedy=CONFIRMED_ANEW)
+            require_other(act, officer, (each.entered_by,), "entered the receipt", remedy=CONFIRMED_ANEW)
 
 
 def unreceived(connection: Connection, decision: Decision) -> str:

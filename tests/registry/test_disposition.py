@@ -17,6 +17,7 @@ from orthanc_plugin.registry.plans import Action
 from orthanc_plugin.retention import deciding
 from orthanc_plugin.retention.acting import NotAllowedError
 from orthanc_plugin.retention.certificate import verify
+from orthanc_plugin.retention.staleness import StaleFactsError
 from tests.fakes.disposing import DISPOSING, LONG_AGO, Office, PowerCutError, office
 from tests.fakes.pictures import CARE, UID, encoded, photograph
 from tests.fakes.world import World
@@ -66,7 +67,9 @@ def test_the_same_day_gives_the_same_plan_and_makes_it_once(bureau: Office) -> N
 
 def test_nothing_is_proposed_on_facts_that_are_too_old(bureau: Office) -> None:
     bureau.world.clock.advance(hours=25)
-    assert bureau.plan().lines == 0
+    with pytest.raises(StaleFactsError, match="pas is fresh as of"):
+        bureau.plan()
+    assert bureau.world.sql("SELECT count(*) FROM disposition_plans") == [(0,)]
 
 
 def test_an_approved_record_is_destroyed_and_only_its_stub_is_left(bureau: Office) -> None:

@@ -10,6 +10,7 @@ from orthanc_plugin.config.policyfile import load_policy
 from orthanc_plugin.policy.disposal import DisposalTask
 from orthanc_plugin.registry.disposals import State
 from orthanc_plugin.retention.reporting import report
+from orthanc_plugin.retention.staleness import StaleFactsError
 from tests.fakes.disposing import DISPOSING, Office, office
 from tests.fakes.pictures import CARE, UID, encoded, photograph
 from tests.fakes.world import World
@@ -62,7 +63,8 @@ def test_a_record_whose_copy_has_no_date_is_put_on_the_records_officer_s_list_on
 def test_stale_facts_close_no_such_task(bureau: Office) -> None:
     bureau.plan()
     bureau.world.clock.advance(days=3)
-    bureau.plan()
+    with pytest.raises(StaleFactsError):
+        bureau.plan()
     assert asked(bureau) == KEPT
 
 

@@ -28,6 +28,7 @@ RECORD: dict[str, object] = {
     "rule": "ADULT_GENERAL",
     "due_date": "2018",
     "decided_by": "records clerk",
+    "executed_by": "second clerk",
     "executed_at": "2026-11-22T09:00:00+00:00",
     "method": "deleted in Orthanc, looked for in its index and on disk",
     "uids_sha256": DIGEST,
