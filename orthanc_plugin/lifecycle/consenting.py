@@ -115,7 +115,9 @@ def enter_in_error(connection: Connection, act: Act, consent_id: str, reason: st
         UnknownRecordError: there is no such consent.
         IllegalTransitionError: whoever acts recorded it, gives no reason, or it is so marked already.
     """
-    marked = consents.enter_in_error(connection, consent_id, by=act.by, at=act.at, reason=reason)
+    marked = consents.enter_in_error(
+        connection, consent_id, by=act.by, at=act.at, reason=reason, one_person=act.policy.one_person
+    )
     _look_into_copies(connection, act, marked, "copies left under a consent that was entered in error")
     why = f"consent {marked.id} was entered in error"
     routing.cancel_taken(connection, act, covered.uids(connection, marked), (), why)

@@ -56,7 +56,7 @@ def close(connection: Connection, act: Act, task_id: str, note: str) -> tasks.Ro
         raise IllegalTransitionError(
             f"A task {task['kind']} is closed by doing what it asks for.", remedy=f"Use '{command}'."
         )
-    closed = tasks.close(connection, task_id, by=act.by, at=act.at, note=note)
+    closed = tasks.close(connection, task_id, by=act.by, at=act.at, note=note, one_person=act.policy.one_person)
     told = act.event(
         EventType.APPLICATION_ACTIVITY,
         "TASK_CLOSED",

@@ -21,7 +21,6 @@ from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import BreakGlass, Decision, Obligation, Recipient, Request
-from orthanc_plugin.policy.persons import same_person
 from orthanc_plugin.registry import breakglass, facts, images, patients, tasks
 from orthanc_plugin.registry.breakglass import Grant
 from orthanc_plugin.registry.images import Subject
@@ -108,7 +107,7 @@ def _objections(given: Grant, act: Act, finding: str) -> Iterator[tuple[str, str
         yield "This emergency access is still open.", "End it, or wait until it has ended, then review it."
     if given.reviewed_at is not None:
         yield "This emergency access has been reviewed.", "See 'consentgate break-glass list --all'."
-    if any(same_person(act.by, each) for each in (given.account, given.granted_by)):
+    if any(act.policy.one_person(act.by, each) for each in (given.account, given.granted_by)):
         yield "Nobody reviews their own emergency access, nor what they granted.", "Have somebody else review it."
     if not finding.strip():
         yield "The review says nothing.", "Say what was found, such as 'justified: seen in the emergency department'."

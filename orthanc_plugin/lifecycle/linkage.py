@@ -125,7 +125,7 @@ def permit(connection: Connection, act: Act, task_id: str, note: str) -> Linkage
             "Whoever asked for the pictures doesn't settle their review.", remedy="Have somebody else look."
         )
     act.require_named()
-    tasks.close(connection, task_id, by=act.by, at=act.at, note=note)
+    tasks.close(connection, task_id, by=act.by, at=act.at, note=note, one_person=act.policy.one_person)
     (kept, *_), _ = linkage.of_whom(connection, str(task["subject"]))
     review = LinkageReview(
         review_id=act.ids(),

@@ -23,7 +23,7 @@ from orthanc_plugin.lifecycle import identity, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.duties import open_tasks
 from orthanc_plugin.policy.eventmodel import Task, TaskKind
-from orthanc_plugin.policy.model import Patient
+from orthanc_plugin.policy.model import AuthorityType, Patient
 from orthanc_plugin.registry import authorities, breakglass, changes, images, imports, ledger, merging, patients
 from orthanc_plugin.registry.authorities import Claim, Recorded
 from orthanc_plugin.registry.consentrows import ids
@@ -276,10 +276,23 @@ def verify(connection: Connection, act: Act, authority_id: str) -> Recorded:
 
     Raises:
         UnknownRecordError: there is no such authority.
-        IllegalTransitionError: it was verified or ended before, or whoever acts recorded it.
+        IllegalTransitionError: it was verified or ended before, whoever acts recorded it, or whoever approved a release
+            in the public interest also asked for it.
     """
-    found = authorities.verify(connection, authority_id, by=act.by, at=act.at)
+    _require_independent(act, authorities.current(connection, authority_id).claim)
+    found = authorities.verify(connection, authority_id, by=act.by, at=act.at, one_person=act.policy.one_person)
     return _authority(connection, act, found, "AUTHORITY_VERIFIED")
+
+
+def _require_independent(act: Act, said: Claim) -> None:
+    """Refuse an approval by whoever asked, under whichever of their accounts (R2): the policy compares names alone."""
+    approver, requester = said.approved_by or "", said.requested_by or ""
+    both = approver.strip() and requester.strip() and said.type is AuthorityType.PUBLIC_INTEREST
+    if both and act.policy.one_person(approver, requester):
+        raise IllegalTransitionError(
+            "Whoever asked for the pictures has approved that themselves.",
+            remedy="Have somebody else decide, and record that as a new authority.",
+        )
 
 
 def end(connection: Connection, act: Act, authority_id: str) -> Recorded:

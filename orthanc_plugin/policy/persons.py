@@ -11,10 +11,12 @@ technical standard 39 (letters and signs that are taken for others), DerivedCore
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain
 from typing import Final
 
+OnePerson = Callable[[str, str], bool]
 # Signs that don't show, though Unicode has them among letters, marks and symbols.
 UNSEEN: Final = frozenset(
     map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0))

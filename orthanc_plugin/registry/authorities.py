@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from dicomwrap.consentdetails import UID
 from orthanc_plugin.errors import ConfigurationError, IllegalTransitionError, UnknownRecordError
 from orthanc_plugin.policy.model import Authority, AuthorityType
-from orthanc_plugin.policy.persons import same_person
+from orthanc_plugin.policy.persons import OnePerson, same_person
 from orthanc_plugin.registry.consentfacts import Place
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.patients import Key
@@ -151,8 +151,12 @@ def record(connection: Connection, claim: Claim, *, authority_id: str, by: str, 
     )
 
 
-def verify(connection: Connection, authority_id: str, *, by: str, at: datetime) -> Recorded:
+def verify(
+    connection: Connection, authority_id: str, *, by: str, at: datetime, one_person: OnePerson = same_person
+) -> Recorded:
     """Note that ``by`` has seen the document and found it good.
+
+    ``one_person`` tells whether two names are one person's; by themselves they are told apart by spelling alone.
 
     Raises:
         UnknownRecordError: there is no such authority.
@@ -164,7 +168,7 @@ def verify(connection: Connection, authority_id: str, *, by: str, at: datetime) 
         raise IllegalTransitionError(
             f"The authority is {state}.", remedy="Record a new one if there is a new document."
         )
-    if any(same_person(by, each) for each in (known.recorded_by, known.claim.requested_by or "")):
+    if any(one_person(by, each) for each in (known.recorded_by, known.claim.requested_by or "")):
         raise IllegalTransitionError(
             "Whoever recorded an authority, or asked for it, can't verify it.", remedy="Have somebody else look at it."
         )

@@ -18,7 +18,7 @@ from dicomwrap.consentrecord import ConsentRecord, Withdrawal, WithdrawnPurpose
 from dicomwrap.terms import ConsentState, GiverType, Purpose, PurposeGroup, purposes_named
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.policy.persons import folded, same_person
+from orthanc_plugin.policy.persons import OnePerson, folded, same_person
 from orthanc_plugin.registry import patients
 from orthanc_plugin.registry.consentrows import SEAL as SEAL
 from orthanc_plugin.registry.consentrows import IncompleteConsentError as IncompleteConsentError
@@ -196,8 +196,18 @@ def _replaced(known: ConsentRecord, by: ConsentRecord) -> ConsentRecord:
     return replace(_next(known, ConsentState.SUPERSEDED), withdrawn=withdrawn)
 
 
-def enter_in_error(connection: Connection, consent_id: str, *, by: str, at: datetime, reason: str) -> ConsentRecord:
+def enter_in_error(
+    connection: Connection,
+    consent_id: str,
+    *,
+    by: str,
+    at: datetime,
+    reason: str,
+    one_person: OnePerson = same_person,
+) -> ConsentRecord:
     """Append the version that says the record never was right; all its rows stay (requirements 2.4).
+
+    ``one_person`` tells whether two names are one person's; by themselves they are told apart by spelling alone.
 
     Raises:
         UnknownRecordError: there is no such consent.
@@ -206,7 +216,7 @@ def enter_in_error(connection: Connection, consent_id: str, *, by: str, at: date
     history = versions(connection, consent_id)
     known = history[-1].record
     _must_allow(known, _ERROR)
-    if not folded(by) or any(same_person(by, each.recorded_by) for each in history):
+    if not folded(by) or any(one_person(by, each.recorded_by) for each in history):
         raise IllegalTransitionError(
             "A consent is marked as entered in error by a second person.",
             remedy="Ask someone who recorded no version of it.",

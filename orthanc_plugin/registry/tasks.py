@@ -27,7 +27,7 @@ from orthanc_plugin.policy.expirymodel import RetentionTask
 from orthanc_plugin.policy.keyobjects import KeyObjectTask
 from orthanc_plugin.policy.linkage import TASK as LINKAGE
 from orthanc_plugin.policy.model import Obligation
-from orthanc_plugin.policy.persons import same_person
+from orthanc_plugin.policy.persons import OnePerson, same_person
 from orthanc_plugin.policy.storing import StorageTask
 from orthanc_plugin.registry.bulk import among, put
 from orthanc_plugin.registry.prepared import prepared
@@ -235,8 +235,12 @@ def close_many(
         connection.execute(update(tasks).where(*same).values(values))
 
 
-def close(connection: Connection, task_id: str, *, by: str, at: datetime, note: str) -> Row:
+def close(
+    connection: Connection, task_id: str, *, by: str, at: datetime, note: str, one_person: OnePerson = same_person
+) -> Row:
     """Close one task; return it as it now stands.
+
+    ``one_person`` tells whether two names are one person's; by themselves they are told apart by spelling alone.
 
     Raises:
         UnknownRecordError: there is no such task.
@@ -245,7 +249,7 @@ def close(connection: Connection, task_id: str, *, by: str, at: datetime, note: 
     task = get(connection, task_id)
     if task["closed_at"] is not None:
         raise IllegalTransitionError("The task is closed already.", remedy="See 'consentgate task list --all'.")
-    if same_person(str(task["not_by"] or ""), by):
+    if one_person(str(task["not_by"] or ""), by):
         raise IllegalTransitionError(
             "The task is to be closed by someone other than the person it is about.",
             remedy="Have somebody else look at it and close it.",
