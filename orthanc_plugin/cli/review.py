@@ -292,7 +292,7 @@ def reject(image: str, profile: str, others: bool, reason: str, by: str, as_json
     """Record, in your name, that no anonymised copy of IMAGE may leave: under this profile, or under any.
 
     With --others: that what is proposed to be hidden is wrong; or that nobody is to be hidden any more, which takes
-    two persons' word.
+    two persons' word. Whoever says either has the picture open.
     """
     if others:
         record_hiding(image, (by, DOOR), hiding.reject, reason, as_json=as_json)

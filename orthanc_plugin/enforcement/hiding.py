@@ -122,7 +122,7 @@ class HidingDesk(Desk):
         if not row or not any(self._may_have(connection, each) for each in self._wishes(connection, row)):
             raise ReviewRefusedError(
                 "The team that treats the patient may not have the picture, and nobody has asked for their own copy.",
-                remedy="Record what is missing for either, or reject what is hidden by now.",
+                remedy="Record what is missing for either; as long as nobody may have it, nothing is to be settled.",
             )
 
     def _wishes(self, connection: Connection, row: ImageRow) -> Iterator[Request]:

@@ -173,10 +173,11 @@ def confirm(connection: Connection, act: Act, about: On, note: str) -> Review:
 def reject(connection: Connection, act: Act, about: On, reason: str) -> Review:
     """Say that what is proposed is wrong, or that nothing is to be hidden any more.
 
-    A proposal is gone by that. What was agreed on stays hidden until somebody else says the same.
+    A proposal is gone by that. What was agreed on stays hidden until somebody else says the same. Either shows more of
+    the picture, so whoever says it has opened it.
 
     Raises:
-        ReviewRefusedError: no reason is given, or there is nothing to reject.
+        ReviewRefusedError: no reason is given, there is nothing to reject, or whoever acts doesn't have it open.
         SecondPersonError: whoever acts has proposed it themselves.
         UnnamedPersonError: policy.toml doesn't know who acts.
     """
@@ -188,7 +189,8 @@ def reject(connection: Connection, act: Act, about: On, reason: str) -> Review:
         raise ReviewRefusedError("Nobody is hidden in the picture, nor proposed to be.")
     if (asked := found.proposed or found.lifting) is not None:
         _require_second(act, asked)
-    return _settled(connection, act, about, Kind.REJECTED, note=reason.strip())
+    pixels = held(connection, act, about).pixels
+    return _settled(connection, act, about, Kind.REJECTED, note=reason.strip(), pixels=pixels)
 
 
 def _require_second(act: Act, step: Review) -> None:

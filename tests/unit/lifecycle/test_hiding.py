@@ -151,6 +151,26 @@ def test_what_two_have_agreed_on_two_take_back_and_the_trail_tells_the_steps_apa
     assert told == ["HIDING_LIFTING_ASKED", "HIDING_LIFTING_ASKED", "HIDING_LIFTED", "HIDING_REJECTED"]
 
 
+@pytest.mark.parametrize("done", [proposed, hidden], ids=["proposed", "agreed on"])
+def test_nobody_shows_others_again_without_having_opened_the_picture(
+    done: Callable[[World], object], world: World
+) -> None:
+    done(world)
+    before = stands(world)
+    world.clock.advance(minutes=world.services.policy.review.open_minutes)
+    with pytest.raises(ReviewRefusedError, match="not open"):
+        rejected(world, "second-looker")
+    assert stands(world) == before
+    step(world, "second-looker", hiding.open_, "pixels")
+    rejected(world, "second-looker")
+    if stands(world).lifting is not None:
+        with pytest.raises(ReviewRefusedError, match="not open"):
+            rejected(world, "looker")
+        step(world, "looker", hiding.open_, "pixels")
+        rejected(world, "looker")
+    assert stands(world).others is None
+
+
 def test_a_draft_of_the_detectors_hides_nobody(world: World) -> None:
     step(world, "looker", hiding.open_, "pixels")
     step(world, "looker", hiding.propose, ())
