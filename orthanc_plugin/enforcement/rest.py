@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
@@ -65,10 +66,10 @@ class Call:
         """Return the JSON object in the body.
 
         Raises:
-            CallError: it is none, or has fields that are not ``known``.
+            CallError: it is none, has fields that are not ``known``, or says one of them more than once.
         """
         try:
-            value: object = json.loads(self.body or b"{}")
+            value: object = json.loads(self.body or b"{}", object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise CallError("The body is no JSON.") from error
         if not isinstance(value, dict):
@@ -87,6 +88,15 @@ class Call:
 
 
 Handler = Callable[[Services, Call], Reply]
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; of a name that is there twice a reader takes one, and what the other says would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = sorted(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise CallError(f"Written more than once: {', '.join(twice)[:200]}.", remedy="Leave the true one alone.")
+    return found
 
 
 @unique

@@ -305,6 +305,22 @@ def test_a_withdrawal_that_can_t_be_leaves_the_consent_as_it_was(
     assert caller.world.consents()[0].record.version == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"consents/{CONSENT_ID}/withdrawal", '{"purposes": ["DIRECT_CARE"], "purposes": ["TEACHING"]}'),
+        ("consents/withdrawal", f'{{"consent": "urn:x:other", "consent": "{CONSENT_ID}"}}'),
+        ("decisions", f'{{"image": "{UID}", "recipient": "derm", "recipient": "teacher"}}'),
+        ("decisions", f'{{"image": {{"a": 1, "a": 2}}, "recipient": "{UID}"}}'),
+    ],
+)
+def test_what_a_call_says_twice_is_refused_and_nothing_of_it_is_lost(caller: Caller, path: str, body: str) -> None:
+    caller.world.record(consent(CARE, TEACHING))
+    said = caller.post(path, body.encode())
+    assert (said.status, "more than once" in str(said["error"])) == (400, True)
+    assert caller.world.consents()[0].record.version == 1
+
+
 def test_a_second_consent_of_the_same_id_is_a_conflict(caller: Caller) -> None:
     caller.world.record(consent(CARE))
     said = caller.post("consents", as_mapping(consent(TEACHING)))
