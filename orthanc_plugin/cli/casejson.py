@@ -34,6 +34,20 @@ def read(source: str | Path) -> object:
     return value
 
 
+def written(answers: object) -> str:
+    """Return answers as JSON text; half a character, which no text can hold, makes all of it ASCII."""
+    text = json.dumps(answers, indent=2, ensure_ascii=False)
+    return text if _is_text(text) else json.dumps(answers, indent=2)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def repeated(value: object, place: str) -> Iterator[str]:
     """Give, with its place, every field of what was read that is written more than once."""
     waiting = [(value, place)]  # no recursion: what JSON's reader takes may be nested more deeply than calls may

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import click
 
+from orthanc_plugin.cli import casejson
 from orthanc_plugin.cli.common import json_option, say, services, told
 from orthanc_plugin.enforcement.dryrun import Would, would
 from orthanc_plugin.enforcement.dryrun import recipient as named
@@ -29,23 +29,30 @@ class CaseFileError(ConsentgateError):
 
 def _cases(source: str) -> object:
     try:
-        with click.open_file(source, encoding="utf-8-sig") as file:
-            value: object = json.load(file)
-    except (OSError, ValueError) as error:
+        return casejson.read(source)
+    except (OSError, ValueError, RecursionError) as error:
         raise CaseFileError(f"The cases can't be read: {error}.") from error
-    return value
+
+
+def _faults(value: object, place: str) -> Iterator[str]:
+    """Say what a reader of JSON would pass over: what is written twice, and a name by which no answer is found."""
+    yield from casejson.repeated(value, place)
+    if isinstance(value, dict) and isinstance(name := value.get("id"), str) and not name.strip():
+        yield f"{place}.id: is empty"
 
 
 def _answer(value: object, place: str) -> Mapping[str, object]:
     """Return the answer to one case; one that can't be read is denied, and says what is wrong with it."""
     try:
+        if problems := tuple(_faults(value, place)):
+            raise CaseError(problems)
         case = parse_case(value, place)
     except CaseError as error:
         for problem in error.problems:
             click.echo(f"consentgate: {problem}", err=True)
-        name = value.get("id") if isinstance(value, dict) else None
+        name = str(value.get("id") or "").strip() if isinstance(value, dict) else ""
         denial = Decision(effect=Effect.DENY, reasons=error.problems, rules=(UNREADABLE,))
-        return answer(str(name or place), denial)
+        return answer(name or place, denial)
     return answer(case.id, decided(case))
 
 
@@ -75,7 +82,7 @@ def decide(source: str | None, image: str | None, recipient: str | None, as_json
         answers = [
             _answer(each, f"case[{at}]") for at, each in enumerate(value if isinstance(value, list) else [value])
         ]
-        click.echo(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
+        click.echo(casejson.written(answers if many else answers[0]))
         sys.exit(1 if any(each["rules"] == [UNREADABLE] for each in answers) else 0)
     shared = services()
     found = would(shared, image or "", named(shared.policy, recipient or ""))

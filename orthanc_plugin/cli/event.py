@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from orthanc_plugin.cli import casejson
 from orthanc_plugin.policy.casefields import CaseError
 from orthanc_plugin.policy.eventcases import Answer, event_answer, parse_event_case, readable, takes_back
 from orthanc_plugin.policy.eventmodel import Outcome
@@ -22,6 +23,8 @@ def _answer(value: object, place: str) -> tuple[Answer, bool]:
     Nothing follows from what can't be read, but a word that is taken back counts however little else can be.
     """
     try:
+        if problems := tuple(casejson.repeated(value, place)):
+            raise CaseError(problems)
         case = parse_event_case(value, place)
     except CaseError as error:
         for problem in error.problems:
@@ -44,8 +47,7 @@ def event(source: str) -> None:
     told on stderr, and the exit status is 1.
     """
     try:
-        with click.open_file(source, encoding="utf-8-sig") as file:
-            value: object = json.load(file)
+        value = casejson.read(source)
     except (OSError, ValueError, RecursionError) as error:
         click.echo(f"consentgate: The cases can't be read: {error}. Give one case object, or a list of them.", err=True)
         sys.exit(UNREADABLE)

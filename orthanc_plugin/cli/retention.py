@@ -5,7 +5,6 @@ Here: ``retention due``, which needs neither a database nor settings.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def due(source: str, file: Path | None, explain: bool) -> None:
         click.echo("\n\n".join(_in_words(case_id, answer) for case_id, answer, _ in found))
     else:
         answers = [due_answer(case_id, answer) for case_id, answer, _ in found]
-        click.echo(json.dumps(answers if isinstance(value, list) else answers[0], indent=2, ensure_ascii=False))
+        click.echo(casejson.written(answers if isinstance(value, list) else answers[0]))
     sys.exit(0 if all(read for _, _, read in found) else FAULTY)
 
 

@@ -102,6 +102,33 @@ def test_one_case_gives_one_object() -> None:
     assert (answer["id"], answer["decision"]) == ("case-1", "PERMIT_IDENTIFIABLE")
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (json.dumps(CASE).replace('"state":', '"state": "REFUSED", "state":'), "case[0].consents[0].state: is written"),
+        (json.dumps(CASE)[:-1] + ', "id": "case-2"}', "case[0].id: is written more than once"),
+        (json.dumps({**CASE, "id": ""}), "case[0].id: is empty"),
+        (json.dumps({**CASE, "id": " "}), "case[0].id: is empty"),
+    ],
+)
+def test_what_is_written_twice_or_has_no_name_is_denied_and_told(text: str, problem: str) -> None:
+    result = decide(text)
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["decision"], answer["rules"]) == (1, "DENY", ["R0.case"])
+    assert answer["id"] in ("case-1", "case-2", "case[0]")
+    assert problem in result.stderr
+
+
+def test_half_a_character_is_answered_as_it_was_written() -> None:
+    result = decide({**CASE, "id": "\ud800"})
+    assert (result.exit_code, json.loads(result.stdout)["id"]) == (0, "\ud800")
+
+
+def test_what_is_nested_without_end_is_told() -> None:
+    result = decide("[" * 100_000)
+    assert (result.exit_code, "The cases can't be read" in result.stderr) == (2, True)
+
+
 def test_a_list_gives_a_list_in_the_same_order() -> None:
     denied = {**CASE, "id": "case-2", "consents": []}
     result = decide([CASE, denied, {**CASE, "id": "case-3"}])

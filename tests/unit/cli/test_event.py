@@ -114,6 +114,18 @@ def test_a_withdrawal_with_a_detail_that_can_t_be_read_counts_and_is_told(shell:
     assert result.stderr.startswith("consentgate: case[0].event.phase: expected one of DURING_CAPTURE")
 
 
+def test_what_is_written_twice_is_told_and_a_withdrawal_in_it_counts(shell: Shell) -> None:
+    twice = json.dumps(CAPTURE).replace('"image":', '"image": "ACTIVE", "image":')
+    result = shell("event", "--case", "-", typed=twice)
+    assert (result.exit_code, json.loads(result.stdout)) == (1, EXPECTED[0])
+    assert result.stderr.startswith("consentgate: case[0].before.image: is written more than once")
+    died = {**CAPTURE, "event": {"type": "DEATH"}}
+    result = shell(
+        "event", "--case", "-", typed=json.dumps(died).replace('"consent":', '"consent": "NONE", "consent":')
+    )
+    assert (result.exit_code, json.loads(result.stdout)) == (1, unread("EVT-01", "GIVEN", "CAPTURING"))
+
+
 def test_half_a_character_is_answered_as_it_was_written(shell: Shell) -> None:
     result = shell("event", "--case", "-", typed=json.dumps({**CAPTURE, "id": "\ud800"}))
     assert (result.exit_code, json.loads(result.stdout)["id"]) == (0, "\ud800")
