@@ -98,7 +98,7 @@ def show(rows: Iterable[Row], columns: Iterable[str], *, as_json: bool, empty: s
         click.echo(json.dumps([dict(row) for row in found], indent=2, default=str))
     elif not found:
         click.echo(empty, err=True)
-    elif sys.stdout.isatty():
+    elif sys.stdout is not None and sys.stdout.isatty():  # None: whoever started the program closed it
         table = Table(*names)
         for row in found:
             table.add_row(*(Text(plain(row.get(name))) for name in names))  # what people wrote is no markup

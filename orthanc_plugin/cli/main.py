@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from keyword import iskeyword
+from traceback import walk_tb
 from typing import Any, Final
 
 import click
@@ -62,6 +65,20 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("orthanc_plugin.cli.init", "Write a safe, commented configuration into an empty folder."),
 }
 
+FAILED: Final = 1
+UNPRINTED: Final = (
+    "What was to be told can't be written ({}). Have it written elsewhere; before you repeat a command that changes "
+    "something, see whether it has done so."
+)
+
+
+def _is_unprinted(error: OSError) -> bool:
+    """Tell whether it came of printing, as on a full disk; what still waits to be printed is then given up."""
+    printing = [frame.f_code for frame, _ in walk_tb(error.__traceback__)][-1] is click.echo.__code__
+    if printing:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries once more when it ends
+    return printing
+
 
 def _listed_whole(command: click.Command) -> click.Command:
     """Have what is in a group listed with its whole first sentence, which click cuts at the terminal's width."""
@@ -78,7 +95,13 @@ class LazyGroup(click.Group):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own
         """Run as the program: nothing is searched for garbage while modules are loaded, which is none."""
         gc.disable()
-        return super().__call__(*args, **kwargs)
+        try:
+            return super().__call__(*args, **kwargs)
+        except OSError as error:
+            if not _is_unprinted(error):
+                raise
+            click.echo(f"consentgate: {UNPRINTED.format(error.strerror)}", err=True)
+            sys.exit(FAILED)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""

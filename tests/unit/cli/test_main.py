@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,3 +60,30 @@ def test_garbage_is_collected_while_a_command_works_and_its_modules_are_passed_o
         "sys.exit(0 if gc.isenabled() and gc.get_freeze_count() > 10_000 else 1)"
     )
     assert ran(code) == 0
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("--help",), ("doors",), ("doors", "--json"), ("decide", "--case", "-")])
+def test_what_can_t_be_printed_is_told_with_a_remedy(
+    arguments: tuple[str, ...], unbuffered: str, tmp_path: Path
+) -> None:
+    program = Path(sys.executable).with_name("consentgate")
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    environment.pop("CONSENTGATE_SETTINGS", None)
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [program, *arguments],
+            input="[]",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
+    *_, last = done.stderr.splitlines()
+    assert (done.returncode, "Traceback" in done.stderr, "Exception" in done.stderr) == (1, False, False)
+    assert last.startswith("consentgate: What was to be told can't be written (No space left on device). Have it")
