@@ -158,6 +158,12 @@ def _know(connection: Connection, act: Act, named: ConsentRecord, birth_date: da
     """Put the patient on record before their age is asked for; a record without a number is refused by itself."""
     if not named.patient_id:
         return
+    if birth_date is not None and birth_date > act.day:
+        raise IncompleteConsentError(
+            "The consent can't be recorded.",
+            problems=("birth_date: lies in the future",),
+            remedy="Correct the birth date; nothing was recorded.",
+        )
     who, why = (named.patient_id, named.issuer or ""), f"told with the consent {named.id}"
     known = people.know(connection, act, who, birth_date, why)
     if birth_date is not None and known.dob != birth_date:

@@ -105,6 +105,8 @@ def know(connection: Connection, act: Act, who: Key, birth_date: date | None, re
 
     One that can't be, such as one to come, is left out: without it nobody's age is known, which opens nothing.
     """
+    if birth_date is not None and birth_date > act.day:
+        birth_date = None
     known = patients.ensure(connection, *who, birth_date)
     if birth_date is None or known.dob is not None:
         return known

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
 from dicomwrap.terms import ConsentState, Purpose
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.lifecycle import consenting, withdrawal
+from orthanc_plugin.lifecycle import consenting, people, withdrawal
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import Effect, ImageStatus, Obligation
 from orthanc_plugin.registry import consents, patients, tasks
@@ -48,6 +48,18 @@ def test_a_consent_is_recorded_with_its_patient(world: World) -> None:
     assert patient.dob == date(1980, 6, 15)
     assert effects(world) == ["RECORDED_GIVEN"]
     assert world.trail()[0]["detail"] == consents.seal(filed)
+
+
+def test_nobody_is_born_on_a_day_to_come(world: World) -> None:
+    with (
+        pytest.raises(IncompleteConsentError) as refused,
+        acting(world) as (connection, act),
+    ):
+        consenting.record(connection, act, consent(CARE), date(2099, 1, 1))
+    assert refused.value.problems == ("birth_date: lies in the future",)
+    assert world.sql("SELECT * FROM patients") == []
+    with acting(world) as (connection, act):
+        assert people.know(connection, act, ("P9", "HOSP"), date(2099, 1, 1), "told by a picture").dob is None
 
 
 def test_a_record_without_a_patient_leaves_none_behind(world: World) -> None:
