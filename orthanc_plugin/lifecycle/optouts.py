@@ -24,7 +24,7 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.lifecycle import people, redeciding
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.lifecycle.csvfile import Fault, open_sheet
+from orthanc_plugin.lifecycle.csvfile import Fault, SheetError, open_sheet
 from orthanc_plugin.lifecycle.csvrows import Cells, RowError
 from orthanc_plugin.lifecycle.importing import Acting, Report, Rows, import_rows
 from orthanc_plugin.lifecycle.people import Told
@@ -73,6 +73,8 @@ def import_list(
     """
     with database.reading() as connection:
         _require_fresh(connection, acting(), as_of)
+    if complete:
+        _require_somebody(path)
     report = import_rows(database, acting, _rows(as_of), path)
     opted_in = _opt_in(database, acting, path, as_of) if complete and not report.failed else 0
     found = _sweep(database, acting(), under)
@@ -103,6 +105,16 @@ def _require_fresh(connection: Connection, act: Act, as_of: datetime) -> None:
         raise IllegalTransitionError("The list is from the future.", remedy="Check --as-of, or this machine's clock.")
     if last is not None and as_of < last:
         raise IllegalTransitionError("A newer list was taken in before.", remedy="Take in the newest list.")
+
+
+def _require_somebody(path: Path) -> None:
+    """Refuse a complete list of nobody: an export that failed would opt everybody in again."""
+    if next(open_sheet(path, COLUMNS, COLUMNS[:1]).lines(), None) is None:
+        raise SheetError(
+            f"{path.name} names nobody, so it is no complete list.",
+            remedy="Have it exported again; who has opted in again is recorded with 'consentgate patient set "
+            "--no-opt-out'. Nothing was recorded.",
+        )
 
 
 def _rows(as_of: datetime) -> Rows:

@@ -99,6 +99,14 @@ def test_who_is_not_on_record_yet_has_opted_out_when_they_come(shell: Shell) -> 
     assert found.national_data_opt_out
 
 
+def test_a_complete_list_of_nobody_opts_nobody_in(shell: Shell) -> None:
+    take_in(shell, "P77,HOSP")
+    path = shell.put("none.csv", "patient_id,issuer\r\n\r\n")
+    said = shell.fails("optout", "import", path, "--as-of", "2026-11-21", "--complete", "--by", "clerk")
+    assert "names nobody" in said
+    assert len(shell.world.sql("SELECT * FROM patients WHERE national_data_opt_out = 1")) == 1
+
+
 @pytest.mark.parametrize(("complete", "left"), [(False, 2), (True, 1)])
 def test_who_is_missing_has_opted_in_only_when_the_list_is_complete(complete: bool, left: int, shell: Shell) -> None:
     take_in(shell, ours(shell))
