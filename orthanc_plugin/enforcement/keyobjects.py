@@ -31,6 +31,8 @@ from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.services import Services
 
 DOOR: Final = "C-STORE"
+# What was out of use is looked at again when it is sent again and accepted: it may have been so for several reasons.
+OUT_OF_USE: Final = (ImageStatus.REJECTED, ImageStatus.QUARANTINED)
 
 
 def objections(connection: Connection, dataset: Dataset, row: ImageRow) -> list[str]:
@@ -72,7 +74,7 @@ def sent(
     if acceptance is None or node is None:
         return
     before, is_list = acceptance.before, str(header.get("SOPClassUID")) == SOP_CLASS_UID
-    if not is_list and (before is None or before.status is not ImageStatus.REJECTED):
+    if not is_list and (before is None or before.status not in OUT_OF_USE):
         return
     dataset = parsed(acceptance.content)
     found = read(dataset) if is_list else None  # before the write lock is taken
@@ -92,7 +94,7 @@ def _taken(
     sender: str,
 ) -> None:
     """Follow a key object; give a picture free that another archive kept no longer, and that was sent again."""
-    if before is not None and before.status is ImageStatus.REJECTED:
+    if before is not None and before.status in OUT_OF_USE:
         rejecting.sent_again(connection, act, row.sop_instance_uid)
     if found is not None:
         keyobjects.came(connection, act, found, (row.patient_id, row.issuer), sender, services.release.under)

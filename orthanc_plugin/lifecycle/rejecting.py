@@ -119,9 +119,15 @@ def keeps_out(connection: Connection, sop_instance_uid: str) -> str:
 
 
 def sent_again(connection: Connection, act: Act, sop_instance_uid: str) -> None:
-    """Give a picture free again that another archive no longer kept, and that intake has accepted anew."""
+    """Give a picture free again that another archive no longer kept, and that intake has accepted anew.
+
+    One that came out of quarantine may have been restricted before it went there, which nobody has written down.
+    """
     for each in rejections.of_pictures(connection, (sop_instance_uid,)):
         _lift(connection, act, each, SENT_AGAIN)
+    row = images.get(connection, sop_instance_uid)
+    if row is not None and row.status is ImageStatus.ACTIVE:
+        _use(connection, act, sop_instance_uid)
 
 
 def lift(connection: Connection, act: Act, name: str, reason: str) -> tuple[Rejected, ...]:
@@ -164,6 +170,11 @@ def _lift(connection: Connection, act: Act, rejected: Rejected, reason: str) -> 
     if row.status is not ImageStatus.REJECTED:
         _comes_back_as(connection, uid, ImageStatus.RESTRICTED)  # whether care may use it is asked when it does
         return
+    _use(connection, act, uid)
+
+
+def _use(connection: Connection, act: Act, uid: str) -> None:
+    """Have a picture used again, restricted where it may no longer be used for care."""
     images.change(connection, uid, {"status": ImageStatus.ACTIVE})
     if not consenting.is_for_care(connection, act, uid):
         images.change(connection, uid, {"status": ImageStatus.RESTRICTED})

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, selec
 from orthanc_plugin.errors import UnknownImageError
 from orthanc_plugin.policy.devices import DeviceClass
 from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, MadeFor
+from orthanc_plugin.registry import rejections
 from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.prepared import prepared
@@ -205,7 +206,7 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> Im
     """Record an instance that Orthanc is about to store, and return what was on record; the same again changes nothing.
 
     One that was found stored unasked becomes an ordinary one when the very same bytes are accepted, with what they say:
-    nobody had read it. What somebody has said of it since stands.
+    nobody had read it. What somebody has said of it since stands, and so does a rejection, until that is lifted.
     """
     known = get(connection, row.sop_instance_uid)
     if known is None:
@@ -215,7 +216,8 @@ def expect(connection: Connection, row: ImageRow, archive_patient_id: str) -> Im
         unread = {name: columns[name] for name in SAID} if known.size is None and not known.legacy else {}
         for name in (*_changed(connection, known), *(("intimate",) if known.intimate else ())):
             unread.pop(name, None)  # somebody's word, which no picture takes back
-        accepted = {"status": row.status, "consent_id": row.consent_id, **unread, **_resources(columns)}
+        status = ImageStatus.REJECTED if rejections.standing(connection, row.sop_instance_uid) else row.status
+        accepted = {"status": status, "consent_id": row.consent_id, **unread, **_resources(columns)}
         connection.execute(update(images).where(images.c.sop_instance_uid == row.sop_instance_uid).values(accepted))
     return known
 

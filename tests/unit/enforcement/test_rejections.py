@@ -12,6 +12,7 @@ from pydicom import dcmread
 from dicomwrap.iod.keyobject import PATIENT_SAFETY, QUALITY, RETENTION_EXPIRED, WRONG_WORKLIST_ENTRY, Code
 from dicomwrap.terms import Purpose
 from orthanc_plugin.enforcement.ingest import SUCCESS
+from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.errors import ConsentgateError
 from orthanc_plugin.lifecycle import consenting, legacy, rejecting
 from orthanc_plugin.policy.model import Effect, ImageStatus
@@ -213,6 +214,42 @@ def test_what_no_door_shows_stays_as_it_is(world: World, status: ImageStatus) ->
     assert world.row().status is status
     lift(world)
     assert world.row().status is status
+
+
+def stored_unasked(world: World) -> None:
+    """Have Orthanc store something under the picture's UID of which intake was not asked."""
+    header = {element.keyword: element.value for element in photograph() if element.VR not in ("SQ", "OB")}
+    Intake(world.services).stored(header, "another-id")
+    assert world.row().status is ImageStatus.QUARANTINED
+
+
+def test_a_rejected_picture_that_was_stored_unasked_is_given_free_by_a_lift_on_record(world: World) -> None:
+    reject(world, RETENTION_EXPIRED)
+    stored_unasked(world)
+    assert pushed(world, photograph_bytes(), CAMERA) == SUCCESS
+    assert (world.row().status, rejected(world)) == (ImageStatus.ACTIVE, [])
+    assert [each["actor"] for each in world.trail() if each["effect"] == "REJECTION_LIFTED"] == ["camera"]
+
+
+def test_what_is_taken_back_after_it_was_stored_unasked_stays_rejected(world: World) -> None:
+    before = world.row()
+    reject(world, PATIENT_SAFETY)
+    stored_unasked(world)
+    with world.services.database.writing() as connection:
+        images.expect(connection, before, before.patient_id)
+    assert world.row().status is ImageStatus.REJECTED
+    lift(world)
+    assert world.row().status is ImageStatus.ACTIVE
+
+
+def test_a_restricted_picture_that_was_stored_unasked_comes_back_restricted(world: World) -> None:
+    with world.services.database.writing() as connection:
+        refused = consent(CARE, id="urn:uuid:no", state="REFUSED", level="PATIENT")
+        consenting.record(connection, world.services.act("nurse", "test"), refused)
+        images.change(connection, UID, {"status": ImageStatus.RESTRICTED})
+    stored_unasked(world)
+    assert pushed(world, photograph_bytes(), CAMERA) == SUCCESS
+    assert (world.row().status, world.held()) == (ImageStatus.RESTRICTED, [])
 
 
 def test_what_was_rejected_before_it_is_adopted_is_held_back_then(world: World) -> None:
