@@ -56,6 +56,7 @@ def import_(file: Path, as_of: datetime, complete: bool, by: str, as_json: bool)
     counted = {
         **asdict(report),
         "opted_in": done.opted_in,
+        "kept": done.kept,
         "cancelled": len(found.sends),
         "recalls": found.back,
         "not_recallable": found.lost,
@@ -65,6 +66,8 @@ def import_(file: Path, as_of: datetime, complete: bool, by: str, as_json: bool)
         f" {done.opted_in} opted in again. {len(found.sends)} queued send(s) cancelled, {len(found.back)} copies"
         f" recalled; {len(found.lost)} can't be had back."
     )
+    if done.kept:
+        words += f" {done.kept} stay opted out, because a number merged into theirs says so (consentgate patient show)."
     say(counted, words if report.errors is None else f"{words} Errors are in {report.errors}.", as_json=as_json)
     sys.exit(1 if report.failed else 0)
 

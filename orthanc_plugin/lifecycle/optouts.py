@@ -48,10 +48,17 @@ REASON: Final = "the patient has opted out of uses beyond care"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What a list came to. ``opted_in``: how many were missing from a complete list."""
+    """What a list came to.
+
+    Attributes:
+        opted_in: how many were missing from a complete list.
+        kept: how many were missing, and stay opted out all the same: a number merged into theirs says so.
+        found: what the opt-outs cancel and recall.
+    """
 
     report: Report
     opted_in: int
+    kept: int
     found: Found
 
 
@@ -76,7 +83,7 @@ def import_list(
     if complete:
         _require_somebody(path)
     report = import_rows(database, acting, _rows(as_of), path)
-    opted_in = _opt_in(database, acting, path, as_of) if complete and not report.failed else 0
+    opted_in, kept = _opt_in(database, acting, path, as_of) if complete and not report.failed else (0, 0)
     found = _sweep(database, acting(), under)
     with database.writing() as connection:
         act = acting()
@@ -85,7 +92,7 @@ def import_list(
         marks.mark(connection, OPT_OUTS, as_of)
         counted = (f"as of {as_of.isoformat()}", f"opted out: {report.applied + report.known}", f"opted in: {opted_in}")
         append(connection, [act.event(EventType.PATIENT_RECORD, "OPT_OUT_LIST", subject=subject, reasons=counted)])
-    return Imported(report=report, opted_in=opted_in, found=found)
+    return Imported(report=report, opted_in=opted_in, kept=kept, found=found)
 
 
 def taken_in(connection: Connection) -> datetime | None:
@@ -121,7 +128,8 @@ def _rows(as_of: datetime) -> Rows:
     def apply(connection: Connection, act: Act, cells: Cells, _digest: str) -> str:
         if "patient_id" not in cells:
             raise RowError((Fault(field="patient_id", remedy="Write the patient's number."),))
-        return people.feed(connection, act, _told(_whose(act, cells), as_of, LISTED, opted_out=True))
+        kept, *_ = known.numbers(connection, _whose(act, cells))  # a number that was given up is this one's
+        return people.feed(connection, act, _told(kept, as_of, LISTED, opted_out=True))
 
     return Rows(
         name="opt-outs",
@@ -142,16 +150,22 @@ def _told(who: Key, as_of: datetime, reason: str, *, opted_out: bool) -> Told:
     return Told(who=who, facts={FACT: opted_out}, reason=reason, as_of=as_of)
 
 
-def _opt_in(database: Database, acting: Acting, path: Path, as_of: datetime) -> int:
-    """Record who is missing from a complete list; no number of theirs is in it."""
+def _opt_in(database: Database, acting: Acting, path: Path, as_of: datetime) -> tuple[int, int]:
+    """Record who is missing from a complete list: no number of theirs is in it; return how many, and how many can't be.
+
+    What a number says that was merged into another is changed by nobody, so whoever it is stays opted out.
+    """
     act = acting()
     listed = {_whose(act, line.cells) for line in open_sheet(path, COLUMNS, COLUMNS[:1]).lines()}
     with database.reading() as connection:
-        gone = [who for who in opted_out(connection) if listed.isdisjoint((who, *known.numbers(connection, who)))]
-    for who in gone:
+        out = frozenset(opted_out(connection))
+        persons = {known.numbers(connection, who) for who in out}
+    gone = [numbers for numbers in sorted(persons) if listed.isdisjoint(numbers)]
+    alone = [kept for kept, *merged in gone if out.isdisjoint(merged)]
+    for who in alone:
         with database.writing() as connection:
             people.feed(connection, acting(), _told(who, as_of, MISSING, opted_out=False))
-    return len(gone)
+    return len(alone), len(gone) - len(alone)
 
 
 def _sweep(database: Database, act: Act, under: Callable[[str], Under]) -> Found:

@@ -32,6 +32,7 @@ from orthanc_plugin.registry.patients import Key, Value
 from orthanc_plugin.registry.trail import append
 
 MERGED: Final = "the patient's number was merged with another"
+APART: Final = "undo that merge, correct what is wrong there, and merge again"
 CORRECTED: Final = "the patient's birth date was corrected"
 
 
@@ -135,6 +136,7 @@ def _told(connection: Connection, act: Act, told: Told, change: str, changed: li
             if _changes(connection, act, told, fact, value, f"{change}.{fact}"):
                 changed.append(fact)
                 yield from _undone(connection, told, change, fact, fact)
+            yield from _said_elsewhere(connection, told.who, fact, value)
         except IllegalTransitionError as error:
             yield _placed(fact, error)
     yield from _one_birth(connection, told.who)
@@ -191,13 +193,19 @@ def _changes(connection: Connection, act: Act, told: Told, fact: str, value: Val
     )
 
 
+def _said_elsewhere(connection: Connection, who: Key, fact: str, value: Value) -> Iterator[str]:
+    """Refuse to take back what another number of the same person says: it would go on counting."""
+    if not value and any(getattr(each, fact, None) for each in patients.merged_into(connection, who).values()):
+        yield f"{fact}: another number merged into this one says so; {APART}"
+
+
 def _one_birth(connection: Connection, who: Key) -> Iterator[str]:
     """Refuse a birth date that another number of the same person contradicts: it may be two people."""
     others = patients.merged_into(connection, who).values()
     known = patients.find(connection, *who)
     born = known.dob if known else None
     if any(each.dob not in (None, born) for each in others):
-        yield "birth_date: another number merged into this one has another birth date; correct the wrong one first"
+        yield f"birth_date: another number merged into this one has another birth date; {APART}"
 
 
 def _placed(fact: str, error: IllegalTransitionError) -> str:

@@ -99,6 +99,41 @@ def test_who_is_not_on_record_yet_has_opted_out_when_they_come(shell: Shell) -> 
     assert found.national_data_opt_out
 
 
+def known(shell: Shell, number: str, *facts: str) -> None:
+    by = ("--issuer", "HOSP", "--reason", "as the list says", "--by", "clerk")
+    shell.json("patient", "set", number, "--new", *by)
+    if facts:
+        shell.json("patient", "set", number, *facts, *by)
+
+
+def merged(shell: Shell, number: str, into: str) -> None:
+    issuers = ("--issuer", "HOSP", "--into-issuer", "HOSP")
+    shell.json("patient", "merge", number, "--into", into, *issuers, "--reason", "one person", "--by", "clerk")
+
+
+def opted_out(shell: Shell, number: str) -> bool:
+    return bool(shell.json("patient", "show", number, "--issuer", "HOSP")["national_data_opt_out"])
+
+
+def test_a_number_that_was_given_up_opts_its_patient_out(shell: Shell) -> None:
+    known(shell, "P80")
+    known(shell, "P81")
+    merged(shell, "P81", into="P80")
+    done = take_in(shell, "P81,HOSP")
+    assert (done["applied"], done["failed"], opted_out(shell, "P80")) == (1, 0, True)
+    gone = take_in(shell, "P77,HOSP", as_of="2026-11-21", complete=True)
+    assert (gone["opted_in"], gone["kept"], opted_out(shell, "P80")) == (1, 0, False)
+
+
+def test_a_complete_list_is_taken_in_whole_though_a_merged_number_says_otherwise(shell: Shell) -> None:
+    known(shell, "P80", "--opt-out")
+    known(shell, "P81", "--opt-out")
+    merged(shell, "P81", into="P80")
+    done = take_in(shell, ours(shell), complete=True)
+    assert (done["opted_in"], done["kept"], done["recalls"]) == (0, 1, ["D1"])
+    assert opted_out(shell, "P80")
+
+
 def test_a_complete_list_of_nobody_opts_nobody_in(shell: Shell) -> None:
     take_in(shell, "P77,HOSP")
     path = shell.put("none.csv", "patient_id,issuer\r\n\r\n")

@@ -131,3 +131,24 @@ def test_what_can_t_be_written_to_the_trail_is_not_recorded(ward: Shell) -> None
     ward.world.stop_the_trail()
     assert "registry can't be written" in ward.fails("patient", "set", "P1", "--capacity", "LACKS", *WHY)
     assert ward.json("patient", "show", "P1")["capacity"] == "HAS"
+
+
+@pytest.mark.parametrize(
+    ("said", "taken_back", "fact"),
+    [
+        (("--death-date", "2026-01-31"), ("--not-deceased",), "death_date"),
+        (("--opt-out",), ("--no-opt-out",), "national_data_opt_out"),
+    ],
+)
+def test_what_a_merged_number_says_is_not_taken_back_in_vain(
+    said: tuple[str, ...], taken_back: tuple[str, ...], fact: str, ward: Shell
+) -> None:
+    ward.json("patient", "set", "P2", "--new", *said, *WHY)
+    ward.json("patient", "merge", "P2", "--into", "P1", *WHY)
+    refused = ward.fails("patient", "set", "P1", *taken_back, *WHY)
+    assert f"{fact}: another number merged into this one says so; undo that merge" in refused
+    assert ward.json("patient", "show", "P1")[fact]
+    ward.json("patient", "unmerge", "P2", *WHY)
+    ward.json("patient", "set", "P2", *taken_back, *WHY)
+    ward.json("patient", "merge", "P2", "--into", "P1", *WHY)
+    assert not ward.json("patient", "show", "P1")[fact]
