@@ -67,7 +67,10 @@ def import_(file: Path, as_of: datetime, complete: bool, by: str, as_json: bool)
         f" recalled; {len(found.lost)} can't be had back."
     )
     if done.kept:
-        words += f" {done.kept} stay opted out, because a number merged into theirs says so (consentgate patient show)."
+        words += (
+            f" {done.kept} stay opted out: a number merged into theirs says so, or it was recorded since the list was"
+            " made (consentgate patient show)."
+        )
     say(counted, words if report.errors is None else f"{words} Errors are in {report.errors}.", as_json=as_json)
     sys.exit(1 if report.failed else 0)
 

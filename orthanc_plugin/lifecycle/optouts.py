@@ -27,7 +27,7 @@ from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.csvfile import Fault, SheetError, open_sheet
 from orthanc_plugin.lifecycle.csvrows import Cells, RowError
 from orthanc_plugin.lifecycle.importing import Acting, Report, Rows, import_rows
-from orthanc_plugin.lifecycle.people import Told
+from orthanc_plugin.lifecycle.people import FactsError, Told
 from orthanc_plugin.lifecycle.redeciding import Found, Rulings, ruling
 from orthanc_plugin.policy.recalling import Cause
 from orthanc_plugin.policy.reviewing import Under
@@ -52,7 +52,8 @@ class Imported:
 
     Attributes:
         opted_in: how many were missing from a complete list.
-        kept: how many were missing, and stay opted out all the same: a number merged into theirs says so.
+        kept: how many were missing, and stay opted out all the same: a number merged into theirs says so, or somebody
+            recorded it since the list was made.
         found: what the opt-outs cancel and recall.
     """
 
@@ -153,7 +154,8 @@ def _told(who: Key, as_of: datetime, reason: str, *, opted_out: bool) -> Told:
 def _opt_in(database: Database, acting: Acting, path: Path, as_of: datetime) -> tuple[int, int]:
     """Record who is missing from a complete list: no number of theirs is in it; return how many, and how many can't be.
 
-    What a number says that was merged into another is changed by nobody, so whoever it is stays opted out.
+    What a number says that was merged into another is changed by nobody, so whoever it is stays opted out; so does who
+    has opted out since the list was made. Neither keeps what the opt-outs of others forbid from being followed.
     """
     act = acting()
     listed = {_whose(act, line.cells) for line in open_sheet(path, COLUMNS, COLUMNS[:1]).lines()}
@@ -162,10 +164,18 @@ def _opt_in(database: Database, acting: Acting, path: Path, as_of: datetime) -> 
         persons = {known.numbers(connection, who) for who in out}
     gone = [numbers for numbers in sorted(persons) if listed.isdisjoint(numbers)]
     alone = [kept for kept, *merged in gone if out.isdisjoint(merged)]
-    for who in alone:
+    done = sum(_opted_in(database, acting(), who, as_of) for who in alone)
+    return done, len(gone) - done
+
+
+def _opted_in(database: Database, act: Act, who: Key, as_of: datetime) -> bool:
+    """Record it; False where the list doesn't know better, because the patient has opted out since it was made."""
+    try:
         with database.writing() as connection:
-            people.feed(connection, acting(), _told(who, as_of, MISSING, opted_out=False))
-    return len(alone), len(gone) - len(alone)
+            people.feed(connection, act, _told(who, as_of, MISSING, opted_out=False))
+    except FactsError:
+        return False
+    return True
 
 
 def _sweep(database: Database, act: Act, under: Callable[[str], Under]) -> Found:

@@ -134,6 +134,13 @@ def test_a_complete_list_is_taken_in_whole_though_a_merged_number_says_otherwise
     assert opted_out(shell, "P80")
 
 
+def test_a_complete_list_is_taken_in_whole_though_somebody_opted_out_since_it_was_made(shell: Shell) -> None:
+    known(shell, "P80", "--opt-out")
+    done = take_in(shell, ours(shell), as_of="2026-11-20", complete=True)
+    assert (done["opted_in"], done["kept"], done["recalls"]) == (0, 1, ["D1"])
+    assert opted_out(shell, "P80")
+
+
 def test_a_complete_list_of_nobody_opts_nobody_in(shell: Shell) -> None:
     take_in(shell, "P77,HOSP")
     path = shell.put("none.csv", "patient_id,issuer\r\n\r\n")
