@@ -17,10 +17,9 @@ from sqlalchemy import Connection
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import IllegalTransitionError, UnknownImageError
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.lifecycle.duties import open_tasks
-from orthanc_plugin.policy.eventmodel import Task, TaskKind
+from orthanc_plugin.policy.eventmodel import TaskKind
 from orthanc_plugin.policy.model import ImageSource, ImageType
-from orthanc_plugin.registry import changes, images, patients
+from orthanc_plugin.registry import changes, images, patients, tasks
 from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.trail import append
 
@@ -41,7 +40,7 @@ EITHER_WAY: Final = frozenset({"made_for", "made_on"})
 def picture(connection: Connection, act: Act, uid: str, facts: Mapping[str, object], reason: str) -> ImageRow:
     """Record what somebody saw in a picture, such as ``{"intimate": True}``; return it as it now stands.
 
-    What may open it to more people is looked at again by somebody: it opens IG_REVIEW.
+    What may open it to more people is looked at again by somebody else: it opens IG_REVIEW.
 
     Raises:
         UnknownImageError: no such picture.
@@ -68,8 +67,9 @@ def picture(connection: Connection, act: Act, uid: str, facts: Mapping[str, obje
     )
     append(connection, [told])
     if loosened := [name for name in facts if _loosened(name, getattr(before, name), getattr(after, name))]:
-        opened = (Task(kind=TaskKind.IG_REVIEW),)
-        open_tasks(connection, act, opened, subject=uid, reason=f"less protected by: {', '.join(loosened)}")
+        reason = f"less protected by: {', '.join(loosened)}"
+        kind, name = TaskKind.IG_REVIEW, act.ids()
+        tasks.open_task(connection, task_id=name, kind=kind, subject=uid, reason=reason, at=act.at, not_by=act.by)
     return after
 
 

@@ -103,6 +103,14 @@ def test_what_may_open_a_picture_to_more_people_is_looked_at_by_somebody(
     assert reviews(studio) == [reason]
 
 
+def test_whoever_opened_a_picture_to_more_people_does_not_look_at_that_themselves(studio: Shell) -> None:
+    studio("image", "set", UID, "--type", "XRAY", "--reason", "on a light box", "--by", "Dr Box")
+    (task,) = (str(each["task_id"]) for each in studio.world.tasks() if each["kind"] == "IG_REVIEW")
+    note = ("--note", "looked at it")
+    assert "someone other than" in studio.fails("task", "close", task, *note, "--by", "dr box")
+    studio.json("task", "close", task, *note, "--by", "governance")
+
+
 def test_saying_the_same_again_has_nobody_look(studio: Shell) -> None:
     studio("image", "set", UID, "--type", "CLINICAL_PHOTO", "--made-for", "CARE", "--not-covert", *WHY)
     assert reviews(studio) == []
