@@ -48,6 +48,7 @@ P = ParamSpec("P")
 logger = logging.getLogger(__name__)
 
 BODY_BYTES: Final = 256 * 1024
+UNWRITABLE: Final = frozenset(map(chr, (0, *range(0xD800, 0xE000))))  # JSON can write them, no database keeps them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +145,13 @@ def text(values: Mapping[str, object], name: str, *, needed: bool = True, most: 
     """Return a text field of a body; '' when it is missing and not ``needed``.
 
     Raises:
-        CallError: it is no text, too long, or missing though needed.
+        CallError: it is no text, too long, missing though needed, or holds what no text can.
     """
     value = values.get(name, "")
     if not isinstance(value, str) or len(value) > most:
         raise CallError(f"{name}: must be text of at most {most} characters.")
+    if not UNWRITABLE.isdisjoint(value):
+        raise CallError(f"{name}: holds what no text can: half a character, or NUL.")
     if needed and not value.strip():
         raise CallError(f"{name}: is missing.")
     return value.strip()

@@ -12,6 +12,8 @@ import click
 import pytest
 
 from orthanc_plugin.cli.main import COMMANDS, main
+from tests.fakes.pictures import CARE
+from tests.unit.cli.conftest import Shell
 
 ROOT = Path(__file__).resolve().parents[3]
 NARROW = 80  # columns, as a terminal has unless it is told otherwise
@@ -87,3 +89,16 @@ def test_what_can_t_be_printed_is_told_with_a_remedy(
     *_, last = done.stderr.splitlines()
     assert (done.returncode, "Traceback" in done.stderr, "Exception" in done.stderr) == (1, False, False)
     assert last.startswith("consentgate: What was to be told can't be written (No space left on device). Have it")
+
+
+def test_a_word_that_is_no_utf_8_is_told_and_nothing_is_recorded(shell: Shell) -> None:
+    uid = shell.world.file(CARE).sop_instance_uid
+    program, settings = Path(sys.executable).with_name("consentgate"), shell.world.folder / "settings.toml"
+    before = shell.world.trail()
+    marked: tuple[str | bytes, ...] = ("image", "set", uid, "--intimate", "--reason", b"m\xfcde", "--by", "officer")
+    for words in (marked, ("consent", "show", b"\xff")):
+        done = subprocess.run([program, "--settings", settings, *words], capture_output=True, check=False)
+        assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+        assert done.stderr.startswith(b"consentgate: A word of the call isn't in UTF-8")
+    assert shell.world.trail() == before
+    assert not shell.world.row().intimate
