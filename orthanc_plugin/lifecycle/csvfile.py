@@ -107,6 +107,9 @@ def open_sheet(path: Path, columns: Iterable[str], required: Iterable[str]) -> S
     Raises:
         SheetError: with everything that is wrong with the header, or why the file can't be read.
     """
+    # A pipe gives what is in it once, and would be waited for.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise SheetError(f"{path.name} is no file.", remedy="Save it as a file: it is read more than once.")
     try:
         with path.open(encoding=READABLE, newline="") as file:
             first = file.readline()

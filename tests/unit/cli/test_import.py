@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from orthanc_plugin.audit.chain import verify
@@ -31,6 +33,20 @@ def test_a_clean_import_ends_well(shell: Shell) -> None:
     result = shell("import", "patients", sheet(shell.world.folder / "p.csv", FED), "--by", "officer")
     assert (result.exit_code, result.stdout) == (0, "1 row(s) recorded, 0 recorded before, 0 with errors.\n")
     assert shell.json("patient", "show", "P1")["birth_date"] == "1980-06-15"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("import", "patients"),
+        ("import", "consents"),
+        ("optout", "import", "--as-of", "2026-11-20"),
+    ],
+)
+def test_a_pipe_is_no_file_and_is_not_waited_for(command: tuple[str, ...], shell: Shell) -> None:
+    pipe = shell.world.folder / "pipe.csv"
+    os.mkfifo(pipe)
+    assert "is no file" in shell.fails(*command, pipe, "--by", "officer")
 
 
 def test_a_dry_run_records_nothing_and_says_so(shell: Shell) -> None:
