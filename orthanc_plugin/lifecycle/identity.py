@@ -19,7 +19,7 @@ from sqlalchemy import Connection, or_, select
 
 from orthanc_plugin.lifecycle import recalling, redeciding
 from orthanc_plugin.lifecycle.act import Act
-from orthanc_plugin.lifecycle.redeciding import ruling
+from orthanc_plugin.lifecycle.redeciding import Ruling, ruling
 from orthanc_plugin.policy.eventmodel import Copy
 from orthanc_plugin.policy.model import Anonymisable, Case
 from orthanc_plugin.policy.recalling import CARE, Cause, bears_identity
@@ -91,7 +91,12 @@ def _pictures(connection: Connection, who: Key) -> frozenset[str]:
 
 
 def _given(connection: Connection, act: Act, pictures: Collection[str]) -> dict[Copy, bool]:
-    return redeciding.given(connection, pictures, ruling(act.policy, act, lambda _profile: EVERY, _looked_at))
+    return redeciding.given(connection, pictures, ruled(act))
+
+
+def ruled(act: Act) -> Ruling:
+    """Return what decides about copies that are out, as if somebody had looked at each picture."""
+    return ruling(act.policy, act, lambda _profile: EVERY, _looked_at)
 
 
 def _looked_at(case: Case) -> Case:

@@ -154,13 +154,18 @@ def live(
 
 def given(connection: Connection, pictures: Collection[str], ruled: Ruling) -> dict[Copy, bool]:
     """Return the live copies of these pictures, and of each whether it would still be given."""
-    effects: dict[Wish, Effect | None] = {}
-    found: dict[Copy, bool] = {}
+    return {copy: _covers(effect, copy) for copy, effect in effects(connection, pictures, ruled).items()}
+
+
+def effects(connection: Connection, pictures: Collection[str], ruled: Ruling) -> dict[Copy, Effect | None]:
+    """Return the live copies of these pictures, and of each what would be decided for whoever has it."""
+    decided: dict[Wish, Effect | None] = {}
+    found: dict[Copy, Effect | None] = {}
     for row, copy in live(connection, pictures):
         wish = _wish(row)
-        if wish not in effects:
-            effects[wish] = ruled(connection, wish)
-        found[copy] = _covers(effects[wish], copy)
+        if wish not in decided:
+            decided[wish] = ruled(connection, wish)
+        found[copy] = decided[wish]
     return found
 
 

@@ -18,12 +18,13 @@ from typing import Final
 from sqlalchemy import Connection
 
 from dicomwrap.consentrecord import ConsentRecord, Withdrawal
-from dicomwrap.terms import SECONDARY_PURPOSES, ConsentState, Purpose, WithdrawalPhase
+from dicomwrap.terms import ConsentState, Purpose, WithdrawalPhase
 from orthanc_plugin.audit.event import AuditEvent, EventType
-from orthanc_plugin.lifecycle import capture, covered, deposited, recalling, routing
+from orthanc_plugin.lifecycle import capture, covered, deposited, overruled, recalling, routing
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.lifecycle.consequences import Consequences, Withdrawn
 from orthanc_plugin.lifecycle.covered import Filed
+from orthanc_plugin.lifecycle.overruled import UP_TO_THE_PATIENT
 from orthanc_plugin.lifecycle.unfiled import deleted
 from orthanc_plugin.policy.eventmodel import (
     AT_A_PLACE,
@@ -45,8 +46,7 @@ from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.trail import append
 
 ANSWERED: Final = "the patient has answered"
-# What was for the law, the record's keeping, an emergency or the patient left whatever the patient said (R1 to R7).
-UP_TO_THE_PATIENT: Final = SECONDARY_PURPOSES | {Purpose.DIRECT_CARE, Purpose.SECOND_OPINION}
+NOTHING: Final[Mapping[Copy, str]] = {}
 # An object that is approved and not filed yet can still be called back.
 UNFILED: Final[dict[Status, ImageState]] = {
     Status.HELD: ImageState.QUARANTINED,
@@ -71,8 +71,10 @@ def withdraw(
         IllegalTransitionError: it isn't in force, was given later, or never covered a purpose named.
     """
     known = consents.current(connection, consent_id)
+    gone = withdrawn_now(_before(known, ImageState.DISPOSED, MadeFor.CARE), purposes)
+    elsewhere = overruled.given(connection, act, known, gone)
     changed = consents.withdraw(connection, consent_id, purposes or None, on=on, by=act.by, at=act.at, note=note)
-    found = follow(connection, act, known, purposes, phase=note.phase)
+    found = follow(connection, act, known, purposes, phase=note.phase, elsewhere=elsewhere)
     if changed.state is ConsentState.WITHDRAWN:
         ask_no_more(connection, act, changed)
     append(connection, [_event(act, changed, note, found)])
@@ -80,11 +82,18 @@ def withdraw(
 
 
 def follow(
-    connection: Connection, act: Act, known: ConsentRecord, purposes: Words, *, phase: WithdrawalPhase
+    connection: Connection,
+    act: Act,
+    known: ConsentRecord,
+    purposes: Words,
+    *,
+    phase: WithdrawalPhase,
+    elsewhere: Mapping[Copy, str] = NOTHING,
 ) -> Consequences:
     """Do what follows when ``purposes`` (none: all) are taken from ``known``, as it stood before.
 
     What was made, filed or released under a consent that it replaced has no other ground left, and follows with it.
+    So do the copies ``elsewhere``, under other consents, that nobody would be given any more.
     """
     event = Event(type=Happening.WITHDRAW, phase=phase, purposes=purposes)
     line = consents.line(connection, known)
@@ -99,7 +108,8 @@ def follow(
     held = (held for each in line for held in quarantine.unfiled_under(connection, each.id))
     found += [_unfiled(connection, act, known, event, each) for each in held]
     going_too = withdrawn_now(_before(known, ImageState.DISPOSED, MadeFor.CARE), purposes)
-    after = Consequences.together((*found, _beyond(connection, line, going_too)))
+    also = overruled.refused(connection, act, elsewhere)
+    after = Consequences.together((*found, also, _beyond(connection, line, going_too)))
     _restrict(connection, after.restricted, going)
     reason = f"withdrawn from consent {known.id}"
     routing.cancel_taken(connection, act, rows, purposes, reason)
