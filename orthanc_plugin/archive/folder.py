@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import Final
 
 from orthanc_plugin.archive.port import Left, NothingSentError, nobody
+from orthanc_plugin.errors import ArchiveError
 
 MANIFEST: Final = "MANIFEST"
+OURS_ALONE: Final = 0o600  # who else is to read it, its owner says
 
 
-class FolderNotWritableError(NothingSentError):
-    """The folder can't take the object; what was written of it has been taken away."""
+class FolderNotWritableError(ArchiveError):
+    """The folder can't take the object as it should; the object, or some of it, is there all the same."""
 
     remedy = "See that the folder of policy.toml is there (the medium is mounted), has room, and may be written to."
+
+
+class NothingWrittenError(FolderNotWritableError, NothingSentError):
+    """The folder can't take the object; what was written of it has been taken away."""
+
+    remedy = FolderNotWritableError.remedy
 
 
 class FolderExport:
@@ -39,16 +47,32 @@ class FolderExport:
         """Write an object; ``left`` is told when it begins to be there.
 
         Raises:
-            FolderNotWritableError: it is not there.
+            NothingWrittenError: it is not there.
+            FolderNotWritableError: it is, wholly or in part, but the manifest or the disk doesn't have it as it should.
         """
         name = f"{hashlib.sha256(content).hexdigest()}.dcm"
+        there = False
         try:
-            if not self._has(name, content):
+            there = self._has(name, content)
+            if not there:
                 self._write(name, content, left)
+                there = True
+                self._sync()
             self._list(name)
         except OSError as error:
-            raise FolderNotWritableError(f"The folder can't be written to ({type(error).__name__}).") from error
+            failed = FolderNotWritableError if there or self._anything_of(name) else NothingWrittenError
+            raise failed(f"The folder can't be written to ({type(error).__name__}).") from error
         return ""
+
+    def _anything_of(self, name: str) -> bool:
+        """Tell whether a part of the object was left there; where nobody can look there may be one."""
+        try:
+            (self.folder / part_of(name)).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
 
     @property
     def secured(self) -> bool:
@@ -71,10 +95,10 @@ class FolderExport:
         return stat.S_ISREG(known.st_mode) and known.st_size == len(content) and place.read_bytes() == content
 
     def _write(self, name: str, content: bytes, left: Left) -> None:
-        part = self.folder / f".{name}.{os.getpid()}.part"
+        part = self.folder / part_of(name)  # one name: what a killed courier left is taken away by the next
         try:
             part.unlink(missing_ok=True)
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OURS_ALONE), "wb") as file:
                 file.write(content)
                 left()
                 file.flush()
@@ -84,12 +108,11 @@ class FolderExport:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
-        self._sync()
 
     def _list(self, name: str) -> None:
         """Have the manifest name the file, once."""
         line = f"{name.removesuffix('.dcm')}  {name}\n".encode()
-        place = os.open(self.folder / MANIFEST, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        place = os.open(self.folder / MANIFEST, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, OURS_ALONE)
         with os.fdopen(place, "a+b") as manifest:
             manifest.seek(0)
             if line in manifest:
@@ -106,3 +129,8 @@ class FolderExport:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def part_of(name: str) -> str:
+    """Return what a file is called until it is whole."""
+    return f".{name}.part"
