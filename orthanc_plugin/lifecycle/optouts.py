@@ -81,8 +81,8 @@ def import_list(
     """
     with database.reading() as connection:
         _require_fresh(connection, acting(), as_of)
-    if complete:
-        _require_somebody(path)
+        if complete and opted_out(connection):
+            _require_somebody(path)
     report = import_rows(database, acting, _rows(as_of), path)
     opted_in, kept = _opt_in(database, acting, path, as_of) if complete and not report.failed else (0, 0)
     found = _sweep(database, acting(), under)

@@ -149,6 +149,11 @@ def test_a_complete_list_of_nobody_opts_nobody_in(shell: Shell) -> None:
     assert len(shell.world.sql("SELECT * FROM patients WHERE national_data_opt_out = 1")) == 1
 
 
+def test_a_complete_list_of_nobody_is_taken_in_where_nobody_has_opted_out(shell: Shell) -> None:
+    assert take_in(shell, complete=True)["opted_in"] == 0
+    assert shell.json("optout", "show") == {"as_of": "2026-11-20T00:00:00+00:00", "opted_out": 0}
+
+
 @pytest.mark.parametrize(("complete", "left"), [(False, 2), (True, 1)])
 def test_who_is_missing_has_opted_in_only_when_the_list_is_complete(complete: bool, left: int, shell: Shell) -> None:
     take_in(shell, ours(shell))
