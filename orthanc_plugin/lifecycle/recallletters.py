@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,7 @@ from orthanc_plugin.audit.event import AuditEvent, EventType
 from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.config.recalling import addressee
 from orthanc_plugin.errors import IllegalTransitionError
-from orthanc_plugin.lifecycle import recalling
+from orthanc_plugin.lifecycle import recalling, whereabouts
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.recalling import Standing
 from orthanc_plugin.policy.recallletter import Letter, Listed
@@ -24,6 +25,8 @@ from orthanc_plugin.registry import ledger, recalls, recallturns
 from orthanc_plugin.registry.recalls import Recalled
 from orthanc_plugin.registry.recallturns import Noticed
 from orthanc_plugin.registry.trail import append
+
+NOBODY_KNOWN: Final = "whoever has the copies"
 
 
 def write(connection: Connection, act: Act, recall_ids: Sequence[str]) -> Letter:
@@ -51,7 +54,7 @@ def write(connection: Connection, act: Act, recall_ids: Sequence[str]) -> Letter
     append(connection, [_written(act, each) for each in found])
     recipient, terms = found[0].recipient, act.policy.recall
     return Letter(
-        addressee=addressee(act.policy, recipient),
+        addressee=_addressee(connection, act, found),
         recipient=recipient,
         organisation=terms.organisation or act.policy.intake.default_issuer,
         reply_to=terms.reply_to or terms.organisation,
@@ -60,6 +63,15 @@ def write(connection: Connection, act: Act, recall_ids: Sequence[str]) -> Letter
         copies=tuple(copy for copy, _ in copies),
         reminder=any(each.standing is Standing.NOTIFIED for each in found),
     )
+
+
+def _addressee(connection: Connection, act: Act, found: Sequence[Recalled]) -> str:
+    """Return whom a letter goes to: whoever has the recipient's name now, unless that is somebody else by now."""
+    recipient = found[0].recipient
+    known = act.policy.recipient(recipient)
+    asked = [copy for each in found for copy in recallturns.noticed(connection, each)]
+    doubted = known is not None and whereabouts.doubt(connection, known, asked) == whereabouts.REBOUND
+    return NOBODY_KNOWN if doubted else addressee(act.policy, recipient)
 
 
 def _listed(connection: Connection, recall: Recalled) -> Iterator[tuple[Listed, tuple[str, str]]]:

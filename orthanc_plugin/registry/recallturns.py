@@ -41,6 +41,7 @@ class Noticed:
     Attributes:
         released_uid: what the recipient has it under.
         anonymised: whether the recipient got it without the patient's identity; then nothing else here may be told.
+        purpose: what for, and ``left_at`` when, it left.
         begun_at: when it began to leave, if nobody knows yet how that ended.
         needed: the recipient has the very same object for a reason that still stands.
         orthanc_instance: what our archive calls the original, '' when it is destroyed.
@@ -51,6 +52,8 @@ class Noticed:
     released_uid: str
     sop_class_uid: str
     anonymised: bool
+    purpose: str
+    left_at: str
     begun_at: str | None
     needed: bool
     patient_id: str
@@ -157,6 +160,8 @@ def _noticed(row: dict[str, object], needed: set[str]) -> Noticed:
         released_uid=str(row["released_uid"]),
         sop_class_uid=str(row["sop_class_uid"] or ""),
         anonymised=row["form"] == Effect.PERMIT_ANONYMISED,
+        purpose=str(row["purpose"]),
+        left_at=str(row["at"]),
         begun_at=str(row["at"]) if row["outcome"] == Delivery.BEGUN else None,
         needed=row["released_uid"] in needed,
         orthanc_instance="" if destroyed else str(row["orthanc_instance"]),

@@ -24,7 +24,7 @@ from orthanc_plugin.archive.port import ImageArchive, NotTakenError
 from orthanc_plugin.config.bindings import Destination, DicomNode
 from orthanc_plugin.config.recipients import Kind, Recipient
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
-from orthanc_plugin.lifecycle import recalling
+from orthanc_plugin.lifecycle import recalling, whereabouts
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.recalling import Method, next_try
 from orthanc_plugin.registry import recallturns, unended
@@ -111,10 +111,11 @@ class Notices:
             if not recallturns.holds(connection, turn):
                 return
             copies = recallturns.noticed(connection, recall, self._same_machine(destination))
+            doubt = whereabouts.doubt(connection, destination, copies) if destination else NO_DESTINATION
         if not copies:
             self._write(turn, lambda connection, act, name: recalling.acknowledge(connection, act, name, NEVER_LEFT))
-        elif destination is None:
-            self._letter(turn, NO_DESTINATION)
+        elif destination is None or doubt:
+            self._letter(turn, doubt)
         elif any(copy.needed for copy in copies):
             self._letter(turn, NEEDED)
         elif moving := [copy.disclosure_id for copy in copies if _moving(copy, at)]:
