@@ -21,7 +21,7 @@ from orthanc_plugin.errors import IllegalTransitionError
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.eventmodel import Recall, TaskKind
 from orthanc_plugin.policy.recalling import UNANSWERED, Cause, Method, Standing, reminder_due
-from orthanc_plugin.registry import ledger, recalls, tasks
+from orthanc_plugin.registry import ledger, outbox, recalls, tasks
 from orthanc_plugin.registry.recalls import Opening, Recalled
 from orthanc_plugin.registry.trail import append
 
@@ -144,8 +144,9 @@ def acknowledge(connection: Connection, act: Act, recall_id: str, how: str, *, r
 
 
 def confirmed(connection: Connection, act: Act, disclosure_ids: Collection[str], how: str) -> None:
-    """Record that single copies are gone; the tasks to have that confirmed are done."""
+    """Record that single copies are gone; the tasks to have that confirmed are done, and they can be sent anew."""
     ledger.set_recalls(connection, disclosure_ids, Recall.CONFIRMED)
+    outbox.given_back(connection, disclosure_ids, act.at)
     kind = TaskKind.CONFIRM_RECALL
     tasks.close_many(connection, kind=kind, subjects=disclosure_ids, by=act.by, at=act.at, note=how)
 

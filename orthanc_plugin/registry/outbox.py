@@ -37,8 +37,9 @@ from orthanc_plugin.registry.outboxrows import Row as Row
 from orthanc_plugin.registry.outboxrows import State as State
 from orthanc_plugin.registry.outboxstatements import BEGUN, ENDED, ENDED_EACH, HELD
 from orthanc_plugin.registry.outboxtables import outbox
-from orthanc_plugin.registry.tables import images
+from orthanc_plugin.registry.tables import disclosures, images
 
+GIVEN_BACK: Final = "the recipient has destroyed it or given it back"
 CANCELLABLE: Final = (*OPEN, State.DEAD)
 AGAIN: Final = (State.DEAD, State.REFUSED, State.CANCELLED)
 RENEWED: Final = (
@@ -173,6 +174,16 @@ def cancel(
 def cancel_rows(connection: Connection, reason: str, at: datetime, rows: Collection[int]) -> int:
     """Cancel rows by their numbers, as ``cancel`` does."""
     return sum(_cancelled(connection, reason, at, outbox.c.outbox_id.in_(piece)) for piece in pieces(rows))
+
+
+def given_back(connection: Connection, disclosure_ids: Collection[str], at: datetime) -> None:
+    """Cancel what was delivered by these disclosures and isn't there any more, so that it can be sent anew."""
+    values = {"state": State.CANCELLED, "reason": GIVEN_BACK, "changed_at": at.isoformat(), "next_try": AT_ONCE}
+    for piece in pieces(disclosure_ids):
+        of = select(disclosures.c.sop_instance_uid).where(disclosures.c.disclosure_id.in_(piece))  # which has an index
+        those = (outbox.c.sop_instance_uid.in_(of), outbox.c.disclosure_id.in_(piece))
+        gone = update(outbox).where(*those, outbox.c.state == State.DELIVERED)
+        connection.execute(gone.values({**values, "fence": outbox.c.fence + 1}))
 
 
 def _cancelled(connection: Connection, reason: str, at: datetime, *which: ColumnElement[bool]) -> int:
