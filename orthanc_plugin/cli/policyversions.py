@@ -27,6 +27,10 @@ from orthanc_plugin.services import Services
 DOOR: Final = "consentgate policy"
 REASON: Final = "another policy.toml is in force"
 COLUMNS: Final = ("digest", "proposed_at", "proposed_by", "activated_at", "activated_by", "in_force")
+UNKNOWN: Final = (
+    "No policy was ever put in force, and this is the file that counts already: what it takes back of an earlier one"
+    " nobody can tell. If copies have left under an earlier one, propose and activate that first."
+)
 RESTART: Final = "Restart Orthanc now: until then it releases nothing, because it still has the policy before."
 
 
@@ -58,8 +62,10 @@ def propose(file: Path | None, by: str, as_json: bool) -> None:
     found = _look(shared, act, new)
     changes = differences(shared.policy, new)
     counted = _counted(found)
-    words = "\n".join((*changes, f"Proposed {new.sha256}. In force it {_sentence(found)}"))
-    say({"digest": new.sha256, "changes": changes, **counted}, words, as_json=as_json)
+    doubt = (UNKNOWN,) if shared.policy.sha256 == new.sha256 else ()  # one that is in force is not proposed
+    words = "\n".join((*changes, f"Proposed {new.sha256}. In force it {_sentence(found)}", *doubt))
+    told = {"digest": new.sha256, "changes": changes, "before_unknown": bool(doubt), **counted}
+    say(told, words, as_json=as_json)
 
 
 @click.command()

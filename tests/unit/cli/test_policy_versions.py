@@ -171,3 +171,12 @@ def test_a_changed_row_of_a_version_is_noticed(bare: Shell) -> None:
     assert bare("audit", "verify").exit_code == 0
     bare.world.sql("UPDATE policy_versions SET proposed_by = 'somebody'")
     assert "policy version record(s)" in bare("audit", "verify").stdout
+
+
+def test_a_first_policy_that_counted_already_says_that_nobody_knows_the_one_before(tmp_path: Path) -> None:
+    shell = Shell(world=make_world(tmp_path, policy=OPEN))
+    assert "nobody can tell" in shell("policy", "propose", "--by", "admin").stdout
+    elsewhere = tmp_path / "next.toml"
+    elsewhere.write_text(STRICT)
+    assert "nobody can tell" not in shell("policy", "propose", elsewhere, "--by", "admin").stdout
+    assert shell.json("policy", "propose", "--by", "admin")["before_unknown"] is True
