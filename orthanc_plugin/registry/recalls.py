@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from orthanc_plugin.clock import Ids
 from orthanc_plugin.errors import UnknownRecordError
-from orthanc_plugin.policy.eventmodel import DEPOSITED, Recall
+from orthanc_plugin.policy.eventmodel import DEPOSITED, Recall, TaskKind
 from orthanc_plugin.policy.eventmodel import PUBLISHED as KIND_PUBLISHED
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.policy.recalling import (
@@ -36,20 +36,23 @@ from orthanc_plugin.registry.bulk import among, one_of, pieces, put, these
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.recalltables import recall_copies, recalls
 from orthanc_plugin.registry.stored import sealed, word
-from orthanc_plugin.registry.tables import disclosures, images
+from orthanc_plugin.registry.tables import disclosures, images, tasks
 
 SEAL: Final = "recall record "
 AT_ONCE: Final = ""
 TOGETHER: Final = "notes at the same moment would tell that copies in several forms are of one patient"
 NOWHERE: Final = {"patient_id": "", "issuer": "", "study_instance_uid": "", "series_instance_uid": ""}
-_MISTAKEN: Final = (
-    select(disclosures.c.sop_instance_uid)
-    .join(recall_copies, recall_copies.c.disclosure_id == disclosures.c.disclosure_id)
+# Whoever records it has the breach assessed, also where the copy was asked for before, for another cause.
+_RECALLED: Final = (
+    select(recall_copies.c.disclosure_id)
     .join(recalls, recalls.c.recall_id == recall_copies.c.recall_id)
-    .where(
-        recalls.c.cause == Cause.WRONG_RECIPIENT,
-        recalls.c.recipient == bindparam("recipient"),
-    )
+    .where(recall_copies.c.disclosure_id == disclosures.c.disclosure_id, recalls.c.cause == Cause.WRONG_RECIPIENT)
+)
+_ASSESSED: Final = select(tasks.c.task_id).where(
+    tasks.c.kind == TaskKind.BREACH_ASSESSMENT, tasks.c.subject == disclosures.c.disclosure_id
+)
+_MISTAKEN: Final = select(disclosures.c.sop_instance_uid).where(
+    disclosures.c.recipient == bindparam("recipient"), or_(_RECALLED.exists(), _ASSESSED.exists())
 )
 MISTAKEN: Final = one_of(_MISTAKEN, disclosures.c.sop_instance_uid)  # asked before the pictures of a route go
 

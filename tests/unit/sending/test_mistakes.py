@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orthanc_plugin.lifecycle import recall
-from tests.fakes.pictures import CARE, UID
+from orthanc_plugin.lifecycle import consenting, recall
+from tests.fakes.pictures import CARE, UID, consent
 from tests.fakes.rounds import CARE_ROUTE, routed
 from tests.fakes.world import World
 from tests.unit.lifecycle.steps import acting
+from tests.unit.sending.noticing import withdraw
 
 OTHER = "2.25.801"
 
@@ -35,6 +36,26 @@ def test_what_went_to_somebody_by_mistake_never_goes_there_again_by_itself(world
     assert (turn.delivered, turn.refused) == (1, 1)
     assert sum(row["sop_instance_uid"] == UID for row in world.disclosures()) == 1
     assert {str(row["state"]) for row in ward.rows().values() if row["route"] == "again"} <= {"DELIVERED", "REFUSED"}
+
+
+def test_it_counts_as_a_mistake_also_where_the_copy_was_asked_for_before(world: World) -> None:
+    world.file(CARE)
+    before = routed(world)
+    before.queue(UID)
+    before.turn()
+    withdraw(world)
+    by_mistake(world, UID)
+    again = replace(CARE_ROUTE, name="again")
+    ward = routed(world, again)
+    world.clock.advance(days=1)
+    with acting(world) as (connection, act):
+        anew = consent(CARE, id="urn:x:anew", decided_on=act.day.isoformat())
+        consenting.record(connection, act, anew)
+    ward.queue(UID, route=again)
+    turn = ward.turn()
+    assert turn is not None
+    assert (turn.delivered, turn.refused) == (0, 1)
+    assert len(world.archive.sent) == 1
 
 
 def test_what_went_to_somebody_by_mistake_does_not_go_there_in_another_s_stead(world: World) -> None:
