@@ -19,13 +19,14 @@ from orthanc_plugin.config.policyfile import Policy
 from orthanc_plugin.errors import UnknownImageError, UnknownRecordError
 from orthanc_plugin.policy.accounts import Entry, standing
 from orthanc_plugin.policy.model import Effect
+from orthanc_plugin.policy.recalling import Standing as Conversation
 from orthanc_plugin.policy.words import AUDIENCE_WORDS
 from orthanc_plugin.registry import accounts, images, ledger, patients, stubs
 from orthanc_plugin.registry.access import RECIPIENT
 from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.ledger import Delivery
 from orthanc_plugin.registry.patients import Key
-from orthanc_plugin.registry.stored import day
+from orthanc_plugin.registry.stored import day, word
 
 ARRIVED: Final = {Delivery.DELIVERED.value: True, Delivery.FAILED.value: False}
 OWN_COPY: Final = "whoever asked for your own copy"
@@ -129,6 +130,7 @@ def _entry(row: ledger.Row, words: Mapping[str, str]) -> Entry:
         profile=str(row["profile"]),
         consents=tuple(_consents(row)),
         standing=standing(ledger.copy_of(row), arrived=ARRIVED.get(str(row["outcome"]))),
+        recall=None if row["standing"] is None else word(Conversation, row["standing"], "recalls.standing"),
     )
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from orthanc_plugin.policy.eventmodel import PUBLISHED, Copy, Recall
+from orthanc_plugin.policy.recalling import Standing as Conversation
 from orthanc_plugin.policy.words import one_line, purpose_words
 
 
@@ -39,6 +40,9 @@ STANDING_WORDS: Final[dict[Standing, str]] = {
     Standing.KEY_DESTROYED: "Nobody can tell any more whose picture it is, so it can't be taken back.",
     Standing.NOT_DELIVERED: "It never arrived; they do not have it.",
 }
+# Of a copy that is asked for: nobody has said so to the recipient yet, or the recipient won't.
+TO_BE_ASKED: Final = "They are to be asked to destroy it or give it back; that has not gone out to them yet."
+WON_T: Final = "They have been asked to destroy it or give it back, and have refused; they have it now."
 NAMELESS: Final = "without anything that names you"
 NAMED: Final = "as it was taken, with your details"
 # What is not an entry; said wherever the account is shown, so that nobody takes its silence for more than it says.
@@ -65,6 +69,7 @@ class Entry:
         profile: digest of the anonymisation profile, '' of an original.
         consents: the consents that it left under, each with its version where that was recorded.
         standing: what became of it.
+        recall: where the recall of it stands; None where it isn't known, or isn't asked for.
     """
 
     disclosure: str
@@ -85,6 +90,7 @@ class Entry:
     profile: str
     consents: tuple[str, ...]
     standing: Standing
+    recall: Conversation | None = None
 
     @property
     def live(self) -> bool:
@@ -123,4 +129,11 @@ def sentences(entry: Entry) -> tuple[str, str]:
         f"On {told_day(entry.day)} your {picture} was given to {told_recipient(entry)}, "
         f"for {purpose_words(entry.purpose)}, {form}."
     )
-    return happened, STANDING_WORDS[entry.standing]
+    return happened, told_standing(entry)
+
+
+def told_standing(entry: Entry) -> str:
+    """Return what they hold now; what they are asked for, as far as they have been."""
+    if entry.standing is Standing.RECALL_ASKED and entry.recall in (Conversation.OPEN, Conversation.REFUSED):
+        return TO_BE_ASKED if entry.recall is Conversation.OPEN else WON_T
+    return STANDING_WORDS[entry.standing]

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, false, or_, select
 
 from orthanc_plugin.registry.engine import IN_PARTS
 from orthanc_plugin.registry.patients import Key
+from orthanc_plugin.registry.recalltables import recall_copies, recalls
 from orthanc_plugin.registry.tables import disclosures, images
 
 Row = dict[str, object]
@@ -35,11 +36,15 @@ def of_image(connection: Connection, sop_instance_uid: str) -> Iterator[Row]:
 
 
 def _rows(connection: Connection, wanted: ColumnElement[bool], *, outer: bool = True) -> Iterator[Row]:
-    """Give the rows; those of a picture that isn't on record any more have no patient and no day it was made."""
+    """Give the rows; those of a picture that isn't on record any more have no patient and no day it was made.
+
+    ``standing`` is that of the recall that asks for a copy, None where there is none.
+    """
     joined = disclosures.join(images, images.c.sop_instance_uid == disclosures.c.sop_instance_uid, isouter=outer)
+    asked = joined.outerjoin(recall_copies, recall_copies.c.disclosure_id == disclosures.c.disclosure_id)
     query = (
-        select(disclosures, images.c.patient_id, images.c.issuer, images.c.made_on)
-        .select_from(joined)
+        select(disclosures, images.c.patient_id, images.c.issuer, images.c.made_on, recalls.c.standing)
+        .select_from(asked.outerjoin(recalls, recalls.c.recall_id == recall_copies.c.recall_id))
         .where(wanted)
         .order_by(disclosures.c.at, disclosures.c.disclosure_id)
     )

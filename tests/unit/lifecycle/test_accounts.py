@@ -8,14 +8,15 @@ from io import StringIO
 
 import pytest
 
+from dicomwrap.consentrecord import Withdrawal
 from orthanc_plugin.errors import UnknownImageError, UnknownRecordError
-from orthanc_plugin.lifecycle import accountpages, accounts, people, recall
+from orthanc_plugin.lifecycle import accountpages, accounts, people, recall, recalling, withdrawal
 from orthanc_plugin.lifecycle.accounts import Account, Narrowing
 from orthanc_plugin.lifecycle.people import Told
 from orthanc_plugin.policy.accounts import BEYOND, STANDING_WORDS, Standing
 from orthanc_plugin.policy.eventmodel import Recall
 from orthanc_plugin.policy.model import Effect
-from orthanc_plugin.registry import ledger, remnants, stubs
+from orthanc_plugin.registry import ledger, recalls, remnants, stubs
 from orthanc_plugin.registry.ledger import Delivery
 from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, UID
 from tests.fakes.world import World
@@ -46,6 +47,23 @@ def test_the_patient_is_told_in_plain_words(left: World) -> None:
     assert "They have it now." in text
     assert BEYOND in text
     assert PATIENT.id not in text
+
+
+def test_a_recipient_is_said_to_have_been_asked_once_it_has_been(left: World) -> None:
+    with acting(left) as (connection, act):
+        withdrawal.withdraw(connection, act, CONSENT_ID, (), on=act.day, note=Withdrawal())
+        (asked,) = recalls.listed(connection)
+    told = [accountpages.as_text(account(left), TODAY)]
+    with acting(left) as (connection, act):
+        recalling.notified(connection, act, asked.recall_id)
+    told.append(accountpages.as_text(account(left), TODAY))
+    with acting(left) as (connection, act):
+        recalling.acknowledge(connection, act, asked.recall_id, "letter on file", refused=True)
+    told.append(accountpages.as_text(account(left), TODAY))
+    assert ["They are to be asked" in each for each in told] == [True, False, False]
+    assert [STANDING_WORDS[Standing.RECALL_ASKED] in each for each in told] == [False, True, False]
+    assert "and have refused" in told[-1]
+    assert account(left)[0].standing is Standing.RECALL_ASKED
 
 
 def test_what_became_of_a_copy_is_told(left: World) -> None:
