@@ -111,7 +111,8 @@ def versions(as_json: bool) -> None:
 def _look(shared: Services, act: Act, new: Policy, since: str = redeciding.BEGINNING) -> Found:
     before = ruling(shared.policy, act, shared.release.under)
     after = ruling(new, act, Release(new, shared.release.keys, shared.release.vault).under)
-    return redeciding.look(shared.database, Rulings(before=before, after=after), since=since)
+    rulings = Rulings(before=before, after=after, routes=redeciding.recipients(new))
+    return redeciding.look(shared.database, rulings, since=since)
 
 
 def _counted(found: Found) -> dict[str, object]:

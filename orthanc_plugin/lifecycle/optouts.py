@@ -184,7 +184,8 @@ def _sweep(database: Database, act: Act, under: Callable[[str], Under]) -> Found
         whose = {each for who in opted_out(connection) for each in (who, *known.numbers(connection, who))}
         pictures = tuple(uid for who in sorted(whose) for uid in _pictures(connection, who))
     before = ruling(act.policy, act, under, told=redeciding.opted_in)
-    return redeciding.look(database, Rulings(before=before, after=ruling(act.policy, act, under)), pictures=pictures)
+    rulings = Rulings(before=before, after=ruling(act.policy, act, under), routes=redeciding.recipients(act.policy))
+    return redeciding.look(database, rulings, pictures=pictures)
 
 
 def _pictures(connection: Connection, who: Key) -> tuple[str, ...]:

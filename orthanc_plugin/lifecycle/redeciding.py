@@ -8,8 +8,8 @@ Sources: requirements 2.9 (recall), G-NDO (a changed opt-out list); UK GDPR 19.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -45,10 +45,17 @@ BEGINNING: Final = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rulings:
-    """What was decided under the rules before, and what is under those after."""
+    """What was decided under the rules before, and what is under those after.
+
+    Attributes:
+        before: decides as it was.
+        after: decides as it will be.
+        routes: to whom each route sends after, by its name: what is queued goes there, whomever it was queued for.
+    """
 
     before: Ruling
     after: Ruling
+    routes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,11 @@ def ruling(policy: Policy, act: Act, under: Callable[[str], Under], told: Told =
     return ruled
 
 
+def recipients(policy: Policy) -> dict[str, str]:
+    """Return to whom each route of a policy sends."""
+    return {each.name: each.recipient for each in policy.routes}
+
+
 def _bound(policy: Policy, name: str, purpose: Purpose) -> Binding | None:
     users = (use for user in policy.users for use in user.uses())
     every: tuple[Binding, ...] = (*policy.destinations, *users)
@@ -116,12 +128,13 @@ def look(
 
 
 def _unsendable(connection: Connection, rulings: Rulings, pictures: Collection[str] | None) -> Iterator[int]:
-    columns = (queued.c.outbox_id, queued.c.sop_instance_uid, queued.c.recipient, queued.c.purpose)
+    columns = [queued.c[name] for name in ("outbox_id", "sop_instance_uid", "route", "recipient", "purpose")]
     query = select(*columns).where(queued.c.state.in_(CANCELLABLE)).order_by(queued.c.outbox_id)
     for piece in (None,) if pictures is None else pieces(pictures):
         chosen = query if piece is None else query.where(queued.c.sop_instance_uid.in_(piece))
         for row in connection.execute(chosen).all():
-            if rulings.after(connection, (row.sop_instance_uid, row.recipient, Purpose(row.purpose))) in REFUSED:
+            recipient = rulings.routes.get(row.route, row.recipient)
+            if rulings.after(connection, (row.sop_instance_uid, recipient, Purpose(row.purpose))) in REFUSED:
                 yield int(row.outbox_id)
 
 

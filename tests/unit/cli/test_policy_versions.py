@@ -180,3 +180,13 @@ def test_a_first_policy_that_counted_already_says_that_nobody_knows_the_one_befo
     elsewhere.write_text(STRICT)
     assert "nobody can tell" not in shell("policy", "propose", elsewhere, "--by", "admin").stdout
     assert shell.json("policy", "propose", "--by", "admin")["before_unknown"] is True
+
+
+def test_what_waits_for_a_recipient_goes_to_whoever_its_route_sends_to_from_now_on(shell: Shell) -> None:
+    world = shell.world
+    with world.services.database.writing() as connection:
+        outbox.queue(connection, [wanted(UID)], AT)
+    renamed = OPEN.replace('"teaching-archive"', '"teaching-store"')
+    assert renamed.count('"teaching-store"') == OPEN.count('"teaching-archive"') > 1
+    done = shell.json("policy", "activate", proposed(shell, renamed), "--by", "governance")
+    assert (done["cancelled"], set(sends(world).values())) == (0, {"WAITING"})
