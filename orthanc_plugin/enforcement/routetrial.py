@@ -21,8 +21,9 @@ from orthanc_plugin.gate import AccessRequest, asked
 from orthanc_plugin.policy.decide import decide
 from orthanc_plugin.policy.model import Case, Decision
 from orthanc_plugin.policy.routing import Matched, Route, Routed, matching
-from orthanc_plugin.registry import images, routable
+from orthanc_plugin.registry import images, recalls, routable
 from orthanc_plugin.sending.asking import bound
+from orthanc_plugin.sending.courier import MISTAKEN
 from orthanc_plugin.sending.destinations import demands_tls, objection
 from orthanc_plugin.services import Services
 
@@ -101,7 +102,9 @@ def of_image(services: Services, uid: str, routes: Iterable[Route], channels: Ch
 
     def answer(destination: Destination) -> tuple[Decision, tuple[str, ...]]:
         found = would(services, uid, destination)
-        return found.decision, found.unmet
+        with services.database.reading() as connection:
+            again = recalls.mistaken(connection, destination.name, (uid,))
+        return found.decision, (*found.unmet, *([MISTAKEN] if again else []))
 
     return _tried(services.policy, routes, picture, services.clock(), answer, channels)
 

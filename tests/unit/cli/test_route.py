@@ -17,6 +17,7 @@ from tests.fakes.world import POLICY, World, make_world
 from tests.registry.test_routable import site
 from tests.unit.cli.conftest import Shell
 from tests.unit.cli.test_decide import CASE
+from tests.unit.lifecycle.steps import leave
 
 HAND = "33712006"
 ROUTES = f"""
@@ -129,6 +130,14 @@ def test_a_reviewed_picture_waits_for_the_window(shell: Shell) -> None:
     opens = datetime.fromisoformat(tried(shell, UID)["hands"]["sends_at"])
     assert (opens - timedelta(hours=6)).weekday() == 0, "a Monday's night, until six on Tuesday"
     assert opens.hour >= 22 or opens.hour < 6
+
+
+def test_what_went_there_by_mistake_is_told_not_to_go_again(shell: Shell) -> None:
+    assert tried(shell, UID)["to-the-ward"]["sends"] is True
+    leave(shell.world, "D1", recipient="workstation", purpose="DIRECT_CARE")
+    assert shell("disclosure", "wrong-recipient", "D1", "--reason", "another ward", "--by", "ig").exit_code == 0
+    row = tried(shell, UID)["to-the-ward"]
+    assert (row["sends"], len(row["unmet"]), "by mistake before" in row["unmet"][0]) == (False, 1, True)
 
 
 def test_it_is_told_in_words_that_it_is_a_dry_run(shell: Shell) -> None:
