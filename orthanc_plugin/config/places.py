@@ -54,9 +54,19 @@ class Place:
         return self.expires is None or day < self.expires
 
 
-def place_faults(places: Iterable[Place], *, exports: bool) -> Iterator[str]:
-    """Say what is wrong with places of deposit; ``exports`` tells whether two people have allowed exports to media."""
-    known = tuple(places)
+def place_faults(places: Iterable[Place], *, exports: bool, taken: Iterable[str] = ()) -> Iterator[str]:
+    """Say what is wrong with places of deposit.
+
+    Args:
+        places: all of them.
+        exports: whether two people have allowed exports to media.
+        taken: what nodes, recipients and users are called: the ledger knows a place by its name, so that a recall of
+            what it has would go to whoever else bears it.
+    """
+    known, others = tuple(places), frozenset(map(folded, taken))
+    for each in known:
+        if folded(each.name) in others:
+            yield f"disposition.places: {each.name}: a node, recipient or user has this name; call the place otherwise"
     names = Counter(folded(each.name) for each in known)
     yield from (f"disposition.places: {name!r} is {count} times there" for name, count in names.items() if count > 1)
     for each in known:

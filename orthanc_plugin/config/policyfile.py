@@ -251,11 +251,15 @@ def _break_glass_faults(policy: Policy) -> Iterator[str]:
             yield f"{use.name}: role break-glass needs the role view beside it"
 
 
+def _names(policy: Policy) -> tuple[str, ...]:
+    return tuple(each.name for each in (*policy.dicom_nodes, *policy.recipients, *policy.users))
+
+
 def faults(policy: Policy) -> tuple[str, ...]:
     """Return what is wrong across the parts of ``policy``."""
     return (
         *_repeated((node.aet for node in policy.dicom_nodes), "AE title"),
-        *_repeated((each.name for each in (*policy.dicom_nodes, *policy.recipients, *policy.users)), "name"),
+        *_repeated(_names(policy), "name"),
         *_repeated((each.name for each in policy.routed), "route"),
         *profile_faults(policy.profiles, policy.pseudonym_keys),
         *_binding_faults(policy),
@@ -265,7 +269,7 @@ def faults(policy: Policy) -> tuple[str, ...]:
         *_sending_faults(policy),
         *form_faults(policy.forms),
         *disposition_faults(policy.disposition),
-        *place_faults(policy.disposition.places, exports=policy.exports.allowed),
+        *place_faults(policy.disposition.places, exports=policy.exports.allowed, taken=_names(policy)),
         *signing_faults(policy.disposition, policy.one_person),
         *destination_faults(policy.destinations),
         *recipient_faults(policy.recipients, policy.exports),

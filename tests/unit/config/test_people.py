@@ -237,3 +237,12 @@ def test_no_officer_signs_a_place_s_receipts_under_another_name_of_theirs(name: 
     words = "disposition.places: records clerk is an officer here, and signs no receipt for County Record Office"
     assert found == (f"policy.toml: {words}",)
     load(tmp_path, POLICY + CHAIN + DEPOSIT.format("M. Archivist"))
+
+
+@pytest.mark.parametrize("name", ["derm", "DERM ", "workstation"])
+def test_no_place_of_deposit_bears_the_name_of_somebody_who_is_recalled_from_otherwise(
+    name: str, tmp_path: Path
+) -> None:
+    text = POLICY + CHAIN + DEPOSIT.format("M. Archivist").replace("County Record Office", name)
+    (found,) = problems(tmp_path, text)
+    assert f"disposition.places: {name.strip()}: a node, recipient or user has this name" in found
