@@ -6,12 +6,12 @@ Patterns (BALP), Privacy Disclosure at Source; FHIR R4 Provenance; PS3.16 CID 40
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from dicomwrap.terms import Purpose
+from dicomwrap.terms import Form, Purpose
 from orthanc_plugin.fhir.codes import CODES, CONSENT_SYSTEM, DCM, DICOM_UID, OID, OWN, Code, Json, coding, concept
 from orthanc_plugin.fhir.consent import issuer_uri
 from orthanc_plugin.policy.accounts import Entry, Standing, sentences
@@ -105,21 +105,33 @@ def _patient(entry: Entry) -> Json | None:
 def _entities(entry: Entry) -> list[Json]:
     patient = _patient(entry)
     whose: list[Json] = [{"what": patient, "type": coding(PERSON), "role": coding(PATIENT)}] if patient else []
-    details = {"decision": entry.decision, "door": entry.door, "sha256": entry.sha256, "profile": entry.profile}
+    details = {
+        "decision": entry.decision,
+        "door": entry.door,
+        "sha256": entry.sha256,
+        "profile": entry.profile,
+        "form": Form.ANONYMISED if entry.anonymised else Form.IDENTIFIABLE,
+        "standing": entry.standing,
+    }
     what: Json = {
         "what": _picture(entry.image),
         "type": coding(OBJECT),
         "role": coding(REPORT),
-        "detail": [{"type": name, "valueString": value} for name, value in details.items() if value],
+        "detail": _details(details),
     }
-    under: list[Json] = [
-        {"what": _consent(each), "type": coding(OBJECT), "role": coding(POLICY)} for each in entry.consents
-    ]
-    return [*whose, what, *under]
+    return [*whose, what, *map(_under, entry.consents)]
 
 
-def _consent(named: str) -> Json:
-    return {"type": "Consent", "identifier": {"system": CONSENT_SYSTEM, "value": named.partition(" version ")[0]}}
+def _details(details: Mapping[str, str]) -> list[Json]:
+    return [{"type": name, "valueString": str(value)} for name, value in details.items() if value]
+
+
+def _under(named: str) -> Json:
+    """Return a consent that the copy left under, with its version where that was recorded."""
+    consent, _, version = named.partition(" version ")
+    what = {"type": "Consent", "identifier": {"system": CONSENT_SYSTEM, "value": consent}}
+    told: Json = {"what": what, "type": coding(OBJECT), "role": coding(POLICY)}
+    return {**told, "detail": _details({"version": version})} if version else told
 
 
 def _origin(entry: Entry, organization: str) -> Json:

@@ -35,7 +35,9 @@ ENTRY = Entry(
 BARE = replace(ENTRY, patient=None, requester="", profile="", consents=(), taken_on=None, anonymised=False)
 
 
-@pytest.mark.parametrize("entry", [ENTRY, BARE, replace(ENTRY, standing=Standing.NOT_DELIVERED)])
+@pytest.mark.parametrize(
+    "entry", [ENTRY, BARE, replace(ENTRY, consents=("urn:x:old",)), replace(ENTRY, standing=Standing.NOT_DELIVERED)]
+)
 def test_the_account_is_a_bundle_of_fhir_r4(entry: Entry) -> None:
     bundle = Bundle.model_validate(to_fhir((entry,), MADE, "The hospital"))
     assert [each.resource.get_resource_type() for each in bundle.entry] == ["AuditEvent", "Provenance"]
@@ -53,6 +55,9 @@ def test_a_disclosure_says_who_asked_who_received_what_and_why() -> None:
     assert whose["what"]["identifier"]["value"] == "4711"
     assert what["what"]["identifier"] == {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}
     assert under["what"]["identifier"]["value"] == "urn:x:1"
+    assert under["detail"] == [{"type": "version", "valueString": "2"}]
+    told = {each["type"]: each["valueString"] for each in what["detail"]}
+    assert (told["form"], told["standing"], told["decision"]) == ("ANONYMISED", "HELD", "decision-1")
     assert origin["target"][0]["identifier"]["value"] == "urn:oid:2.25.4"
     assert origin["entity"][0]["role"] == "derivation"
 
