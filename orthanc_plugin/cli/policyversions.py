@@ -1,7 +1,8 @@
 """``consentgate policy propose | activate | versions``: how another policy.toml comes into force.
 
 Knows click, and the order: look at what is queued and what is out under the new rules, put them in force together with
-what they forbid, then look once more at what left during the first look. Must not decide.
+what they forbid, copies that left during the look included, then look once more at what was queued during it. Must not
+decide.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def propose(file: Path | None, by: str, as_json: bool) -> None:
     with shared.database.writing() as connection:
         new = policies.propose(connection, act, text)
     shared.sign_head()
-    found = _look(shared, act, new)
+    found = redeciding.look(shared.database, _rulings(shared, act, new))
     changes = differences(shared.policy, new)
     counted = _counted(found)
     doubt = (UNKNOWN,) if shared.policy.sha256 == new.sha256 else ()  # one that is in force is not proposed
@@ -82,11 +83,13 @@ def activate(digest: str, by: str, as_json: bool) -> None:
     act = shared.act(by, DOOR)
     with shared.database.reading() as connection:
         new = policies.pending(connection, act, digest)
-    found = _look(shared, act, new)
+    rulings = _rulings(shared, act, new)
+    found = redeciding.look(shared.database, rulings)
     with shared.database.writing() as connection:
         policies.activate(connection, act, digest)
+        found = redeciding.late(connection, rulings, found, act.at.isoformat())
         redeciding.apply(connection, act, found, Cause.POLICY, digest, REASON)
-    late = _look(shared, act, new, since=act.at.isoformat())
+    late = redeciding.look(shared.database, rulings, since=act.at.isoformat())  # what was queued meanwhile
     if late.sends or late.back or late.lost:
         with shared.database.writing() as connection:
             redeciding.apply(connection, act, late, Cause.POLICY, digest, REASON)
@@ -108,11 +111,10 @@ def versions(as_json: bool) -> None:
     show(rows, COLUMNS, as_json=as_json, empty="None was ever proposed; the file counts as it is.")
 
 
-def _look(shared: Services, act: Act, new: Policy, since: str = redeciding.BEGINNING) -> Found:
+def _rulings(shared: Services, act: Act, new: Policy) -> Rulings:
     before = ruling(shared.policy, act, shared.release.under)
     after = ruling(new, act, Release(new, shared.release.keys, shared.release.vault).under)
-    rulings = Rulings(before=before, after=after, routes=redeciding.recipients(new))
-    return redeciding.look(shared.database, rulings, since=since)
+    return Rulings(before=before, after=after, routes=redeciding.recipients(new))
 
 
 def _counted(found: Found) -> dict[str, object]:

@@ -127,6 +127,15 @@ def look(
     return Found(sends=sends, back=back, lost=tuple(copy.id for copy in copies if not copy.recallable))
 
 
+def late(connection: Connection, rulings: Rulings, found: Found, since: str) -> Found:
+    """Return what was found with the copies that have left meanwhile, in the transaction that ends the rules before."""
+    known = {*found.back, *found.lost}
+    copies = [copy for copy in _forbidden(connection, rulings, None, since) if copy.id not in known]
+    back = tuple(copy.id for copy in copies if copy.recallable)
+    lost = tuple(copy.id for copy in copies if not copy.recallable)
+    return replace(found, back=found.back + back, lost=found.lost + lost)
+
+
 def _unsendable(connection: Connection, rulings: Rulings, pictures: Collection[str] | None) -> Iterator[int]:
     columns = [queued.c[name] for name in ("outbox_id", "sop_instance_uid", "route", "recipient", "purpose")]
     query = select(*columns).where(queued.c.state.in_(CANCELLABLE)).order_by(queued.c.outbox_id)

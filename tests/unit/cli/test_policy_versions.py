@@ -190,3 +190,25 @@ def test_what_waits_for_a_recipient_goes_to_whoever_its_route_sends_to_from_now_
     assert renamed.count('"teaching-store"') == OPEN.count('"teaching-archive"') > 1
     done = shell.json("policy", "activate", proposed(shell, renamed), "--by", "governance")
     assert (done["cancelled"], set(sends(world).values())) == (0, {"WAITING"})
+
+
+# A copy that leaves while an activation looks, and a kill as soon as the activation is committed: as far as a test can.
+MEANWHILE = """
+CREATE TRIGGER leaves AFTER UPDATE OF activated_at ON policy_versions BEGIN
+    UPDATE disclosures SET recall = 'NONE', at = '2999-01-01T00:00:00+00:00' WHERE disclosure_id = 'D1';
+END"""
+KILLED = """
+CREATE TRIGGER killed BEFORE INSERT ON trail
+WHEN NEW.body LIKE '%RULES_SWEPT%' AND (SELECT count(*) FROM trail WHERE body LIKE '%RULES_SWEPT%') > 1
+BEGIN SELECT RAISE(ABORT, 'killed'); END"""
+
+
+def test_what_left_while_an_activation_looked_is_recalled_though_it_is_killed_then(shell: Shell) -> None:
+    leave(shell.world, "D1")
+    digest = proposed(shell, OPEN.replace('audience = "TRUST_STUDENTS"', 'audience = "EXTERNAL_AUDIENCE"'))
+    with shell.world.services.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE disclosures SET recall = 'CONFIRMED'")  # so that the first look misses it
+        connection.exec_driver_sql(MEANWHILE)
+        connection.exec_driver_sql(KILLED)
+    shell("policy", "activate", digest, "--by", "governance")
+    assert recalls(shell.world) == {"D1": "OPEN"}
