@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from dicomwrap.durable import PART, Disk, digest, reason_of
 from dicomwrap.errors import ArchiveRefusedError, DicomwrapError, OutputError, PeerError, ReceiptError, WatchError
-from dicomwrap.outbox.arrivals import NOTE, Arrivals, Signature
+from dicomwrap.outbox.arrivals import NOTE, Arrivals
 from dicomwrap.outbox.ports import Archive, Made, Told, What, Wrap
 from dicomwrap.outbox.task import State, Task, TaskBook, Uids
 from dicomwrap.receipt import read_receipt
@@ -96,7 +96,8 @@ class Outbox:
             part.unlink()  # what a crash left half written
         self._book = TaskBook(self._own / "tasks", self.disk)
         self._arrivals = Arrivals(self.folder, wanted=self.wanted, clock=self.clock, settle=self.settle)
-        self._before: dict[Path, Signature] = {} if self.take_existing else self._arrivals.signatures()
+        if not self.take_existing:
+            self._arrivals.leave_what_is_there()
         self._refused: dict[str, str] = {}
         self._waits: dict[str, _Wait] = {}
         self._peer = _Wait()
@@ -159,7 +160,7 @@ class Outbox:
         """Give a new photograph its identity."""
         if sha256 in self._refused:
             self._note(photos, self._refused[sha256])
-        elif all(self._arrivals.unchanged_since(photo, self._before.get(photo)) for photo in photos):
+        elif all(map(self._arrivals.was_there, photos)):
             self._say(sha256, Told(name=photos[0].name, what=What.LEFT, reason=_LEFT, remedy=_TAKE))
         else:
             name, number = photos[0].name, self._book.next_number()

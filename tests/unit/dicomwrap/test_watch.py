@@ -169,6 +169,38 @@ def test_what_was_there_before_is_left_until_it_changes(world: World) -> None:
     assert names(world) == set()
 
 
+@pytest.mark.parametrize("pause", [0.5, 9.0], ids=["at once", "after a pause"])
+@pytest.mark.parametrize("begun", [b"", b"the first half of "])
+def test_what_was_half_there_before_is_left_also_when_it_is_whole(world: World, begun: bytes, pause: float) -> None:
+    world.take_existing = False
+    world.arrive("old.jpg", begun)
+    outbox = world.outbox()
+    for written in (begun, begun + b"another patient's "):
+        world.arrive("old.jpg", written)
+        for _ in range(3):
+            outbox.look()
+            world.seconds += pause
+    world.arrive("old.jpg", begun + b"another patient's photograph")
+    for _ in range(3):
+        outbox.look()
+        world.seconds += 3
+    assert (names(world), world.archive.stores) == ({"old.jpg"}, 0)
+    assert {told.what for told in world.told} == {What.LEFT}
+
+
+def test_a_new_file_under_the_name_of_one_that_was_there_before_is_taken(world: World) -> None:
+    world.take_existing = False
+    world.arrive("a.jpg", b"half of")
+    outbox = world.outbox()
+    outbox.look()
+    world.arrive("b.jpg", b"half of another")
+    (world.folder / "b.jpg").rename(world.folder / "a.jpg")
+    for _ in range(3):
+        outbox.look()
+        world.seconds += 3
+    assert (names(world), world.archive.stores) == (set(), 1)
+
+
 def test_a_refused_photograph_is_told_once_and_tried_again_when_it_changes(world: World) -> None:
     world.arrive("a.jpg", BAD)
     outbox = world.run()
