@@ -10,7 +10,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
+from pydicom.uid import CTImageStorage
 
+from dicomwrap.anatomy import body_site
 from dicomwrap.bitstream.clean import cleaned, entropy_coded
 from dicomwrap.bitstream.verify import frames
 from dicomwrap.consentstamp import ConsentStamp, stamp_without_consent
@@ -224,6 +226,52 @@ def test_where_a_patient_s_consent_is_enough_the_photograph_needs_no_reference(t
 
 def described(dataset: Dataset) -> ImageRow:
     return row_of(dataset, read_stamp(dataset), "", issuer="HOSP", at=START)
+
+
+def region(*codes: str, scheme: str = "SCT") -> list[Dataset]:
+    made = []
+    for code in codes:
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, scheme, "Somewhere"
+        made.append(item)
+    return made
+
+
+GENITALS, HAND = body_site("genitals").value, body_site("hand").value
+
+
+@pytest.mark.parametrize(
+    ("level", "elements", "intimate"),
+    [
+        ("r", {}, True),
+        ("VERY RESTRICTED", {}, True),
+        ("N\\R", {}, True),
+        ("", {}, False),
+        ("M", {}, False),
+        ("n", {}, False),
+        ("N", {"ConfidentialityCode": "V"}, True),
+        ("N", {"ConfidentialityCode": "restricted"}, True),
+        ("N", {"ConfidentialityCode": "ward 7"}, False),
+        ("N", {"AnatomicRegionSequence": region(GENITALS)}, True),
+        ("N", {"AnatomicRegionSequence": region(HAND, GENITALS)}, True),
+        ("N", {"AnatomicRegionSequence": region(GENITALS, scheme="99LOCAL")}, False),
+        ("N", {"AnatomicRegionSequence": region(HAND)}, False),
+        ("N", {"AnatomicRegionSequence": region(GENITALS), "SOPClassUID": CTImageStorage}, False),
+    ],
+)
+def test_a_photograph_is_intimate_in_whatever_way_it_says_so(
+    level: str, elements: dict[str, object], intimate: bool
+) -> None:
+    stamp = stamp_without_consent(Purpose.DIRECT_CARE, confidentiality=level)
+    dataset = photograph(stamp=stamp)
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    assert described(dataset).intimate is intimate
+
+
+def test_a_photograph_of_an_intimate_part_is_intimate_without_a_stamp_too() -> None:
+    dataset = photograph(AnatomicRegionSequence=region(GENITALS))
+    assert row_of(dataset, None, "", issuer="HOSP", at=START).intimate
 
 
 @pytest.mark.parametrize(
