@@ -1,7 +1,8 @@
 """Read an incoming object so that nobody can read it otherwise: Orthanc's parser must see what this one sees.
 
 Knows where two DICOM parsers part: a NUL or a blank inside a UID, an element that is there twice, elements out of order
-(PS3.5 sections 6.2, 7.1, 9.1). Must not know what an object must bring.
+(PS3.5 sections 6.2, 7.1, 9.1), letters of which nobody says by which character set they are to be read (PS3.5 section
+6.1.2.3, PS3.3 section C.12.1.1.2). Must not know what an object must bring.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from io import BytesIO
 from typing import Final
 
 import pydicom
+from pydicom.charset import python_encoding
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -21,6 +23,7 @@ from dicomwrap.bitstream.clean import carriers, without_carriers
 from dicomwrap.bitstream.markers import Stream, parse
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
+from dicomwrap.judging.values import texts
 from dicomwrap.plaintext import one_tag, plain_texts, text_of
 from orthanc_plugin.enforcement.nesting import Place, StructureError, places
 from orthanc_plugin.enforcement.quickread import PIXELS, quickly
@@ -32,6 +35,10 @@ LONGEST_IDENTITY: Final = 64  # characters: LO's limit, and the registry's for t
 # Syntaxes in which a photograph's pixels either are a stream that is checked, or can hide nothing.
 CHECKED_SYNTAXES: Final = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGBaseline8Bit})
 UNKEPT: Final = "\ufffd"
+NAMING: Final = "PatientID"  # by which, and the UIDs, Orthanc names what it stores
+DEFAULT_SETS: Final = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6"})  # have no letters but ASCII's
+JAPANESE_LATIN: Final = "IR 13"  # has an overline where ASCII has a tilde
+OVERLINE: Final = "~"
 _UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _LONGEST_UID: Final = 64
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -103,7 +110,19 @@ def identity_faults(dataset: Dataset) -> list[str]:
             faults.append(f"IDENTITY_AMBIGUOUS: {keyword} has several values, control characters or a leading blank")
         elif len(text.strip()) > LONGEST_IDENTITY:
             faults.append(f"IDENTITY_TOO_LONG: {keyword} has more than {LONGEST_IDENTITY} characters")
+        elif keyword == NAMING and _reads_otherwise(dataset, text):
+            faults.append(f"IDENTITY_AMBIGUOUS: {keyword} has signs that another program may read as others")
     return faults
+
+
+def _reads_otherwise(dataset: Dataset, text: str) -> bool:
+    """Tell whether Orthanc may take a text for another; it would name what it stores by what nobody accepted."""
+    if text.strip() != text.strip(" "):
+        return True  # a no-break space or the like at its end, which some take for a part of it
+    said = {each.strip().upper() for each in texts(dataset, "SpecificCharacterSet")}
+    if text.isascii():
+        return OVERLINE in text and any(each.endswith(JAPANESE_LATIN) for each in said)
+    return not said - DEFAULT_SETS or not said <= python_encoding.keys() or UNKEPT in text
 
 
 def _said(dataset: Dataset, keyword: str) -> tuple[str, bool]:
