@@ -23,13 +23,13 @@ Hook = Callable[..., bool]
 class Acceptance:
     """An object as it came, and what was on record of its instance before it was accepted.
 
-    ``name`` and ``lost`` as the verdict has them (``coming``). ``filing``: the work that puts it on record.
+    ``name`` and ``nodes`` as the verdict has them (``coming``). ``filing``: the work that puts it on record.
     """
 
     content: bytes
     before: ImageRow | None
     name: str = ""
-    lost: frozenset[str] = frozenset()
+    nodes: frozenset[str] = frozenset()
     filing: Filing | None = None
 
 

@@ -23,8 +23,7 @@ class Verdict:
 
     ``refused``: it is kept in quarantine, and the sender is told that it was not taken. ``before``: what was on record
     of an accepted instance. ``name``: what the archive will call a picture that is on record for the first time; ''
-    for everything else. ``lost``: under which AE titles, as the register compares them, devices send that were reported
-    lost by then.
+    for everything else. ``nodes``: under which AE titles, as the register compares them, devices on it send.
     """
 
     content: bytes | None
@@ -33,7 +32,7 @@ class Verdict:
     refused: bool = False
     before: ImageRow | None = None
     name: str = ""
-    lost: frozenset[str] = frozenset()
+    nodes: frozenset[str] = frozenset()
 
 
 Tell = Callable[[Verdict], None]

@@ -41,6 +41,7 @@ class Arrival:
     """When and by which way a picture first came, and what it is. ``again``: it was held before.
 
     ``recognisable``: it says that it shows who the patient is. ``account``: whose upload it is, '' when unknown.
+    ``sender``: the device that is known to have sent it, '' when none is.
     """
 
     row: ImageRow
@@ -51,6 +52,7 @@ class Arrival:
     origin: str
     again: bool
     account: str = ""
+    sender: str = ""
 
     @property
     def nameless(self) -> bool:
@@ -81,9 +83,11 @@ class Judged:
 
 
 def judged(connection: Connection, intake: Intake, arrival: Arrival) -> Judged:
-    """Ask the register about a picture; one that names no device is of the device whose account sends it."""
+    """Ask the register about a picture; one that names no device is of the device that sends it."""
     named = devices.known_by(connection, arrival.taking.serial, arrival.taking.station)
     sending = devices.of_account(connection, arrival.account)
+    if arrival.nameless and not sending:
+        sending = devices.of_id(connection, arrival.sender)
     found = sending if arrival.nameless else named
     device = found[0] if len(found) == 1 else None
     lost = any(_lost(each, arrival.at) for each in (*named, *sending))

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from orthanc_plugin.config.bindings import DicomNode, Verb
-from orthanc_plugin.enforcement import keyobjects
+from orthanc_plugin.enforcement import bynode, keyobjects
 from orthanc_plugin.enforcement import requester as requesters
 from orthanc_plugin.enforcement.acceptances import Acceptance, Acceptances
 from orthanc_plugin.enforcement.announced import Announced
@@ -85,8 +85,8 @@ class Received:
             filing = Filing(sent=sent, stored=verdict.content, work=work) if verdict.name else None
             self.acceptances.expect(verdict.name, filing)
             if came_by == WAY_OF_NODES:  # the others have no filter that could take it back
-                before, name, lost = verdict.before, verdict.name, verdict.lost
-                self.acceptances.note(Acceptance(content=content, before=before, name=name, lost=lost, filing=filing))
+                before, name, nodes = verdict.before, verdict.name, verdict.nodes
+                self.acceptances.note(Acceptance(content=content, before=before, name=name, nodes=nodes, filing=filing))
             if verdict.changed:
                 return self.actions.MODIFY, verdict.content
             return self.actions.KEEP_AS_IS, None
@@ -175,7 +175,7 @@ class CStoreFilter:
         if acceptance.filing is not None and acceptance.filing.failed:
             return False
         node = self.services.policy.node(aet)
-        if node is None or Verb.STORE not in node.may or devices.keyed(aet) in acceptance.lost:
+        if node is None or Verb.STORE not in node.may or devices.keyed(aet) in acceptance.nodes:
             return False
         # What is longer is given as null, so that it is no name that was accepted.
         names = json.loads(instance.GetInstanceAdvancedJson(BY_KEYWORD, WORDS_ALONE, LONGEST_IDENTITY))
@@ -185,7 +185,10 @@ class CStoreFilter:
         """Return the status for this sender, and the object whose header Orthanc reads so."""
         node = self.services.policy.node(aet)
         lost, known = self.intake.standing(aet, header)
-        refusal = _refusal(node, lost, known=known)
+        device, refusal = lost, _refusal(node, lost, known=known)
+        if refusal is None:
+            device, against = bynode.sent(self.services, aet, acceptance)
+            refusal = _against(against)
         if refusal is None:
             keyobjects.sent(self.services, header, acceptance, node)
             return SUCCESS
@@ -193,7 +196,7 @@ class CStoreFilter:
         self.services.gate.refuse(requester, "C-STORE", refusal.reason, rule=refusal.rule, subject=uid)
         if acceptance is not None:
             told = f"{refusal.rule}: {refusal.reason}; that it was accepted is taken back"
-            self.intake.take_back(acceptance, lost, told)
+            self.intake.take_back(acceptance, device, told)
         return refusal.status
 
 
@@ -205,6 +208,14 @@ def _refusal(node: DicomNode | None, lost: str, *, known: bool) -> Refusal | Non
         reason = "the device that sends under this AE title is reported lost"
         return Refusal(NOT_AUTHORIZED, "DEVICE_LOST", reason)
     return None if known else Refusal(OUT_OF_RESOURCES, "NOT_ACCEPTED", "intake has not accepted this object")
+
+
+def _against(reasons: tuple[str, ...]) -> Refusal | None:
+    """Return why a device's picture is not stored, None when nothing stands against it."""
+    if not reasons:
+        return None
+    rule, _, words = "; ".join(reasons).partition(": ")
+    return Refusal(NOT_AUTHORIZED, rule, words)
 
 
 class Unchecked(NamedTuple):

@@ -121,10 +121,10 @@ class Intake:
                 keyobjects.held(connection, act, coming.row, reasons)
                 return replace(self._hold(connection, coming, reasons, held), refused=told.refused)
             self._prepare(connection, coming, told.remarks)
-            lost = devices.lost_nodes(connection) if origin == WAY_OF_NODES else frozenset[str]()
+            nodes = devices.nodes(connection) if origin == WAY_OF_NODES else frozenset[str]()
             photograph = row.image_type is ImageType.CLINICAL_PHOTO  # so nothing more follows from it
             name = images.named(row, patient_id(dataset)) if photograph else ""
-            verdict = Verdict(content=kept, changed=kept is not content, name=name, lost=lost)
+            verdict = Verdict(content=kept, changed=kept is not content, name=name, nodes=nodes)
             if tell is not None and photograph and is_plain(row):
                 tell(verdict)
             coming = digested(coming, kept)
@@ -247,6 +247,7 @@ class Intake:
             origin=held.origin if held else coming.origin,
             again=held is not None,
             account=coming.account,
+            sender=(held.device_id or "") if held and coming.origin != WAY_OF_NODES else "",  # else the filter asks
         )
         return judged(connection, self.services.policy.intake, arrival)
 

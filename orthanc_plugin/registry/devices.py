@@ -229,9 +229,10 @@ OF_ACCOUNT: Final = prepared(
 LOST_UNBOUND: Final = prepared(
     _newest(*devices.c).where(devices.c.status == DeviceStatus.LOST.value, devices.c.aet == "", devices.c.account == "")
 )
-LOST_NODES: Final = prepared(
-    _newest(devices.c.aet).where(devices.c.aet != "", devices.c.status == DeviceStatus.LOST.value)
+NODES: Final = prepared(
+    _newest(devices.c.aet).where(devices.c.aet != "", devices.c.status != DeviceStatus.RETIRED.value)
 )
+OF_NODE: Final = prepared(_newest(*devices.c).where(_AET, devices.c.status != DeviceStatus.RETIRED.value))
 LOST_NODE: Final = prepared(_newest(devices.c.device_id).where(_AET, devices.c.status == DeviceStatus.LOST.value))
 
 
@@ -262,9 +263,19 @@ def lost_node(connection: Connection, aet: str) -> str:
     return next((str(device_id) for (device_id,) in LOST_NODE.rows(connection, aet=keyed(aet))), "")
 
 
-def lost_nodes(connection: Connection) -> frozenset[str]:
-    """Return the AE titles, as they are compared, under which devices send that are reported lost."""
-    return frozenset(str(aet) for (aet,) in LOST_NODES.rows(connection))
+def nodes(connection: Connection) -> frozenset[str]:
+    """Return the AE titles, as they are compared, under which devices on the register send, lost ones too."""
+    return frozenset(str(aet) for (aet,) in NODES.rows(connection))
+
+
+def of_node(connection: Connection, aet: str) -> list[Device]:
+    """Return the devices that send under this AE title; retired ones never."""
+    return [_recorded(row).device for row in OF_NODE.rows(connection, aet=keyed(aet))]
+
+
+def of_id(connection: Connection, device_id: str) -> list[Device]:
+    """Return the device of this id, none where nobody knows it."""
+    return [current(connection, device_id)] if device_id and known(connection, device_id) else []
 
 
 def seals(connection: Connection) -> Iterator[str]:

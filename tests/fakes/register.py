@@ -63,6 +63,11 @@ def enrol(world: World, operator: Operator = PHOTOGRAPHER, **changes: object) ->
         return steps.enrol(connection, act(world), replace(operator, **changes), "")  # type: ignore[arg-type]
 
 
+def kinds_of(world: World) -> dict[str, str]:
+    """Return the open tasks: of what each is about."""
+    return {str(task["kind"]): str(task["subject"]) for task in world.tasks()}
+
+
 def ruled(*lines: str, personal: str = "reject") -> str:
     """Return a policy with more lines under [intake]."""
     allowed = POLICY.replace('personal_device = "reject"', f'personal_device = "{personal}"')
