@@ -124,6 +124,7 @@ class Photograph:
         derivation: what was done to the pixels, a sentence each; empty when they are the camera's (turned or not).
         profile: the colour profile.
         left_out: what the file holds besides this picture, a sentence; "" when that is nothing of a picture.
+        through: the sharing or back-up program whose mark the file bears; "" when none is seen.
         page: which picture of the file, from 1.
         warnings: sentences for a person.
     """
@@ -142,6 +143,7 @@ class Photograph:
     derivation: tuple[str, ...] = ()
     profile: ColourProfile | None = None
     left_out: str = ""
+    through: str = ""
     page: int = 1
     warnings: tuple[str, ...] = ()
 

@@ -12,6 +12,7 @@ from dicomwrap.encoding import Part10
 from dicomwrap.iod import modules
 from dicomwrap.iod.modules import Circumstances
 from dicomwrap.photograph import JPEG_BASELINE, Photograph
+from dicomwrap.sharing import BEARS
 
 SOP_CLASS_UID: Final = "1.2.840.10008.5.1.4.1.1.77.1.4"
 _LONGEST_ST: Final = 1024
@@ -49,9 +50,9 @@ def photographic(
 
 
 def _done(photograph: Photograph) -> str:
-    if photograph.derivation:
-        return DERIVED
-    return KEPT if photograph.untouched else TURNED
+    """Return what was done; with the mark of a sharing program, which is left out with the rest, but must be known."""
+    done = DERIVED if photograph.derivation else KEPT if photograph.untouched else TURNED
+    return f"{done}; {BEARS} ({photograph.through})" if photograph.through else done
 
 
 def _pixels(photograph: Photograph) -> Elements:

@@ -7,6 +7,7 @@ YCbCr, upright), which can be written anew without loss, and which must be decod
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +15,8 @@ from dicomwrap.bitstream.clean import kept
 from dicomwrap.bitstream.markers import (
     APP1,
     APP2,
+    APPLICATION_MARKERS,
+    COM,
     DAC,
     DHT,
     DQT,
@@ -39,6 +42,7 @@ from dicomwrap.photograph import (
     Photograph,
     Reading,
 )
+from dicomwrap.sharing import mark, warning
 
 METHOD: Final = "ISO_10918_1"
 _SOI: Final = b"\xff\xd8\xff"
@@ -65,6 +69,7 @@ class _Found:
     stream: Stream
     picture: Stream
     left_out: str
+    through: str
     facts: CaptureFacts
     orientation: int
     warnings: tuple[str, ...]
@@ -107,8 +112,8 @@ def _found(stream: Stream, how: Reading) -> _Found:
     if picture.colour != stream.colour:
         raise UnsupportedPhotographError("The JPEG says two things about its colours")
     believed = how.orientation or facts.orientation or UPRIGHT
-    left_out = _left_out(stream)
-    warnings = [*facts.warnings, *filter(None, [left_out])]
+    left_out, through = _left_out(stream), mark(_beside_the_picture(stream))
+    warnings = [*facts.warnings, *filter(None, [left_out]), *([warning(through)] if through else ())]
     if how.orienting is Orienting.KEEP and believed != UPRIGHT:
         warnings.append(
             f"the camera says {_ORIENTATIONS[believed]}; stored unrotated, viewers will show it as the sensor saw it"
@@ -117,7 +122,13 @@ def _found(stream: Stream, how: Reading) -> _Found:
     if believed != UPRIGHT:
         facts = without_places(facts)
     return _Found(
-        stream=stream, picture=picture, left_out=left_out, facts=facts, orientation=believed, warnings=tuple(warnings)
+        stream=stream,
+        picture=picture,
+        left_out=left_out,
+        through=through,
+        facts=facts,
+        orientation=believed,
+        warnings=tuple(warnings),
     )
 
 
@@ -186,6 +197,7 @@ def _decoded(found: _Found, sha256: str, how: Reading) -> Photograph:
         derivation=result.derivation,
         profile=profile,
         left_out=found.left_out,
+        through=found.through,
         warnings=(*found.warnings, *result.warnings, *warnings),
     )
 
@@ -210,6 +222,7 @@ def _photograph(
         untouched=untouched,
         profile=profile,
         left_out=found.left_out,
+        through=found.through,
         warnings=(*found.warnings, *warnings),
     )
 
@@ -265,6 +278,10 @@ def _blocks(frame: Frame) -> int:
 def _facts(stream: Stream) -> CaptureFacts:
     blocks = [body for body in stream.bodies(APP1) if body.startswith(EXIF_HEADER)]
     return capture_facts(blocks[0]) if blocks else CaptureFacts()
+
+
+def _beside_the_picture(stream: Stream) -> Iterator[bytes]:
+    return (stream.body(piece) for piece in stream.pieces if piece.marker == COM or piece.marker in APPLICATION_MARKERS)
 
 
 def _profile(found: _Found) -> tuple[ColourProfile | None, tuple[str, ...]]:

@@ -7,12 +7,13 @@ is read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
 from dicomwrap.errors import NotAPhotographError, UnsupportedPhotographError
 from dicomwrap.photograph import Photograph, Reading
+from dicomwrap.sharing import mark, packets, warning
 from dicomwrap.source import jpeg
 
 JPEG_START: Final = b"\xff\xd8\xff"
@@ -85,7 +86,10 @@ def _decoding(kind: str, recognises: Callable[[bytes], bool]) -> Reader:
 def _decoded(kind: str, data: bytes, reading: Reading) -> tuple[Photograph, ...]:
     from dicomwrap.source.decoded import read
 
-    return read(data, kind, reading)
+    found, word = read(data, kind, reading), mark(packets(data))
+    if not word:
+        return found
+    return tuple(replace(each, through=word, warnings=(*each.warnings, warning(word))) for each in found)
 
 
 def _jpeg(data: bytes, reading: Reading) -> tuple[Photograph, ...]:

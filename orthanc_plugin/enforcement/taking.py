@@ -1,7 +1,7 @@
 """What an object says of how it was taken: by which device, by whom, when, and through which program it went.
 
-Knows the elements, and the words by which programs that share or back up pictures give themselves away. Must not know
-the register, nor what becomes of the object. All of it is the sender's word: nothing here is proof.
+Knows the elements. Must not know the register, nor what becomes of the object. All of it is the sender's word: nothing
+here is proof.
 
 Sources: PS3.3 sections C.7.3.1, C.7.5.1, C.7.6.1; requirements 000-19b, 000-31, 004-24 (sharing and back-up), 001-17a.
 """
@@ -25,19 +25,14 @@ from dicomwrap.bitstream.markers import APPLICATION_MARKERS, COM, Stream, parse_
 from dicomwrap.errors import DicomwrapError
 from dicomwrap.hostile import UNREADABLE
 from dicomwrap.plaintext import plain_texts
+from dicomwrap.sharing import SHARING, mark
 from orthanc_plugin.clock import LONDON
 from orthanc_plugin.enforcement.alike import Alike
 from orthanc_plugin.registry import devices, operators
 
+__all__ = ["DESCRIBED", "LONGEST_KEY", "MEANS", "SHARING", "Taking", "taking"]
+
 LONGEST_KEY: Final = 64  # characters, as the registry has room for
-# How programs that put pictures on the internet, or back them up there, sign them; in EXIF, XMP, IPTC or a comment.
-SHARING: Final = (
-    "whatsapp", "telegram", "facebook", "fbmd0", "instagram", "messenger", "snapchat", "tiktok", "wechat", "viber",
-    "twitter", "pinterest", "tumblr", "flickr", "imgur", "picasa", "google photos", "google drive", "photos.google",
-    "icloud", "dropbox", "onedrive", "skydrive", "amazon photos", "samsung cloud", "mega.nz", "pcloud", "photobucket",
-)  # fmt: skip
-
-
 DESCRIBED: Final = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ContributionDescription")
 
 
@@ -156,8 +151,7 @@ def _read(text: str, zone: str) -> datetime | None:
 
 def _through(dataset: Dataset, told: str, frames: tuple[Stream, ...]) -> str:
     """Name the program that gives itself away in the object's elements, which say ``told``, or in its segments."""
-    hidden = b" ".join(_segments(dataset, frames)).replace(b"\0", b"").lower()  # EXIF's own text may be UTF-16
-    return next((word for word in SHARING if word in told or word.encode() in hidden), "")
+    return mark(_segments(dataset, frames), told)
 
 
 def _described(dataset: Dataset) -> Iterator[str]:
