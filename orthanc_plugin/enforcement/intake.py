@@ -27,6 +27,7 @@ from orthanc_plugin.enforcement.announced import Events
 from orthanc_plugin.enforcement.coming import Coming, Tell, Verdict, as_held, spooled
 from orthanc_plugin.enforcement.describing import STAMPS, patient_id, row_of
 from orthanc_plugin.enforcement.devicerules import Arrival, Judged, Remark, judged, look_into
+from orthanc_plugin.enforcement.leftovers import leftovers
 from orthanc_plugin.enforcement.objections import (
     day_of,
     must_wait,
@@ -162,11 +163,10 @@ class Intake:
         """
         with self.services.database.reading() as connection:
             listed = {held.spool_name for held in quarantine.listed(connection, None)}
-        for name in self.services.spool.names():
-            if name not in listed:
-                coming = self._coming(self.services.spool.get(name), "SPOOL")
-                with self.services.database.writing() as connection:
-                    self._recovered(connection, coming, name)
+        for name, content in leftovers(self.services, listed):
+            coming = self._coming(content, "SPOOL")
+            with self.services.database.writing() as connection:
+                self._recovered(connection, coming, name)
 
     def _coming(self, content: bytes, origin: str) -> Coming:
         """Return an object as it came, to be held."""

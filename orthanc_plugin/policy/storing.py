@@ -9,7 +9,8 @@ from enum import StrEnum, unique
 class StorageTask(StrEnum):
     """What somebody has to look into.
 
-    UNREADABLE_FILE: a file of the archive is not what was stored, isn't encrypted, or its key is lost.
+    UNREADABLE_FILE: a file of the archive is not what was stored, isn't encrypted, or its key is lost; or a file in the
+        quarantine spool that is on no list is no object that was kept there.
     """
 
     UNREADABLE_FILE = "UNREADABLE_FILE"

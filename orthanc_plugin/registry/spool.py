@@ -89,14 +89,14 @@ class Spool:
         start = len(SEALED) + NONCE_BYTES
         try:
             return self.cipher.decrypt(content[len(SEALED) : start], content[start:], name.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # the latter for what is too short to be one of ours
             raise SpoolError("The object can't be opened: wrong key, or changed on disk.") from error
 
     def names(self) -> tuple[str, ...]:
-        """Return what is kept."""
+        """Return what is kept; folders, such as a file system's lost+found, and pipes are nobody's."""
         if not self.folder.is_dir():
             return ()
-        return tuple(sorted(file.name for file in self.folder.iterdir() if not file.name.startswith(".")))
+        return tuple(sorted(each.name for each in self.folder.iterdir() if each.is_file() and each.name[0] != "."))
 
     def drop(self, name: str) -> None:
         """Remove what is kept under ``name``; call it only once the archive has the same bytes."""

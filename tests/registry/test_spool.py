@@ -103,3 +103,12 @@ def test_a_name_that_is_taken_by_a_folder_takes_nothing(tmp_path: Path) -> None:
     with pytest.raises(SpoolError):
         Spool(tmp_path).put("a.dcm", CONTENT)
     assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
+
+
+@pytest.mark.parametrize("length", range(8, 36))
+def test_a_file_that_was_cut_short_is_refused_wherever_it_ends(length: int, tmp_path: Path) -> None:
+    spool = Spool(tmp_path, KEY)
+    spool.put("a.dcm", CONTENT)
+    (tmp_path / "a.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[:length])
+    with pytest.raises(SpoolError, match="changed on disk"):
+        spool.get("a.dcm")
