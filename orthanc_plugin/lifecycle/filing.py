@@ -17,6 +17,7 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import ArchiveError, IllegalTransitionError, SpoolError
 from orthanc_plugin.lifecycle import routing
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.policy.devices import DeviceTask
 from orthanc_plugin.policy.routing import Trigger
 from orthanc_plugin.registry import consents, images, quarantine
 from orthanc_plugin.registry.engine import Database
@@ -94,7 +95,12 @@ class Filing:
             raise ArchiveError(
                 "The held object was changed on disk.", remedy="Keep it, and call information governance."
             )
-        orthanc_instance = self.archive.store(content)
+        try:
+            orthanc_instance = self.archive.store(content)
+        except ArchiveError:
+            if self._is_refused(held):
+                return False
+            raise
         if not orthanc_instance:
             return False
         stored = hashlib.sha256(self.archive.read(orthanc_instance)).hexdigest()
@@ -127,6 +133,11 @@ class Filing:
     def _now(self, held: Held) -> Held:
         with self.database.reading() as connection:
             return quarantine.get(connection, held.quarantine_id)
+
+    def _is_refused(self, held: Held) -> bool:
+        """Tell whether the archive said no because of a lost device: then intake keeps it, and tells senders no."""
+        now = self._now(held)
+        return now.status is Status.HELD and any(each.startswith(f"{DeviceTask.DEVICE_LOST}:") for each in now.reasons)
 
     def _settled(self, held: Held, act: Act) -> None:
         with self.database.writing() as connection:
