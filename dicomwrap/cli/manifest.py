@@ -87,12 +87,23 @@ def _json_lines(text: str) -> Iterator[Mapping[str, object]]:
         if not line.strip():
             continue
         try:
-            cells = json.loads(line)
+            cells = json.loads(line, object_pairs_hook=_Pairs)
         except (RecursionError, ValueError) as error:
             raise ManifestError(f"The manifest is no JSON Lines: line {number}") from error
+        if isinstance(cells, _Pairs) and cells.twice:
+            raise ManifestError(f"The manifest's line {number} has a field twice: {', '.join(cells.twice)}")
         if not isinstance(cells, dict):
             raise ManifestError(f"The manifest's line {number} is no JSON object")
         yield cells
+
+
+class _Pairs(dict[str, object]):
+    """An object of JSON; ``twice``: the known fields that it names more than once, in whatever way they are written."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        counts = Counter(_column(name) for name, _ in pairs)
+        self.twice = [name for name, count in counts.items() if count > 1 and name in (*FIELDS, INPUT)]
 
 
 def _check_columns(names: Iterable[str]) -> None:

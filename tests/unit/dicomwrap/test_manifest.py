@@ -199,6 +199,16 @@ WRONG = {
     "no text": ("m.csv", b"\xff\xfep\0h\0", "no text in UTF-8"),
     "no JSON": ("m.jsonl", "photo,patient_id\n", "line 1"),
     "no object": ("m.jsonl", '{"photo": "a.jpg"}\n["a.jpg"]\n', "line 2"),
+    "field twice": (
+        "m.jsonl",
+        '{"photo": "a.jpg", "patient_id": "P1", "patient_id": "P2"}\n',
+        "line 1 has a field twice: patient_id",
+    ),
+    "field twice by another name": (
+        "m.jsonl",
+        '{"photo": "a.jpg", "patient_id": "P1", "Patient-ID": "P2"}\n',
+        "line 1 has a field twice: patient_id",
+    ),
     "no lines": ("m.jsonl", "\n\n", "no rows"),
 }
 
