@@ -10,7 +10,7 @@ import pytest
 
 from orthanc_plugin.cli.disclosures import FORMATS, disclosures
 from orthanc_plugin.policy.access import CheckKind, Handover
-from orthanc_plugin.policy.accounts import STANDING_WORDS, Standing
+from orthanc_plugin.policy.accounts import STANDING_WORDS, TO_BE_ASKED, WON_T, Standing
 from tests.contract.test_readme import reached
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "disclosures.md").read_text(encoding="utf-8")
@@ -40,6 +40,8 @@ def test_every_way_of_asking_for_the_account_is_documented() -> None:
 def test_the_words_that_a_patient_reads_are_the_program_s() -> None:
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", DOCUMENT, re.MULTILINE))
     assert rows == {standing.value: STANDING_WORDS[standing] for standing in Standing}
+    for words in (TO_BE_ASKED, WON_T):
+        assert f'"{words}"' in DOCUMENT.replace("\n", " ")
 
 
 def test_every_kind_of_check_and_of_handing_over_is_documented() -> None:
