@@ -1,8 +1,8 @@
 """Many things in few statements.
 
 Knows how much goes into one statement: databases limit its parameters, and a statement for each is slow. Thousands of
-names go as one parameter, an array on PostgreSQL and JSON on SQLite: the statement is as short as for one. Must not
-know tables.
+names go as one parameter, an array on PostgreSQL and JSON on SQLite: the statement is as short as for one; ``named``
+has the same for prepared statements. Must not know tables.
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, Text, any_, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Table, Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
-
-from orthanc_plugin.registry.prepared import Prepared, prepared
 
 T = TypeVar("T")
 
 PIECE: Final = 500
-THESE: Final = "these"
 
 
 def pieces(items: Collection[T], size: int = PIECE) -> Iterator[tuple[T, ...]]:
@@ -35,18 +32,6 @@ def among(connection: Connection, column: ColumnElement[str], names: Collection[
         return column == any_(literal(list(names), ARRAY(Text)))
     listed = func.json_each(json.dumps(list(names))).table_valued("value")
     return column.in_(select(listed.c.value))
-
-
-def one_of(query: Select[tuple[object, ...]], column: ColumnElement[T]) -> Prepared:
-    """Return a query, prepared, of rows in which ``column`` is one of the values that ``these`` hands over."""
-    listed = func.json_each(bindparam(THESE)).table_valued("value")
-    on_server = column == any_(bindparam(THESE, type_=ARRAY(column.type)))
-    return prepared(query.where(column.in_(select(listed.c.value))), postgresql=query.where(on_server))
-
-
-def these(connection: Connection, values: Collection[object]) -> dict[str, object]:
-    """Return the parameter of a query made by ``one_of``."""
-    return {THESE: list(values) if _on_server(connection) else json.dumps(list(values))}
 
 
 def put(connection: Connection, table: Table, lists: Mapping[str, Sequence[str]], **same: object) -> None:

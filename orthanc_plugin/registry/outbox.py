@@ -24,7 +24,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dicomwrap.terms import Purpose
 from orthanc_plugin.errors import UnknownRecordError
 from orthanc_plugin.registry import holdings
-from orthanc_plugin.registry.bulk import among, pieces, these
+from orthanc_plugin.registry.bulk import among, pieces
+from orthanc_plugin.registry.named import those
 from orthanc_plugin.registry.outboxclaims import claim as claim
 from orthanc_plugin.registry.outboxclaims import first_due as first_due
 from orthanc_plugin.registry.outboxclaims import highest as highest
@@ -73,9 +74,9 @@ def queue(connection: Connection, rows: Iterable[Queued], at: datetime, *, reviv
 
 def held(connection: Connection, claimed: Collection[Claimed], at: datetime) -> frozenset[int]:
     """Return the numbers of rows that are still the courier's, in the transaction that begins their releases."""
-    which = these(connection, [each.outbox_id for each in claimed])
+    named = those(connection, [each.outbox_id for each in claimed])
     moment = as_text(moment_of(connection, at))
-    found = set(HELD.rows(connection, moment=moment, claimed=State.CLAIMED, **which))
+    found = set(HELD.rows(connection, moment=moment, claimed=State.CLAIMED, those=named))
     return frozenset(each.outbox_id for each in claimed if (each.outbox_id, each.fence) in found)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, func, select, update
 
-from orthanc_plugin.registry.bulk import one_of
+from orthanc_plugin.registry.named import of_those
 from orthanc_plugin.registry.outboxtables import outbox
 from orthanc_plugin.registry.prepared import prepared
 
@@ -20,7 +20,7 @@ _OURS: Final = (
     outbox.c.state == bindparam("claimed"),
 )
 _LEASED: Final = (outbox.c.state == bindparam("claimed"), outbox.c.next_try > bindparam("moment"))
-HELD: Final = one_of(select(outbox.c.outbox_id, outbox.c.fence).where(*_LEASED), outbox.c.outbox_id)
+HELD: Final = of_those(select(outbox.c.outbox_id, outbox.c.fence).where(*_LEASED), outbox.c.outbox_id)
 BEGUN: Final = prepared(
     update(outbox)
     .where(*_OURS)

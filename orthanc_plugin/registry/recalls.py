@@ -32,8 +32,9 @@ from orthanc_plugin.policy.recalling import (
     answer_due,
 )
 from orthanc_plugin.registry import ledger
-from orthanc_plugin.registry.bulk import among, one_of, pieces, put, these
+from orthanc_plugin.registry.bulk import among, pieces, put
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.named import of_those, those
 from orthanc_plugin.registry.recalltables import recall_copies, recalls
 from orthanc_plugin.registry.stored import sealed, word
 from orthanc_plugin.registry.tables import disclosures, images, tasks
@@ -54,7 +55,7 @@ _ASSESSED: Final = select(tasks.c.task_id).where(
 _MISTAKEN: Final = select(disclosures.c.sop_instance_uid).where(
     disclosures.c.recipient == bindparam("recipient"), or_(_RECALLED.exists(), _ASSESSED.exists())
 )
-MISTAKEN: Final = one_of(_MISTAKEN, disclosures.c.sop_instance_uid)  # asked before the pictures of a route go
+MISTAKEN: Final = of_those(_MISTAKEN, disclosures.c.sop_instance_uid)  # asked before the pictures of a route go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +284,7 @@ def of_copy(connection: Connection, disclosure_id: str) -> str | None:
 
 def mistaken(connection: Connection, recipient: str, uids: Sequence[str]) -> frozenset[str]:
     """Return which of these pictures went to this recipient by mistake, as somebody has recorded."""
-    found = MISTAKEN.rows(connection, recipient=recipient, **these(connection, uids))
+    found = MISTAKEN.rows(connection, recipient=recipient, those=those(connection, uids))
     return frozenset(str(uid) for (uid,) in found)
 
 
