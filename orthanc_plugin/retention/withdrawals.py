@@ -2,7 +2,8 @@
 
 Knows files, each signed, of which consent was taken back, for what and since when; they name no patient. Must not know
 what follows from a withdrawal: whoever has one done again says how. They are written before the trail's head is signed,
-so none is behind a signed head.
+so none is behind a signed head. What is taken from a renewed consent is taken from those that it replaced, too: of two
+that a backup parts, the older stands again.
 
 Sources: requirements 4, acceptance test (e); UK GDPR 7(3).
 """
@@ -12,8 +13,8 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final, cast
@@ -30,7 +31,7 @@ from orthanc_plugin.registry.trail import effects
 from orthanc_plugin.retention.certificate import CertificateError, Kind, issue, verify
 
 FOLDER: Final = "withdrawals"  # in that of the certificates, which is copied to another machine
-WITHDRAWN: Final = "WITHDRAWN"
+TAKE_BACK: Final = ("WITHDRAWN", "SUPERSEDED")  # what a renewed consent no longer covers is withdrawn from the old one
 NOT_OURS: Final = "Don't rely on it. Put your kept copy of it in its place."
 Word = Purpose | PurposeGroup
 
@@ -65,14 +66,15 @@ def remember(connection: Connection, certificates: Path, key: Ed25519PrivateKey,
     folder = certificates / FOLDER
     try:
         first = 0 if not folder.exists() else since
-        texts = {event: _text(connection, event, body, key) for event, body in effects(connection, first, WITHDRAWN)}
+        told = ((event, body) for effect in TAKE_BACK for event, body in effects(connection, first, effect))
+        texts = {name: text for event, body in told for name, text in _texts(connection, event, body, key)}
         for each in (certificates, folder):
             if not each.exists():
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _give(each, heads)
-        for event, text in texts.items():
-            Disk().put(folder / f"{event}.json", text.encode())
-            _give(folder / f"{event}.json", heads)
+        for name, text in texts.items():
+            Disk().put(folder / name, text.encode())
+            _give(folder / name, heads)
     except OSError as error:
         raise ConsentgateError(
             f"A withdrawal is on record, but can't be written down outside the registry ({reason_of(error)}).",
@@ -86,12 +88,17 @@ def _give(path: Path, heads: Path) -> None:
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def _text(connection: Connection, event: str, body: dict[str, object], key: Ed25519PrivateKey) -> str:
+def _texts(
+    connection: Connection, event: str, body: dict[str, object], key: Ed25519PrivateKey
+) -> Iterator[tuple[str, str]]:
+    """Give a file for the consent, and one for each that it replaced: a backup may be from when that one stood."""
     known = consents.current(connection, str(body["subject"]))
     phase = known.withdrawal.phase if known.withdrawal is not None else WithdrawalPhase.LATER
-    uses = [[str(each.purpose), each.on.isoformat()] for each in known.withdrawn]
-    said = {"event": event, "at": body["at"], "by": body["actor"], "consent": known.id, "phase": phase, "uses": uses}
-    return issue(said, key, Kind.WITHDRAWAL).text
+    for number, each in enumerate(consents.line(connection, known) if known.withdrawn else ()):
+        days = ((taken_back.purpose, max(taken_back.on, each.decided_on)) for taken_back in known.withdrawn)
+        uses = [[str(purpose), on.isoformat()] for purpose, on in days]
+        said = {"event": event, "at": body["at"], "by": body["actor"], "consent": each.id, "phase": phase, "uses": uses}
+        yield f"{event}{f'-{number}' if number else ''}.json", issue(said, key, Kind.WITHDRAWAL).text
 
 
 def forgotten(connection: Connection, certificates: Path) -> list[Path]:
@@ -161,7 +168,9 @@ def _again(connection: Connection, path: Path, key: Ed25519PublicKey, do: Again)
         raise CertificateError(f"{path.name}: {error.args[0]}", remedy=NOT_OURS) from error
     except OSError as error:
         raise CertificateError(f"{path.name} can't be read ({reason_of(error)}).", remedy=NOT_OURS) from error
-    if not _lacking(connection, told):  # an earlier file has told the same
+    lacking = _lacking(connection, told)
+    if not lacking:  # an earlier file has told the same
         return False
-    do(connection, told)
+    uses = ((word, on) for word, on in told.uses if lacking & purposes_named(frozenset({word})))
+    do(connection, replace(told, uses=tuple(uses)))
     return True

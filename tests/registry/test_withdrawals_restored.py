@@ -5,26 +5,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
-import orthanc_plugin.lifecycle.consenting  # noqa: F401 (withdrawal and it import each other: it comes first)
 from dicomwrap.consentrecord import Withdrawal
 from dicomwrap.terms import ConsentState, Purpose, WithdrawalPhase
 from orthanc_plugin.enforcement.restored import Restored
 from orthanc_plugin.errors import ConsentgateError
-from orthanc_plugin.lifecycle import withdrawal
+from orthanc_plugin.lifecycle import consenting, withdrawal
 from orthanc_plugin.registry import consents
 from orthanc_plugin.registry.heads import Heads
 from orthanc_plugin.retention import withdrawals
 from orthanc_plugin.retention.certificate import CertificateError
 from orthanc_plugin.retention.withdrawals import FOLDER, TakenBack
-from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING
+from tests.fakes.pictures import CARE, CONSENT_ID, TEACHING, consent
 from tests.fakes.world import World
+
+RENEWED = "urn:uuid:1b4e28ba-2fa1-11d2-883f-0016d3cca428"
+RESEARCH = {**TEACHING, "purpose": "RESEARCH", "audience": ["RESEARCH_TEAM"]}
 
 
 def folder(world: World) -> Path:
@@ -32,11 +34,11 @@ def folder(world: World) -> Path:
     return settings.path(settings.trail.certificates)
 
 
-def withdraw(world: World, *purposes: Purpose) -> None:
+def withdraw(world: World, *purposes: Purpose, consent_id: str = CONSENT_ID) -> None:
     note = Withdrawal(phase=WithdrawalPhase.LATER)
     with world.services.database.writing() as connection:
         act, day = world.services.act("nurse", "test"), world.clock().date()
-        withdrawal.withdraw(connection, act, CONSENT_ID, purposes, on=day, note=note)
+        withdrawal.withdraw(connection, act, consent_id, purposes, on=day, note=note)
     world.services.sign_head()
 
 
@@ -99,6 +101,52 @@ def test_one_withdrawal_after_another_is_done_again_with_its_own_day(world: Worl
     assert again(world) == 2
     with world.services.database.reading() as connection:
         assert consents.current(connection, CONSENT_ID).withdrawn == before
+
+
+def renewed(world: World, *scopes: Mapping[str, object], decided_on: str = "2000-01-01") -> None:
+    """Replace the consent by another, and have the trail's head signed."""
+    with world.services.database.writing() as connection:
+        act = world.services.act("nurse", "test")
+        consenting.supersede(connection, act, CONSENT_ID, consent(*scopes, id=RENEWED, decided_on=decided_on))
+    world.services.sign_head()
+
+
+def forget_renewal(world: World) -> None:
+    world.sql(f"DELETE FROM consents WHERE consent_id = '{RENEWED}'")
+    restore(world)
+
+
+def test_what_a_renewed_consent_no_longer_covers_is_withdrawn_again_before_a_door_opens(world: World) -> None:
+    world.file(CARE, TEACHING)
+    world.services.sign_head()
+    renewed(world, CARE)
+    forget_renewal(world)
+    assert state(world)[1] == {Purpose.DIRECT_CARE, Purpose.TEACHING}
+    assert is_shut(world)
+    assert again(world) == 1
+    assert state(world) == (ConsentState.GIVEN, {Purpose.DIRECT_CARE})
+    assert not is_shut(world)
+
+
+def test_a_withdrawal_of_a_renewed_consent_takes_it_from_the_one_that_a_backup_brings_back(world: World) -> None:
+    world.file(CARE, TEACHING)
+    world.services.sign_head()
+    renewed(world, CARE, TEACHING, RESEARCH, decided_on="1999-12-31")
+    for purpose in (Purpose.TEACHING, Purpose.RESEARCH):
+        withdraw(world, purpose, consent_id=RENEWED)
+        world.clock.advance(days=1)
+    forget_renewal(world)
+    assert is_shut(world)
+    assert again(world) == 1
+    assert state(world) == (ConsentState.GIVEN, {Purpose.DIRECT_CARE})
+    assert not is_shut(world)
+
+
+def test_a_renewal_that_leaves_nothing_out_is_no_withdrawal(world: World) -> None:
+    world.file(CARE)
+    world.services.sign_head()
+    renewed(world, CARE, TEACHING)
+    assert list((folder(world) / FOLDER).iterdir()) == []
 
 
 def test_no_file_names_the_patient_and_none_is_written_for_other_acts(world: World) -> None:
