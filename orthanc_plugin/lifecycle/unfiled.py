@@ -13,7 +13,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import EventType
+from orthanc_plugin.clock import hospital_day
 from orthanc_plugin.lifecycle.act import Act
+from orthanc_plugin.policy.expirymodel import Hold
 from orthanc_plugin.registry import images, quarantine
 from orthanc_plugin.registry.quarantine import Held, Status
 from orthanc_plugin.registry.retentiongather import held_by
@@ -29,7 +31,7 @@ def deleted(connection: Connection, act: Act, held: Held, reason: str) -> bool:
     Raises:
         IllegalTransitionError: it is filed, being filed, or deleted.
     """
-    kinds = tuple(sorted({str(each.kind) for each in held_by(connection, (held.patient_id, held.issuer), act.at)}))
+    kinds = tuple(sorted({str(each.kind) for each in _holds(connection, held, act.at)}))
     if kinds:
         quarantine.keep(connection, held, reason)
         _tell(connection, act, held, "KEPT_UNDER_HOLD", (reason.partition(":")[0], *kinds))
@@ -43,7 +45,13 @@ def deleted(connection: Connection, act: Act, held: Held, reason: str) -> bool:
 def free(connection: Connection, at: datetime) -> tuple[Held, ...]:
     """Return what was kept under a hold, and isn't held by any now."""
     kept = quarantine.listed(connection, Status.KEPT_UNDER_HOLD)
-    return tuple(each for each in kept if not held_by(connection, (each.patient_id, each.issuer), at))
+    return tuple(each for each in kept if not _holds(connection, each, at))
+
+
+def _holds(connection: Connection, held: Held, at: datetime) -> tuple[Hold, ...]:
+    """Return the holds on an unfiled capture; it was made in the year in which it came, as far as anybody knows."""
+    came = hospital_day(datetime.fromisoformat(held.received_at))
+    return held_by(connection, (held.patient_id, held.issuer), at, (came.year, came.year))
 
 
 def _tell(connection: Connection, act: Act, held: Held, effect: str, reasons: tuple[str, ...]) -> None:

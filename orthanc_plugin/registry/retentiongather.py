@@ -124,7 +124,7 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
     told = tuple(_word(each, shared.schedule) for each in person.told)
     care = picture.made_for is MadeFor.CARE
     promised, withdrawn = (None, None) if care else _promise(connection, picture, numbers)
-    met = circumstances(picture.made_on, told, _in_doubt(person.told))
+    met = circumstances(_year_of(picture), picture.department, told, _in_doubt(person.told))
     return RetentionFacts(
         dob=patient.dob if patient else None,
         death_date=patient.death_date if patient else None,
@@ -142,27 +142,41 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
     )
 
 
-def held_by(connection: Connection, who: Key, now: datetime) -> tuple[Hold, ...]:
-    """Return the holds that stand on what a patient's capture has that isn't filed, of which little is known."""
+def held_by(connection: Connection, who: Key, now: datetime, made: Years | None) -> tuple[Hold, ...]:
+    """Return the holds that stand on what a patient's capture has that isn't filed, of which little is known.
+
+    ``made`` are the years within which it was made, None when nobody knows that.
+    """
     person, day = _person(connection, who), hospital_day(now)
     told = tuple(replace(each.told, categories=each.told.categories or None) for each in person.told)
     every, asked = holds.standing(connection), tuple(access.listed(connection))
-    return tuple(_holds(every, asked, person.numbers, circumstances(None, told, _in_doubt(person.told)), day))
+    met = circumstances(made, "", told, _in_doubt(person.told))
+    return tuple(_holds(every, asked, person.numbers, met, day))
 
 
-def circumstances(made_on: date | None, told: tuple[Told, ...], doubtful: Collection[str] = ()) -> Circumstances:
-    """Return what holds on populations ask about a picture; what is in doubt is not known, and so counts as met."""
+def circumstances(
+    made: Years | None, department: str, told: tuple[Told, ...], doubtful: Collection[str] = ()
+) -> Circumstances:
+    """Return what holds on populations ask about a picture; what is in doubt is not known, and so counts as met.
+
+    The picture's own year and ``department`` count beside what sources tell of the patient.
+    """
 
     def words(name: str) -> Words | None:
         return None if name in doubtful else _together(getattr(each, name) for each in told)
 
+    departments = words("departments")
     return Circumstances(
-        years=() if CARE_YEARS.intersection(doubtful) else tuple(_years(made_on, told)),
-        departments=words("departments"),
+        years=() if CARE_YEARS.intersection(doubtful) else tuple(_years(made, told)),
+        departments=departments | {department} if departments is not None and department else departments,
         procedures=words("procedures"),
         blood_products=words("blood_products"),
         categories=words("categories"),
     )
+
+
+def _year_of(picture: ImageRow) -> Years | None:
+    return None if picture.made_on is None else (picture.made_on.year, picture.made_on.year)
 
 
 def _in_doubt(told: Iterable[Recorded]) -> frozenset[str]:
@@ -205,21 +219,20 @@ def _untold(told: tuple[Told, ...]) -> Iterator[str]:
         yield "the categories of the record, or that there are none"
 
 
-def _years(made_on: date | None, told: tuple[Told, ...]) -> Iterator[Years]:
-    """Give the years of care and the picture's own, none where those of care aren't known.
+def _years(made: Years | None, told: tuple[Told, ...]) -> Iterator[Years]:
+    """Give the years of care and the picture's own, none where those of care, or the picture's, aren't known.
 
     Care lasts from the first contact that anybody told to the last; of who tells the last alone it reaches back for
     ever.
     """
     care = tuple(each for each in told if each.last_contact is not None or each.open_episode)
-    if not care:
+    if not care or made is None:
         return
     known = tuple(_days(told))
     first = date.min if any(each.first_contact is None for each in care) else min(known)
     last = date.max if any(each.open_episode for each in care) else max(known)
     yield first.year, last.year
-    if made_on is not None:
-        yield made_on.year, made_on.year
+    yield made
 
 
 def _holds(

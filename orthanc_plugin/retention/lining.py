@@ -32,6 +32,7 @@ from orthanc_plugin.retention.records import Record, Records
 AT_ONCE: Final = 250  # lines in one transaction: whoever else writes waits for it
 PAGE: Final = 1000
 EVER: Final = 1_000_000_000
+REACH: Final = "the picture's own department counts"  # lines from before that are renewed
 
 
 def refresh(database: Database, act: Act, records: Records) -> int:
@@ -108,7 +109,8 @@ def _population(shared: Around) -> tuple[Around, str]:
     held = tuple(
         each for each in shared.holds if not each.order.population.empty and each.told(shared.day).stands(shared.day)
     )
-    digest = hashlib.sha256(json.dumps([each.hold_id for each in held]).encode()).hexdigest() if held else ""
+    asked = [REACH, *(each.hold_id for each in held)]
+    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest() if held else ""
     return replace(shared, holds=held, requests=()), digest
 
 

@@ -31,7 +31,6 @@ from orthanc_plugin.registry.engine import IN_PARTS, Database
 from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.plans import uid_sha256
 from orthanc_plugin.registry.quarantine import Status
-from orthanc_plugin.registry.retentiongather import held_by
 from orthanc_plugin.registry.stubs import Stub
 from orthanc_plugin.registry.tables import images as image_rows
 from orthanc_plugin.registry.trail import append
@@ -39,6 +38,7 @@ from orthanc_plugin.retention import erasing, unplanned
 from orthanc_plugin.retention.acting import Act, require
 from orthanc_plugin.retention.certificate import CertificateError, Kind, verify
 from orthanc_plugin.retention.destruction import Shredder
+from orthanc_plugin.retention.stillheld import still_held
 
 NOT_OURS: Final = "Don't rely on it. Put your kept copy of it in its place, or move what is no certificate elsewhere."
 MANY: Final = 100  # tasks that somebody can look into one by one
@@ -123,15 +123,8 @@ def back(connection: Connection, present: frozenset[str], now: datetime) -> dict
         if stub_id is not None:
             named.setdefault(instance, stub_id)
     found = {instance: stub for instance, stub in named.items() if instance in present}
-    held = {stub: _held(connection, stub, now) for stub in set(found.values())}
+    held = {stub: still_held(connection, stub, now) for stub in set(found.values())}
     return {instance: stub for instance, stub in found.items() if not held[stub]}
-
-
-def _held(connection: Connection, stub_id: str, now: datetime) -> bool:
-    """Tell whether a hold is on whose record it was; of somebody whom nobody knows any more none can be."""
-    stub = stubs.get(connection, stub_id)
-    known = stubs.numbers(connection, stub.link_id) if stub is not None else ()
-    return any(held_by(connection, who, now) for who in known)
 
 
 def reconcile(
@@ -298,7 +291,7 @@ def _sent_again(connection: Connection, act: Act, gone: Mapping[str, str], names
         theirs = stubs.link_ids(connection, ((held.patient_id, held.issuer),))
         forgotten_before = held.status is Status.DELETED and not held.patient_id
         theirs_too = stub is not None and (forgotten_before or stub.link_id in theirs)
-        if stub is not None and theirs_too and not _held(connection, stub.stub_id, act.at):
+        if stub is not None and theirs_too and not still_held(connection, stub.stub_id, act.at):
             found.append(held.spool_name)
             remnants.forget_sent_again(connection, held.quarantine_id, by=act.by, at=act.at.isoformat())
             append(connection, [act.event(EventType.STUDY_DELETED, "DISPOSED_AGAIN", subject=stub.stub_id)])

@@ -139,9 +139,10 @@ def _asked(
     """Give what the dates of the pictures rest on, with what follows; what differs in nothing of it is asked once."""
     for row in rows:
         care = row.made_for is MadeFor.CARE
-        kind = (row.patient_id, row.issuer, row.made_for, row.made_on, None if care else row.sop_instance_uid)
+        who, own = (row.patient_id, row.issuer), None if care else row.sop_instance_uid
+        kind = (*who, row.made_for, row.made_on, row.department, own)
         if kind not in gathered:
-            facts = retentiongather.facts_of(connection, row, people[(row.patient_id, row.issuer)], shared)
+            facts = retentiongather.facts_of(connection, row, people[who], shared)
             gathered[kind] = facts, ask(facts)
         yield gathered[kind]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from orthanc_plugin.enforcement.intake import Intake
 from orthanc_plugin.enforcement.restored import Restored
 from orthanc_plugin.errors import ArchiveError, ConsentgateError
 from orthanc_plugin.lifecycle import holding
+from orthanc_plugin.policy.expiryholds import Population
 from orthanc_plugin.policy.expirymodel import HoldKind
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import disposals, holdings
@@ -25,8 +27,9 @@ from orthanc_plugin.registry.tables import images
 from orthanc_plugin.retention import certifying, interim, reconciling
 from orthanc_plugin.retention.certificate import CertificateError
 from orthanc_plugin.retention.reconciling import MANY, Reconciled
-from tests.fakes.disposing import DISPOSING, Office, office
+from tests.fakes.disposing import DISPOSING, LONG_AGO, Office, office
 from tests.fakes.pictures import CARE, UID, encoded, photograph
+from tests.fakes.records import ORDER, held
 from tests.fakes.world import World
 from tests.unit.dicomwrap.objects import PATIENT
 
@@ -235,6 +238,22 @@ def test_what_comes_back_under_a_hold_is_kept_shut_until_it_is_lifted(registry_t
     assert is_shut(bureau)
     assert reconcile(bureau).destroyed == 1
     assert bureau.world.archive.objects == {}
+
+
+@pytest.mark.parametrize(("year", "kept"), [(1985, 1), (1990, 0)], ids=["of that year", "of no year of it"])
+def test_what_comes_back_is_kept_by_a_hold_on_the_year_in_which_it_was_made(
+    year: int, kept: int, bureau: Office
+) -> None:
+    bureau.world.sql("UPDATE images SET made_on = '1985-05-05'")
+    bureau.tell(replace(LONG_AGO, first_contact=date(2010, 1, 1)))
+    backup = dict(bureau.world.archive.objects)
+    destroyed(bureau)
+    bureau.world.archive.objects.update(backup)
+    bureau.archive.fill()
+    held(bureau.world, replace(ORDER, patients=(), population=Population(years=(year, year))), by="legal")
+    assert is_shut(bureau) is not bool(kept)
+    found = reconcile(bureau)
+    assert (found.held, found.destroyed) == (kept, 1 - kept)
 
 
 def test_what_another_node_s_archive_has_is_not_called_lost_here(bureau: Office) -> None:

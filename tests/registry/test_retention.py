@@ -154,6 +154,31 @@ def test_a_hold_on_years_reaches_from_the_first_contact_that_any_source_told_to_
     assert standing(clinic).status is Status.HELD
 
 
+def made(world: World, **facts: object) -> None:
+    with world.services.database.writing() as connection:
+        images.change(connection, UID, facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "population"),
+    [
+        ({"department": "Burns Unit"}, Population(departments=frozenset({"burns  unit"}))),
+        ({"made_on": None}, Population(years=(1970, 1991))),
+        ({"made_on": date(1985, 5, 5)}, Population(years=(1970, 1991))),
+    ],
+    ids=["the department that the picture names", "nobody knows when it was made", "the year in which it was made"],
+)
+def test_a_hold_on_a_population_reaches_what_the_picture_says_and_what_nobody_can_say(
+    facts: dict[str, object], population: Population, clinic: World
+) -> None:
+    clinic.clock.advance(minutes=1)
+    fed(clinic, {**SEEN, "first_contact": "2010-01-01"})
+    held(clinic, replace(ORDER, patients=(), population=population))
+    assert standing(clinic).status is Status.DUE
+    made(clinic, **facts)
+    assert standing(clinic).status is Status.HELD
+
+
 def test_a_hold_that_a_clock_ahead_placed_holds_today(clinic: World) -> None:
     clinic.clock.advance(days=1)
     held(clinic)

@@ -112,7 +112,7 @@ def renewed(world: World, *scopes: Mapping[str, object], decided_on: str = "2000
 
 
 def forget_renewal(world: World) -> None:
-    world.sql(f"DELETE FROM consents WHERE consent_id = '{RENEWED}'")
+    world.sql("DELETE FROM consents WHERE consent_id = 'urn:uuid:1b4e28ba-2fa1-11d2-883f-0016d3cca428'")
     restore(world)
 
 
