@@ -39,6 +39,7 @@ from orthanc_plugin.retention.acting import Act, require
 from orthanc_plugin.retention.certificate import CertificateError, Kind, verify
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.stillheld import still_held
+from orthanc_plugin.retention.vanished import vanished
 
 NOT_OURS: Final = "Don't rely on it. Put your kept copy of it in its place, or move what is no certificate elsewhere."
 MANY: Final = 100  # tasks that somebody can look into one by one
@@ -54,7 +55,8 @@ class Reconciled:
         remembered: stubs that the registry had forgotten, taken from certificates.
         destroyed: objects that had come back and are gone again.
         remaining: objects that had come back and could not be destroyed; the doors stay shut.
-        missing: SOP Instance UIDs of pictures that the archive has lost; what another archive has isn't among them.
+        missing: SOP Instance UIDs of pictures that the archive has lost, or of which it has no file; what another
+            archive has isn't among them.
         held: objects that had come back and are kept, shut, because a hold is on them by now.
     """
 
@@ -150,8 +152,9 @@ def reconcile(
         kept = present.intersection(instance for instance, _ in disposals.instances(connection)) - set(again)
     why = _again(database, shredder, acting, again)
     _forget_destroyed(database, shredder, acting(), frozenset(why), kept)
+    without_files = vanished(database, shredder, present.difference(again, kept))
     with database.reading() as connection:
-        lacking = tuple(_lost(connection, present, shredder.name, acting().at))
+        lacking = (*_lost(connection, present, shredder.name, acting().at), *without_files)
         gone = tuple(each for each in lacking if not disposals.expected(connection, each))
         _require_ours(connection, len(gone))
     if not lacking:

@@ -136,6 +136,22 @@ def test_a_picture_that_vanished_is_put_on_the_records_officer_s_list_once(eithe
     ]
 
 
+def test_a_picture_whose_file_vanished_from_the_disk_is_put_on_the_list_though_orthanc_has_it(
+    either_bureau: Office,
+) -> None:
+    either_bureau.archive.file_of(either_bureau.world.row().orthanc_instance).unlink()
+    assert reconcile(either_bureau).missing == (UID,)
+    assert [task["kind"] for task in either_bureau.world.tasks()] == ["UNPLANNED_DESTRUCTION"]
+
+
+def test_where_no_file_is_found_at_all_it_is_the_wrong_folder_and_nothing_is_called_lost(bureau: Office) -> None:
+    for row in bureau.world.rows():
+        bureau.archive.file_of(row.orthanc_instance).unlink()
+    with pytest.raises(ArchiveError, match="None of the files"):
+        reconcile(bureau)
+    assert bureau.world.tasks() == []
+
+
 def test_what_we_destroy_ourselves_is_no_accident(bureau: Office) -> None:
     names = [row.orthanc_instance for row in bureau.world.rows()]
     bureau.execute(bureau.approved())
