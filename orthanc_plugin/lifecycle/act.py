@@ -54,11 +54,15 @@ class Act:
         Raises:
             UnnamedPersonError: policy.toml doesn't know the name.
         """
+        if not self.knows(self.by):
+            raise UnnamedPersonError("Whoever does this is not in policy.toml.")
+
+    def knows(self, name: str) -> bool:
+        """Tell whether policy.toml has an officer or a user of this name."""
         officers = self.policy.disposition.officers
         names = chain.from_iterable((each.person, *each.accounts) for each in officers)
         users = chain.from_iterable((each.name, each.person) for each in self.policy.users)
-        if folded(self.by) not in {folded(name) for name in (*names, *users) if name}:
-            raise UnnamedPersonError("Whoever does this is not in policy.toml.")
+        return folded(name) in {folded(each) for each in (*names, *users) if each}
 
     def event(
         self,

@@ -110,7 +110,9 @@ def opened(
 
     Raises:
         UnknownRecordError: nobody asked for it.
-        ReidentificationRefusedError: it isn't approved for this person and file, or it isn't of the picture on record.
+        ReidentificationRefusedError: it isn't approved for this person and file by somebody who may still approve it,
+            or it isn't of the picture on record.
+        UnnamedPersonError: policy.toml doesn't know who opens it any more.
         ConsentgateError: ``opener`` can't open it.
     """
     copy, asked = copy_in(content), openings.get(connection, opening_id)
@@ -129,7 +131,7 @@ def opened(
 
 
 def _require_approved(act: Act, asked: Opening, content: bytes) -> None:
-    if asked.approved_at is None:
+    if asked.approved_at is None or asked.approved_by is None:
         raise ReidentificationRefusedError("Nobody has approved it.", remedy="Have somebody else approve it.")
     if asked.opened_at is not None:
         raise ReidentificationRefusedError("It was opened before.", remedy="Ask for it again.")
@@ -137,6 +139,12 @@ def _require_approved(act: Act, asked: Opening, content: bytes) -> None:
         raise ReidentificationRefusedError("The approval has lapsed.", remedy="Ask for it again.")
     if not act.policy.one_person(act.by, asked.requested_by):
         raise ReidentificationRefusedError("Somebody else asked for it.", remedy="Whoever asked opens it.")
+    act.require_named()
+    if not act.knows(asked.approved_by) or act.policy.one_person(asked.approved_by, asked.requested_by):
+        raise ReidentificationRefusedError(
+            "By policy.toml as it stands, nobody else has approved it.",
+            remedy="Ask for it again, and have it approved.",
+        )
     if hashlib.sha256(content).hexdigest() != asked.sha256:
         raise ReidentificationRefusedError("It was approved for another file.", remedy="Give the file that was named.")
 

@@ -236,3 +236,22 @@ def test_a_certificate_that_has_run_out_stops_the_release_and_names_no_patient(w
     with pytest.raises(Exception, match="certificate of custodian records") as caught:
         released(world)
     assert PATIENT.id not in str(caught.value).split()
+
+
+@pytest.mark.parametrize(
+    ("people", "why"),
+    [
+        (PEOPLE.replace('name = "dr-a"', 'name = "dr-b"').replace("A. Person", "B. Person"), "not in policy.toml"),
+        (PEOPLE.replace('name = "caldicott"', 'name = "successor"'), "nobody else has approved"),
+        (PEOPLE.replace('name = "caldicott"', 'name = "caldicott"\nperson = "A. Person"'), "nobody else has approved"),
+    ],
+    ids=["who asked has left", "who approved has left", "the two turn out to be one person"],
+)
+def test_nothing_is_opened_that_policy_as_it_stands_has_no_two_people_for(
+    people: str, why: str, shell: Shell, copy: Path, records: Custodian
+) -> None:
+    opening = approved(shell, copy)
+    (shell.world.folder / "policy.toml").write_text(STUDY + people)
+    assert why in shell.fails("reidentify", "open", opening, copy, "--key", records.key, "--by", "dr-a")
+    assert effects(shell.world)[-1] == "REIDENTIFICATION_REFUSED"
+    assert [each["opened_at"] for each in shell.json("reidentify", "list")] == [None]
