@@ -227,10 +227,17 @@ def _refused(connection: Connection, act: Act, decision: Decision, problem: str,
 
 
 def drop_half(act: Act, transfer: Transfer) -> None:
-    """Remove half a bag, which names a patient, where its transfer ends before the bag was whole."""
+    """Remove half a bag, which names a patient, where its transfer ends before the bag counted as handed over.
+
+    So is one that has its name because a run was cut off right after it got that.
+
+    Raises:
+        BagError: it can't be removed.
+    """
     place = act.policy.disposition.place(transfer.place)
     if place is not None:
-        bags.discard(Path(place.folder), transfer.bag)
+        remove = bags.put_aside if transfer.state is State.BEGUN else bags.discard
+        remove(Path(place.folder), transfer.bag)
 
 
 def _taken_up(connection: Connection, act: Act, known: Transfer) -> Transfer:

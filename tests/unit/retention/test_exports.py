@@ -11,10 +11,11 @@ import pytest
 
 from orthanc_plugin.config.policyfile import load_policy
 from orthanc_plugin.errors import ConsentgateError, IllegalTransitionError, ReleaseRefusedError
+from orthanc_plugin.lifecycle import holding
 from orthanc_plugin.registry import ledger
-from orthanc_plugin.registry.plans import Action
-from orthanc_plugin.registry.transfers import State
-from orthanc_plugin.retention import deciding
+from orthanc_plugin.registry.plans import Action, Plan
+from orthanc_plugin.registry.transfers import State, Transfer
+from orthanc_plugin.retention import deciding, receipts
 from orthanc_plugin.retention.transfer import tell
 from tests.fakes.depositing import (
     approved,
@@ -169,14 +170,39 @@ def test_once_the_hold_is_lifted_the_next_run_hands_the_bag_over(bureau: Office,
     bagit.Bag(str(bag_of(place))).validate()
 
 
+def cut_off(bureau: Office, plan: Plan) -> Transfer:
+    """Leave what a run leaves that was killed right after its bag had its name."""
+    moved = replace(transfer_of(bureau, plan), state=State.BEGUN, exported_at="", size=0, bag_sha256="")
+    with bureau.world.services.database.writing() as connection:
+        tell(connection, bureau.act(), moved)
+    return moved
+
+
+def test_a_bag_that_has_its_name_because_a_run_was_cut_off_is_gone_once_its_export_is_refused_or_given_up(
+    bureau: Office, place: Path
+) -> None:
+    plan = approved(bureau)
+    exported(bureau, plan)
+    cut_off(bureau, plan)
+    hold = bureau.hold()
+    (done,) = exported(bureau, plan)
+    assert (done.transfer, "HELD" in done.reason) == (None, True)
+    assert list(place.iterdir()) == []
+    with bureau.world.services.database.writing() as connection:
+        holding.lift(connection, bureau.act("guardian"), hold, "the court", "settled")
+    exported(bureau, plan)
+    moved = cut_off(bureau, plan)
+    with bureau.world.services.database.writing() as connection:
+        receipts.abandon(connection, bureau.act(), moved.transfer_id, "they don't answer")
+    assert list(place.iterdir()) == []
+
+
 def test_a_bag_that_has_its_name_because_a_run_was_cut_off_is_put_aside_when_a_hold_has_come(
     bureau: Office, place: Path
 ) -> None:
     plan = approved(bureau)
     exported(bureau, plan)
-    moved = transfer_of(bureau, plan)
-    with bureau.world.services.database.writing() as connection:
-        tell(connection, bureau.act(), replace(moved, state=State.BEGUN, exported_at="", size=0, bag_sha256=""))
+    cut_off(bureau, plan)
     sent, lifted = dispatch(bureau), held_meanwhile(bureau, 1)
 
     def tags(load: object) -> dict[str, str]:  # after the line was decided on, before the bag is taken up
