@@ -3,7 +3,7 @@
 Knows which entry of the trail goes with each change, and which change somebody else must look at. Must not know rows.
 The reason is a person's own words and may name the patient, so it stays in the registry, under the id of the change.
 
-Sources: requirements 2.1, 2.2 (shows), 001-20c.
+Sources: requirements 2.1, 2.2 (shows), 001-20c, 000-10 (a complaint).
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.errors import IllegalTransitionError, UnknownImageError
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.eventmodel import TaskKind
+from orthanc_plugin.policy.expirymodel import HoldKind
 from orthanc_plugin.policy.model import ImageSource, ImageType
 from orthanc_plugin.registry import changes, images, patients, tasks
 from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.retentiongather import held_by, years_of
 from orthanc_plugin.registry.trail import append
 
 # What somebody may look for in a picture, and what it may show (requirements 001-20c).
@@ -40,11 +42,12 @@ EITHER_WAY: Final = frozenset({"made_for", "made_on"})
 def picture(connection: Connection, act: Act, uid: str, facts: Mapping[str, object], reason: str) -> ImageRow:
     """Record what somebody saw in a picture, such as ``{"intimate": True}``; return it as it now stands.
 
-    What may open it to more people is looked at again by somebody else: it opens IG_REVIEW.
+    What may open it to more people is looked at again by somebody else: it opens IG_REVIEW. While a complaint is held
+    for, nothing of that kind is changed.
 
     Raises:
         UnknownImageError: no such picture.
-        IllegalTransitionError: no reason, or made on a day to come.
+        IllegalTransitionError: no reason, made on a day to come, or a complaint is about it.
     """
     if not reason.strip():
         raise IllegalTransitionError(
@@ -57,6 +60,12 @@ def picture(connection: Connection, act: Act, uid: str, facts: Mapping[str, obje
     before = _image(connection, uid)
     images.change(connection, uid, facts)
     after = _image(connection, uid)
+    loosened = [name for name in facts if _loosened(name, getattr(before, name), getattr(after, name))]
+    if loosened and _complained_of(connection, act, before):
+        raise IllegalTransitionError(
+            "A hold for a complaint is on this picture: it isn't labelled otherwise until somebody lifts that.",
+            remedy="What only protects it more may be recorded. See 'consentgate hold list'.",
+        )
     change = _kept_why(connection, act, before, facts, reason)
     told = act.event(
         EventType.OBJECT_SECURITY_ATTRIBUTES_CHANGED,
@@ -66,7 +75,7 @@ def picture(connection: Connection, act: Act, uid: str, facts: Mapping[str, obje
         detail=changes.seal(connection, change),
     )
     append(connection, [told])
-    if loosened := [name for name in facts if _loosened(name, getattr(before, name), getattr(after, name))]:
+    if loosened:
         reason = f"less protected by: {', '.join(loosened)}"
         kind, name = TaskKind.IG_REVIEW, act.ids()
         tasks.open_task(connection, task_id=name, kind=kind, subject=uid, reason=reason, at=act.at, not_by=act.by)
@@ -91,6 +100,12 @@ def _kept_why(connection: Connection, act: Act, before: ImageRow, facts: Mapping
             uid=before.sop_instance_uid,
         )
     return change
+
+
+def _complained_of(connection: Connection, act: Act, row: ImageRow) -> bool:
+    whose = (row.patient_id, row.issuer)
+    standing = held_by(connection, whose, act.at, years_of(row), row.department)
+    return any(hold.kind is HoldKind.COMPLAINT for hold in standing)
 
 
 def _loosened(name: str, before: object, after: object) -> bool:

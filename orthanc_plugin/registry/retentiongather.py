@@ -124,7 +124,7 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
     told = tuple(_word(each, shared.schedule) for each in person.told)
     care = picture.made_for is MadeFor.CARE
     promised, withdrawn = (None, None) if care else _promise(connection, picture, numbers)
-    met = circumstances(_year_of(picture), picture.department, told, _in_doubt(person.told))
+    met = circumstances(years_of(picture), picture.department, told, _in_doubt(person.told))
     return RetentionFacts(
         dob=patient.dob if patient else None,
         death_date=patient.death_date if patient else None,
@@ -142,15 +142,17 @@ def facts_of(connection: Connection, picture: ImageRow, person: Person, shared: 
     )
 
 
-def held_by(connection: Connection, who: Key, now: datetime, made: Years | None) -> tuple[Hold, ...]:
-    """Return the holds that stand on what a patient's capture has that isn't filed, of which little is known.
+def held_by(
+    connection: Connection, who: Key, now: datetime, made: Years | None, department: str = ""
+) -> tuple[Hold, ...]:
+    """Return the holds that stand on a patient's picture, filed or not; what isn't known of it counts as met.
 
     ``made`` are the years within which it was made, None when nobody knows that.
     """
     person, day = _person(connection, who), hospital_day(now)
     told = tuple(replace(each.told, categories=each.told.categories or None) for each in person.told)
     every, asked = holds.standing(connection), tuple(access.listed(connection))
-    met = circumstances(made, "", told, _in_doubt(person.told))
+    met = circumstances(made, department, told, _in_doubt(person.told))
     return tuple(_holds(every, asked, person.numbers, met, day))
 
 
@@ -175,7 +177,8 @@ def circumstances(
     )
 
 
-def _year_of(picture: ImageRow) -> Years | None:
+def years_of(picture: ImageRow) -> Years | None:
+    """Return within which years a picture was made, None when nobody knows."""
     return None if picture.made_on is None else (picture.made_on.year, picture.made_on.year)
 
 

@@ -7,6 +7,7 @@ import pytest
 from orthanc_plugin.audit.chain import verify
 from tests.fakes.pictures import CARE, UID
 from tests.unit.cli.conftest import Shell
+from tests.unit.dicomwrap.objects import PATIENT
 
 WHY = ("--reason", "seen at review", "--by", "officer")
 
@@ -148,3 +149,25 @@ def test_what_can_t_be_is_told_and_nothing_is_recorded(arguments: tuple[str, ...
 )
 def test_a_wrong_call_is_a_wrong_call(arguments: tuple[str, ...], studio: Shell) -> None:
     assert "Usage:" in studio.fails("image", "set", *arguments, code=2)
+
+
+def complaint(studio: Shell, kind: str) -> str:
+    order = ("--authority", "the trust", "--reason", "complaint 7", "--review-on", "2099-01-01", "--by", "lawyer")
+    return str(studio.json("hold", "place", "--kind", kind, "--patient", PATIENT.id, *order)["hold"])
+
+
+@pytest.mark.parametrize("change", [("--made-on", "1996-05-01"), ("--not-intimate",), ("--made-for", "SECONDARY")])
+def test_nothing_is_labelled_otherwise_while_a_complaint_is_held_for_but_what_protects_it(
+    change: tuple[str, ...], studio: Shell
+) -> None:
+    studio("image", "set", UID, "--intimate", *WHY)
+    hold = complaint(studio, "COMPLAINT")
+    assert "hold for a complaint" in studio.fails("image", "set", UID, *change, *WHY)
+    assert studio.json("image", "set", UID, "--covert", "--intimate", *WHY)["covert"] is True
+    studio("hold", "lift", hold, "--authority", "the trust", "--reason", "settled", "--by", "derm")
+    studio("image", "set", UID, *change, *WHY)
+
+
+def test_a_hold_of_another_kind_leaves_a_pictures_label_to_who_corrects_it(studio: Shell) -> None:
+    complaint(studio, "LITIGATION")
+    studio("image", "set", UID, "--made-on", "1996-05-01", *WHY)
