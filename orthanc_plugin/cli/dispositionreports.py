@@ -78,14 +78,15 @@ def _withdrawn_again(shared: Services, by: str) -> int:
 
 @click.command()
 @click.option("--year", type=click.IntRange(2000, 9999), required=True, help="The calendar year.")
+@click.option("--month", type=click.IntRange(1, 12), help="This month of it alone.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @told
-def report(year: int, as_csv: bool, as_json: bool) -> None:
+def report(year: int, month: int | None, as_csv: bool, as_json: bool) -> None:
     """Count what was destroyed, decided, dropped, held and is past due; no record or patient is named."""
     shared, records = services(), Records(schedule=InForce())
     with shared.database.reading() as connection:
-        counted = reporting.report(connection, year)
+        counted = reporting.report(connection, year, month)
         counted += reporting.overdue_on_stale_facts(connection, shared.act("consentgate", DOOR), records)
     found = [asdict(each) for each in counted]
     if as_csv:

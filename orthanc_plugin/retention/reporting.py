@@ -1,4 +1,4 @@
-"""The year's report: what was destroyed by which rule, what was decided, what was held, what went otherwise.
+"""The report of a year or a month: destroyed by which rule, decided, held, and what went otherwise.
 
 Knows counts. Must not name a record or a patient.
 
@@ -38,25 +38,26 @@ class Count:
     size: int | None = None
 
 
-def report(connection: Connection, year: int) -> list[Count]:
-    """Return the report of a year; what is overdue is by the newest plan."""
+def report(connection: Connection, year: int, month: int | None = None) -> list[Count]:
+    """Return the report of a year or of one month of it, in UTC; what is overdue is by the newest plan."""
+    moments = str(year) if month is None else f"{year}-{month:02}"  # as they begin
     return [
-        *_destroyed(connection, str(year)),
-        *_decided(connection, str(year)),
-        *_exceptions(connection, str(year)),
-        *_noticed(connection, str(year)),
+        *_destroyed(connection, moments),
+        *_decided(connection, moments),
+        *_exceptions(connection, moments),
+        *_noticed(connection, moments),
         *_held(connection),
-        *_unplanned(connection, str(year)),
+        *_unplanned(connection, moments),
         *_kept(connection),
         *_overdue(connection),
     ]
 
 
-def _destroyed(connection: Connection, year: str) -> Iterator[Count]:
+def _destroyed(connection: Connection, moments: str) -> Iterator[Count]:
     records: Counter[str] = Counter()
     objects: Counter[str] = Counter()
     size: Counter[str] = Counter()
-    for stub in stubs.years(connection, year):
+    for stub in stubs.years(connection, moments):
         records[stub.rule] += 1
         objects[stub.rule] += stub.objects
         size[stub.rule] += stub.size
@@ -64,21 +65,21 @@ def _destroyed(connection: Connection, year: str) -> Iterator[Count]:
         yield Count(part="destroyed", name=rule, records=records[rule], objects=objects[rule], size=size[rule])
 
 
-def _decided(connection: Connection, year: str) -> Iterator[Count]:
-    counted = plans.actions(connection, year)
+def _decided(connection: Connection, moments: str) -> Iterator[Count]:
+    counted = plans.actions(connection, moments)
     for action in plans.Action:
         yield Count(part="decided", name=action, records=counted.get(action, 0))
 
 
-def _exceptions(connection: Connection, year: str) -> Iterator[Count]:
-    counted = disposals.states(connection, year)
+def _exceptions(connection: Connection, moments: str) -> Iterator[Count]:
+    counted = disposals.states(connection, moments)
     for state in (State.DROPPED, State.PARTLY):
         yield Count(part="exceptions", name=state, records=counted.get(state, 0))
 
 
-def _noticed(connection: Connection, year: str) -> Iterator[Count]:
+def _noticed(connection: Connection, moments: str) -> Iterator[Count]:
     """Count the recipients' notices of what was destroyed, by how they stand; OPEN ones are not out yet."""
-    names = [stub.stub_id for stub in stubs.years(connection, year)]
+    names = [stub.stub_id for stub in stubs.years(connection, moments)]
     for standing, count in noticing.counted(connection, names).items():
         yield Count(part="notices to recipients", name=standing, records=count)
 
@@ -88,8 +89,8 @@ def _held(connection: Connection) -> Iterator[Count]:
     yield from (Count(part="holds standing", name=kind, records=kinds[kind]) for kind in sorted(kinds))
 
 
-def _unplanned(connection: Connection, year: str) -> Iterator[Count]:
-    lost = (tasks.c.kind == DisposalTask.UNPLANNED_DESTRUCTION, tasks.c.opened_at.startswith(year))
+def _unplanned(connection: Connection, moments: str) -> Iterator[Count]:
+    lost = (tasks.c.kind == DisposalTask.UNPLANNED_DESTRUCTION, tasks.c.opened_at.startswith(moments))
     found = connection.execute(select(tasks.c.task_id).where(*lost), execution_options=IN_PARTS)
     yield Count(part="exceptions", name=DisposalTask.UNPLANNED_DESTRUCTION, records=sum(1 for _ in found))
 

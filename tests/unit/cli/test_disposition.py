@@ -103,6 +103,17 @@ def test_the_report_is_a_table_json_and_csv(shell: Shell, plan: str) -> None:
     assert "decided,HOLD,1,," in shell("retention", "report", "--year", year, "--csv").stdout.splitlines()
 
 
+def test_the_report_of_a_month_counts_that_month_alone(shell: Shell, plan: str) -> None:
+    decided(shell, plan, "1", "HOLD")
+    year, month = now().year, now().month
+    found = {}
+    for each in (month, month % 12 + 1):
+        rows = shell.json("retention", "report", "--year", str(year), "--month", str(each))
+        found[each] = [row["records"] for row in rows if row["name"] == "HOLD"]
+    assert found == {month: [1], month % 12 + 1: [0]}
+    assert "--month" in shell("retention", "report", "--year", str(year), "--month", "13").stderr
+
+
 def test_a_certificate_is_verified_with_nothing_but_the_key(shell: Shell, bureau: Office) -> None:
     _, certificate = bureau.execute(bureau.approved())
     settings = bureau.world.services.settings
