@@ -33,6 +33,10 @@ Row = Mapping[str, object]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
+NO_UTF_8: Final = (
+    "Something that was typed, or is to be shown, is not text in this terminal's characters. "
+    "Set the terminal and LANG to UTF-8, and look what was recorded before you do it again."
+)
 LONGEST_NAME: Final = 64  # characters, as the registry's columns have room for
 
 
@@ -72,6 +76,9 @@ def told(command: Callable[P, T]) -> Callable[P, T]:
             return _warned(command(*args, **kwargs))
         except ConsentgateError as error:
             click.echo(f"consentgate: {error}", err=True)
+            sys.exit(1)
+        except UnicodeEncodeError:  # it would print the line with the patient in it
+            click.echo(f"consentgate: {NO_UTF_8}", err=True)
             sys.exit(1)
 
     return run

@@ -137,3 +137,14 @@ def test_a_hold_that_was_changed_behind_the_trail_s_back_is_noticed(statement: s
     place(shell, "--patient", "P1")
     shell.world.sql(statement)
     assert shell.json("audit", "verify", code=1)["problem"] == "1 hold record(s) are not as the trail has them"
+
+
+@pytest.mark.parametrize("option", ["--authority", "--reason", "--by"])
+def test_what_was_typed_in_another_encoding_ends_with_a_remedy_and_is_recorded_nowhere(
+    option: str, shell: Shell
+) -> None:
+    typed = "M\udcfcller"  # as Python has a Latin-1 letter that a UTF-8 terminal can't have typed
+    said = shell.fails(*PLACE, "--not-on-record", "--patient", "P1", option, typed)
+    assert ("LANG to UTF-8" in said, "P1" in said) == (True, False)
+    assert shell("hold", "list").stderr == "No hold stands.\n"
+    assert shell.world.trail() == []
