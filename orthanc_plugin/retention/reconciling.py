@@ -330,7 +330,7 @@ def _require_ours(connection: Connection, lost: int) -> None:
     if lost > MANY and 2 * lost > known:
         raise ArchiveError(
             f"This archive hasn't {lost} of the {known} pictures on record, so nothing was put on anybody's list.",
-            remedy="Run this on the node whose archive has them; where that was lost, restore it from a backup first.",
+            remedy="Run this on the node whose archive has them, with its files mounted; restore what was lost first.",
         )
 
 

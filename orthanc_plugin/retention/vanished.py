@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.registry import images
 from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.engine import Database
@@ -24,19 +23,13 @@ def vanished(database: Database, shredder: Shredder, present: Collection[str]) -
     """Return Orthanc's names of the pictures on record of which it has no file any more; none where it uses no files.
 
     Raises:
-        ArchiveError: no file of any picture is found, so it is another folder; or nobody can tell.
+        ArchiveError: nobody can tell.
     """
     if shredder.storage is None:
         return []
     with database.reading() as connection:
         known = sorted(set(present).intersection(images.orthanc_names(connection)))
-    gone = list(_without_files(shredder, known))
-    if gone and len(gone) == len(known):
-        raise ArchiveError(
-            "None of the files of what Orthanc has is found in the folder where its files should be.",
-            remedy='Mount it, and run this where "StorageDirectory" of orthanc.json is the same folder as for Orthanc.',
-        )
-    return gone
+    return list(_without_files(shredder, known))
 
 
 def _without_files(shredder: Shredder, known: list[str]) -> Iterator[str]:
