@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Final
 
@@ -25,12 +27,14 @@ import pydicom
 
 from benchmarks.servers import Arm, both, processor
 from dicomwrap.uids import fresh_uid
-from orthanc_plugin.cli.disposition import DOOR, InForce, shredder
+from orthanc_plugin.cli.disposition import DOOR, InForce, hand, shredder
 from orthanc_plugin.clock import new_id, now
 from orthanc_plugin.registry.disposals import State
 from orthanc_plugin.retention import certifying
+from orthanc_plugin.retention.beside import beside
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.execution import Execution
+from orthanc_plugin.retention.hand import Deleting
 from orthanc_plugin.retention.interim import Memory, clear
 from orthanc_plugin.retention.records import Records
 from orthanc_plugin.services import Services, build
@@ -137,13 +141,13 @@ def executed(settings: Path, arm: Arm) -> Took:
     told(settings, "retention", "approve", plan, "--by", "guardian")
     shared = build(settings, {}, now, new_id)
     try:
-        with shredder(shared) as destroys:
-            return run(shared, destroys, plan, arm)
+        with shredder(shared) as destroys, beside(partial(hand, shared, destroys)) as deletes:
+            return run(shared, destroys, deletes, plan, arm)
     finally:
         shared.database.close()
 
 
-def run(shared: Services, destroys: Shredder, plan: str, arm: Arm) -> Took:
+def run(shared: Services, destroys: Shredder, deletes: Deleting, plan: str, arm: Arm) -> Took:
     """Execute the plan."""
     folder = shared.settings.path(shared.settings.trail.certificates)
     execution = Execution(
@@ -152,11 +156,12 @@ def run(shared: Services, destroys: Shredder, plan: str, arm: Arm) -> Took:
         records=Records(schedule=InForce()),
         memory=Memory(folder=folder, key=shared.heads.key),
         acting=lambda: shared.act("clerk", DOOR),
+        beside=deletes,
     )
     order, due = execution.begin(plan)
-    begun, computed = time.perf_counter(), processor(arm.pid) + time.process_time()
+    begun, computed = time.perf_counter(), computing(arm)
     outcomes = list(execution.run(order, due))
-    took = time.perf_counter() - begun, processor(arm.pid) + time.process_time() - computed
+    took = time.perf_counter() - begun, computing(arm) - computed
     if any(each.state is not State.DESTROYED for each in outcomes):
         raise SystemExit("A record was not destroyed, so nothing is measured.")
     with shared.database.writing() as connection:
@@ -164,6 +169,12 @@ def run(shared: Services, destroys: Shredder, plan: str, arm: Arm) -> Took:
     clear(folder, order.batch.batch_id)
     shared.sign_head()
     return took
+
+
+def computing(arm: Arm) -> float:
+    """Return the seconds that Orthanc, the execution and what deletes beside it have computed."""
+    beside_it = sum(processor(each.pid) for each in active_children() if each.pid is not None)
+    return processor(arm.pid) + time.process_time() + beside_it
 
 
 if __name__ == "__main__":

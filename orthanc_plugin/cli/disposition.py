@@ -10,8 +10,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import click
@@ -28,10 +29,13 @@ from orthanc_plugin.policy.expirymodel import Schedule
 from orthanc_plugin.registry import disposals, progress, retentionschedules
 from orthanc_plugin.registry import plans as planned
 from orthanc_plugin.registry.disposals import Outcome, State
+from orthanc_plugin.registry.engine import open_database
 from orthanc_plugin.registry.plans import Action
 from orthanc_plugin.retention import certifying, deciding, lining, stages
+from orthanc_plugin.retention.beside import beside
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.execution import Execution
+from orthanc_plugin.retention.hand import Hand
 from orthanc_plugin.retention.interim import Memory, clear
 from orthanc_plugin.retention.proposing import propose, shown
 from orthanc_plugin.retention.records import Records
@@ -248,15 +252,27 @@ def shredder(shared: Services) -> Iterator[Shredder]:
         ConsentgateError: another process destroys already.
     """
     settings = shared.settings
-    boot_file = settings.path(settings.orthanc.boot_secret)
     with alone(settings.path(settings.trail.certificates)):
-        running = RemoteDisposal(settings.orthanc.url, read_credentials(boot_file, settings.orthanc.user))
+        running = _running(shared)
         try:
-            place = read_place(boot_file)
+            place = read_place(settings.path(settings.orthanc.boot_secret))
             storage = StorageArea(place.storage) if place.storage else None
             yield Shredder(archive=running, name=place.archive, storage=storage, spool=shared.spool)
         finally:
             running.close()
+
+
+def hand(shared: Services, destroys: Shredder) -> Hand:
+    """Return what deletes in a process of its own: neither may use the other's connections."""
+    return Hand(
+        database=open_database(shared.settings.database_url()), shredder=replace(destroys, archive=_running(shared))
+    )
+
+
+def _running(shared: Services) -> RemoteDisposal:
+    settings = shared.settings
+    boot_file = settings.path(settings.orthanc.boot_secret)
+    return RemoteDisposal(settings.orthanc.url, read_credentials(boot_file, settings.orthanc.user))
 
 
 @click.command(name="apply")
@@ -274,13 +290,14 @@ def apply_(plan_id: str, by: str, as_json: bool) -> None:
     with shared.database.reading() as connection:  # said also where no Orthanc runs
         require_left(connection, plan_id)
     folder = shared.settings.path(shared.settings.trail.certificates)
-    with shredder(shared) as destroys:
+    with shredder(shared) as destroys, beside(partial(hand, shared, destroys)) as deletes:
         execution = Execution(
             database=shared.database,
             shredder=destroys,
             records=Records(schedule=InForce()),
             memory=Memory(folder=folder, key=shared.heads.key),
             acting=lambda: shared.act(by, DOOR),
+            beside=deletes,
         )
         order, due = execution.begin(plan_id)
         outcomes = _shown(execution.run(order, due), len(due))

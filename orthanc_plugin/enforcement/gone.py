@@ -69,7 +69,7 @@ class Gone:
         """Tell of pictures that were deleted though nobody decided on it; what fails here, reconciling finds."""
         try:
             with self.services.database.reading() as connection:
-                missing = [each for each in names if unplanned.missing(connection, each)]
+                missing = [row.orthanc_instance for row in unplanned.missing(connection, names)]
             if missing:
                 with self.services.database.writing() as connection:
                     unplanned.tell(connection, self.services.act("consentgate", "OnChange"), missing)

@@ -10,6 +10,7 @@ import hmac
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 
 from sqlalchemy import Connection
@@ -130,12 +131,15 @@ class HttpFilter:
         match = classify(asked.method, asked.uri, asked.arguments)
         if match is None or not match.route.internal:
             return False
-        return match.route.method != "DELETE" or self.worker.run(self._marked, asked, match) is True
+        if match.route.method != "DELETE":
+            return True
+        glanced = self.services.database.glance(partial(_is_condemned, match.names))
+        return glanced is True or self.worker.run(self._marked, asked, match) is True
 
     def _marked(self, asked: Asked, match: Match) -> bool:
         """Tell whether an execution, on two people's word, has written down that this picture is to be destroyed."""
         with self.services.database.reading() as connection:
-            if any(disposals.condemned(connection, name) for name in match.names):
+            if _is_condemned(match.names, connection):
                 return True
         requester = replace(requesters.ourselves(self.internal.user).requester, address=asked.address)
         reason = "no execution of an approved plan has marked the picture"
@@ -279,6 +283,10 @@ class HttpFilter:
 
 def _texts(value: object) -> dict[str, str]:
     return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _is_condemned(names: Sequence[str], connection: Connection) -> bool:
+    return any(disposals.condemned(connection, name) for name in names)
 
 
 def _asked(uri: str, request: Mapping[str, object]) -> Asked:

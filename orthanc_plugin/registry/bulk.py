@@ -14,6 +14,8 @@ from typing import Final, TypeVar
 from sqlalchemy import ColumnElement, Connection, Table, Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from orthanc_plugin.registry.named import those
+
 T = TypeVar("T")
 
 PIECE: Final = 500
@@ -29,8 +31,8 @@ def pieces(items: Collection[T], size: int = PIECE) -> Iterator[tuple[T, ...]]:
 def among(connection: Connection, column: ColumnElement[str], names: Collection[str]) -> ColumnElement[bool]:
     """Return what is true of rows in which ``column`` is one of ``names``, however many they are."""
     if _on_server(connection):
-        return column == any_(literal(list(names), ARRAY(Text)))
-    listed = func.json_each(json.dumps(list(names))).table_valued("value")
+        return column == any_(literal(those(connection, names), ARRAY(Text)))
+    listed = func.json_each(those(connection, names)).table_valued("value")
     return column.in_(select(listed.c.value))
 
 

@@ -95,7 +95,7 @@ class Outcome:
 
 # Asked about every picture that comes in, and about every one that Orthanc says is gone.
 BY_UID: Final = prepared(select(objects.c.stub_id).where(objects.c.uid_sha256 == bindparam("digest")))
-BY_INSTANCE: Final = prepared(select(objects.c.stub_id).where(objects.c.orthanc_instance == bindparam("instance")))
+EXPECTED: Final = of_those(select(objects.c.orthanc_instance), objects.c.orthanc_instance)
 # Asked about, and written of, every line and object that is executed.
 _digest = objects.c.uid_sha256 == bindparam("digest")
 OUTCOMES: Final = of_those(select(*outcomes.c).where(outcomes.c.plan_id == bindparam("plan")), outcomes.c.line)
@@ -130,9 +130,9 @@ def is_free(connection: Connection, sop_instance_uid: str) -> bool:
     return stub_of(connection, sop_instance_uid) is None or sop_instance_uid in left(connection, (sop_instance_uid,))
 
 
-def expected(connection: Connection, orthanc_instance: str) -> bool:
-    """Tell whether what Orthanc calls so is destroyed on purpose."""
-    return bool(BY_INSTANCE.rows(connection, instance=orthanc_instance))
+def expected(connection: Connection, instances: Collection[str]) -> frozenset[str]:
+    """Return those of what Orthanc calls so that are destroyed on purpose."""
+    return frozenset(str(name) for (name,) in EXPECTED.rows(connection, those=those(connection, instances)))
 
 
 def condemned(connection: Connection, orthanc_instance: str) -> bool:

@@ -125,6 +125,19 @@ class Database:
         except self._failures as error:
             raise _failure("read", error) from None
 
+    def glance(self, ask: Callable[[Connection], T]) -> T | None:
+        """Ask by single statements, on a thread with little stack; None where that fails, or no connection is idle.
+
+        None on PostgreSQL, too, where connections aren't kept. Each such statement is a transaction by itself.
+        """
+        try:
+            connection = self._readers.pop()
+            found = ask(connection)
+        except (IndexError, *self._failures):
+            return None
+        self._readers.append(connection)
+        return found
+
     @contextmanager
     def leaving(self) -> Iterator[Passing]:
         """Stand within the fence as a sender, until the first bytes have gone (``Passing.left``) or nothing goes.

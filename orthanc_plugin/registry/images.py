@@ -21,6 +21,7 @@ from orthanc_plugin.policy.model import ImageSource, ImageStatus, ImageType, Mad
 from orthanc_plugin.registry import rejections
 from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.named import of_those, those
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import day, flag, texts, word
 from orthanc_plugin.registry.tables import images, patient_changes
@@ -167,6 +168,10 @@ NAMED: Final = {
 }
 
 
+NAMED_TOGETHER: Final = {
+    subject: of_those(select(*images.c).order_by(images.c.sop_instance_uid), images.c[subject.value])
+    for subject in Subject
+}
 NEW: Final = prepared(images.insert())
 
 STATUS: Final = prepared(
@@ -181,6 +186,8 @@ def find(connection: Connection, subject: Subject, names: tuple[str, ...], **als
     """Return the instances that one of ``names`` names, in UID order; ``also`` narrows by further columns."""
     if len(names) == 1 and not also:
         return [_row(row) for row in NAMED[subject].rows(connection, name=names[0])]
+    if not also:
+        return [_row(row) for row in NAMED_TOGETHER[subject].rows(connection, those=those(connection, names))]
     conditions: list[ColumnElement[bool]] = [images.c[subject.value].in_(names)]
     conditions += [images.c[column] == value for column, value in also.items()]
     found = connection.execute(select(images).where(*conditions).order_by(images.c.sop_instance_uid))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, literal_column, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from dicomwrap.terms import Form, Purpose
 from orthanc_plugin.errors import UnknownRecordError
@@ -21,6 +21,7 @@ from orthanc_plugin.policy.eventmodel import DEPOSITED, GIVEN_UP, PUBLISHED, Cop
 from orthanc_plugin.policy.model import Effect
 from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.engine import IN_PARTS
+from orthanc_plugin.registry.named import of_those, those
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.stored import sealed
 from orthanc_plugin.registry.tables import disclosures
@@ -97,11 +98,7 @@ class Disclosure:
 
 COLUMNS: Final = tuple(Disclosure.__dataclass_fields__)
 BEGUN: Final = prepared(disclosures.insert().values(dict.fromkeys((*SEALED, *ALSO_SEALED, "outcome"))))
-LEFT: Final = prepared(
-    select(disclosures.c.disclosure_id)
-    .where(disclosures.c.sop_instance_uid == bindparam("uid"))
-    .limit(literal_column("1"))
-)
+WENT: Final = of_those(select(disclosures.c.sop_instance_uid).distinct(), disclosures.c.sop_instance_uid)
 ENDED: Final = prepared(
     update(disclosures)
     .where(disclosures.c.disclosure_id == bindparam("which"))
@@ -210,9 +207,9 @@ COPY: Final = ("disclosure_id", "kind", "form", "key_destroyed", "purpose", "rec
 AS_A_COPY: Final = tuple(disclosures.c[name] for name in COPY)
 
 
-def has_left(connection: Connection, sop_instance_uid: str) -> bool:
-    """Tell whether anything of a picture ever left, or was about to."""
-    return bool(LEFT.rows(connection, uid=sop_instance_uid))
+def have_left(connection: Connection, uids: Collection[str]) -> frozenset[str]:
+    """Return those of these pictures of which anything ever left, or was about to."""
+    return frozenset(str(uid) for (uid,) in WENT.rows(connection, those=those(connection, uids)))
 
 
 def copies(connection: Connection, sop_instance_uid: str) -> dict[Copy, frozenset[str]]:

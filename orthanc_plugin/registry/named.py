@@ -27,8 +27,12 @@ def of_those(query: Select[tuple[object, ...]], column: Column[T]) -> Prepared:
 
 
 def those(connection: Connection, names: Collection[T]) -> object:
-    """Return names, or numbers, as the database takes that parameter."""
-    return list(names) if connection.dialect.name == "postgresql" else json.dumps(list(names))
+    """Return names, or numbers, as the database takes that parameter.
+
+    What has a NUL names nothing: PostgreSQL takes none, and SQLite would take what stands before it for the name.
+    """
+    told = [each for each in names if not (isinstance(each, str) and "\0" in each)]
+    return told if connection.dialect.name == "postgresql" else json.dumps(told)
 
 
 def in_place(table: Table) -> Prepared:

@@ -20,6 +20,8 @@ from orthanc_plugin.registry import keptcopies, wantedcopies
 from orthanc_plugin.registry.bulk import pieces
 from orthanc_plugin.registry.disposaltables import lines
 from orthanc_plugin.registry.images import ImageRow, Subject, find
+from orthanc_plugin.registry.keptcopytables import kept_copies, wanted_copies
+from orthanc_plugin.registry.named import of_those, those
 from orthanc_plugin.registry.prepared import prepared
 from orthanc_plugin.registry.quarantine import SETTLED, Status
 from orthanc_plugin.registry.tables import disclosures, images, quarantine, tasks
@@ -54,6 +56,18 @@ def _theirs() -> ColumnElement[bool]:
 # Asked and written for every picture that is destroyed.
 _same = quarantine.c.sop_instance_uid == bindparam("uid")
 HELD: Final = prepared(select(quarantine.c.quarantine_id).where(_same).limit(literal_column("1")))
+HELD_OF: Final = of_those(
+    select(quarantine.c.sop_instance_uid, quarantine.c.sha256).where(
+        *(quarantine.c.status != each.value for each in SETTLED), _theirs()
+    ),
+    quarantine.c.sop_instance_uid,
+)
+_released, _original = disclosures.c.released_uid, disclosures.c.sop_instance_uid
+COPIED: Final = of_those(select(_released, _original).where(_released != _original), _original)
+BESIDE: Final = tuple(
+    of_those(select(each.c.sop_instance_uid), each.c.sop_instance_uid)
+    for each in (quarantine, kept_copies, wanted_copies)
+)
 SPOOLED: Final = prepared(
     select(quarantine.c.spool_name).where(
         _same, or_(_theirs(), and_(quarantine.c.status == Status.DELETED.value, quarantine.c.patient_id == ""))
@@ -110,11 +124,9 @@ def _copies(connection: Connection, record: Mapping[str, set[str]]) -> Iterator[
     """
     if not record:
         return
-    released, uid = disclosures.c.released_uid, disclosures.c.sop_instance_uid
-    query = select(released, uid).where(uid.in_(tuple(record)), released != uid)
     source: defaultdict[str, set[str]] = defaultdict(set)
-    for copy, original in connection.execute(query):
-        source[str(copy)] |= record[original]
+    for copy, original in COPIED.rows(connection, those=those(connection, record)):
+        source[str(copy)] |= record[str(original)]
     for row in find(connection, Subject.SOP_INSTANCE_UID, tuple(sorted(source))) if source else ():
         if row.status in LIVE:
             for study in sorted(source[row.sop_instance_uid] - {row.study_instance_uid}):
@@ -133,11 +145,8 @@ def copied(connection: Connection, uids: Collection[str]) -> frozenset[str]:
 
 def held(connection: Connection, uids: Sequence[str]) -> Mapping[str, list[str]]:
     """Return the digests of what the spool holds of each of these pictures, and nobody has settled."""
-    query = select(quarantine.c.sop_instance_uid, quarantine.c.sha256).where(
-        quarantine.c.sop_instance_uid.in_(tuple(uids)), quarantine.c.status.not_in(SETTLED), _theirs()
-    )
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for uid, sha256 in connection.execute(query):
+    for uid, sha256 in HELD_OF.rows(connection, those=those(connection, uids)):
         found[str(uid)].append(str(sha256))
     return found
 
@@ -151,14 +160,26 @@ def spooled(connection: Connection, uids: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names + [name for uid in uids for name in keptcopies.files_of(connection, uid)]))
 
 
-def forget(connection: Connection, uid: str, link_id: str, *, by: str, at: str, note: str) -> None:
-    """Take out of the registry whose a destroyed picture was, where it was filed and what its bytes were."""
-    if HELD.rows(connection, uid=uid):
-        _forget_held(connection, and_(quarantine.c.sop_instance_uid == uid, _theirs()), by=by, at=at)
+def beside(connection: Connection, uids: Collection[str]) -> frozenset[str]:
+    """Return those of these pictures of which the spool has anything, or is to have: few, of many."""
+    asked = those(connection, uids)
+    return frozenset(str(uid) for each in BESIDE for (uid,) in each.rows(connection, those=asked))
+
+
+def forget(
+    connection: Connection, uid: str, link_id: str, *, by: str, at: str, note: str, is_beside: bool = True
+) -> None:
+    """Take out of the registry whose a destroyed picture was, where it was filed and what its bytes were.
+
+    ``is_beside`` is whether it is one of ``beside``, where that is known.
+    """
+    if is_beside:
+        if HELD.rows(connection, uid=uid):
+            _forget_held(connection, and_(quarantine.c.sop_instance_uid == uid, _theirs()), by=by, at=at)
+        keptcopies.forget_one(connection, uid)
+        wantedcopies.forget(connection, uid)
     FORGOTTEN.run(connection, whose=link_id, uid=uid)
     ENDED.run(connection, ended_at=at, by=by, why=note, uid=uid)
-    keptcopies.forget_one(connection, uid)
-    wantedcopies.forget(connection, uid)
 
 
 def _forget_held(connection: Connection, row: ColumnElement[bool], *, by: str, at: str) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.clock import Ticks, elapsed
 from orthanc_plugin.config.disposition import Duty
-from orthanc_plugin.registry import disposals, plans, remnants, transfers
+from orthanc_plugin.registry import disposals, plans, transfers
 from orthanc_plugin.registry.disposals import Batch, State
 from orthanc_plugin.registry.engine import Database
 from orthanc_plugin.registry.plans import Action, Decision, Line
@@ -36,6 +36,7 @@ from orthanc_plugin.retention.again import Again
 from orthanc_plugin.retention.ahead import Ahead
 from orthanc_plugin.retention.destruction import Shredder
 from orthanc_plugin.retention.following import Followed, Head
+from orthanc_plugin.retention.hand import Deleting, Hand, Why, Word
 from orthanc_plugin.retention.interim import Memory
 from orthanc_plugin.retention.order import Order
 from orthanc_plugin.retention.portions import Portions
@@ -43,8 +44,7 @@ from orthanc_plugin.retention.reach import Ground, Reached, reach, require_found
 from orthanc_plugin.retention.records import Records
 from orthanc_plugin.retention.settling import Begun, Settling
 
-AT_ONCE: Final = 20  # lines in one transaction
-Why = dict[str, str]  # reasons why objects are still there, by SOP Instance UID
+AT_ONCE: Final = 50  # lines in one transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,7 @@ class Execution:
         records: what is known of a record now.
         memory: what is destroyed is written there before the registry says so.
         acting: gives the act at the moment of each step.
+        beside: deletes in a process of its own; None: this one deletes.
         at_once: how many lines are seen to in one transaction at most.
         ticks: gives seconds that pass.
         pause: leaves the registry to others for so many seconds.
@@ -84,9 +85,15 @@ class Execution:
     records: Records
     memory: Memory
     acting: Callable[[], Act]
+    beside: Deleting | None = None
     at_once: int = AT_ONCE
     ticks: Ticks = elapsed
     pause: Callable[[float], None] = sleep
+
+    @property
+    def deleting(self) -> Deleting:
+        """Return what deletes."""
+        return self.beside or Hand(database=self.database, shredder=self.shredder)
 
     def begin(self, plan_id: str) -> tuple[Order, tuple[Decision, ...]]:
         """Return the order and the lines that are still to be seen to; begins an execution unless one has begun.
@@ -216,16 +223,8 @@ class Run:
 
         Each is asked about right before its own deletion; they are looked for together afterwards.
         """
-        found = [self._deleted(each, some) for each in some.begun]
-        went = [each.outcome.marked for each, why in zip(some.begun, found, strict=True) if why is not None]
-        known = {uid: reason for why in found if why is not None for uid, reason in why.items()}
-        left = self.execution.shredder.left([each for marked in went for each in marked], known)
-        return [
-            None
-            if why is None
-            else {uid: left[uid] for marked in each.outcome.marked if (uid := marked.sop_instance_uid) in left}
-            for each, why in zip(some.begun, found, strict=True)
-        ]
+        records = [each.outcome.marked for each in some.begun]
+        return self.execution.deleting.destroy(records, some.head, partial(self._may_go, some), self.ahead.go_on)
 
     def write(self, some: Some, destroyed: Future[list[Why | None]]) -> list[disposals.Outcome]:
         """Write down what became of lines, once they are destroyed."""
@@ -233,10 +232,11 @@ class Run:
         self._let_others_write()
         with self._writing(len(some.begun)) as (settling, head):
             now = self.again.outcomes(settling.connection, [each.decision.line for each in some.begun])
+            known = settling.read(each for begun in some.begun for each in begun.outcome.marked)
             done = [
                 self._kept(settling, each, some)
                 if why is None
-                else settling.settle(each, why, now.get(each.decision.line))
+                else settling.settle(each, why, now.get(each.decision.line), known)
                 for each, why in zip(some.begun, found, strict=True)
             ]
             self._keep(settling, head, [each.decision.line for each in some.begun])
@@ -282,21 +282,12 @@ class Run:
             self.execution.memory.keep(settling.connection, self.again.order.batch, head, lines)
         self.followed.wrote(head, newest(settling.connection))
 
-    def _deleted(self, begun: Begun, some: Some) -> Why | None:
-        """Delete what is marked of a line, and say what stood in the way; None where something came against it since.
-
-        Whatever may speak against it has an entry in the trail: while nobody else has written one since the marking,
-        nothing does.
-        """
-        self.ahead.go_on()
-        marked = begun.outcome.marked
+    def _may_go(self, some: Some, place: int, now: Head) -> Word:
+        """Tell whether a line may go after all; whatever may speak against it has an entry in the trail."""
+        if self.followed.quiet(some.head, now):
+            return Word.QUIET
         with self.execution.database.reading() as connection:
-            told = not self.followed.quiet(some.head, newest(connection))
-            if told and self._against(connection, begun, some):
-                return None
-            spooled = remnants.spooled(connection, tuple(each.sop_instance_uid for each in marked))
-        self.execution.shredder.drop(spooled)
-        return self.execution.shredder.delete(marked)
+            return Word.KEEP if self._against(connection, some.begun[place], some) else Word.GO
 
     def _against(self, connection: Connection, begun: Begun, some: Some) -> str:
         act, line = self.execution.acting(), self._line(connection, begun.decision)

@@ -15,15 +15,13 @@ from orthanc_plugin.audit.event import EventType
 from orthanc_plugin.config.recalling import method
 from orthanc_plugin.policy.recalling import Cause, ends_with_the_original
 from orthanc_plugin.registry import ledger, recalls
-from orthanc_plugin.registry.images import ImageRow
 from orthanc_plugin.registry.recalls import Opening
 from orthanc_plugin.registry.trail import append
 from orthanc_plugin.retention.acting import Act
 
 
-def notify(connection: Connection, act: Act, stub_id: str, rows: Sequence[ImageRow]) -> None:
-    """Ask every recipient for its copies of what is gone, before the registry forgets where that was filed."""
-    uids = tuple(row.sop_instance_uid for row in rows if ledger.has_left(connection, row.sop_instance_uid))
+def notify(connection: Connection, act: Act, stub_id: str, uids: Sequence[str]) -> None:
+    """Ask every recipient for its copies of what is gone and has left, before the registry forgets where that was."""
     if not uids:
         return
     left = ledger.copies_of(connection, uids)

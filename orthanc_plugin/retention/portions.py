@@ -1,9 +1,11 @@
 """How many lines share a transaction, and how long the write lock is left alone before the next.
 
 Knows how long the lock was held, and when anybody else wrote last. Must not know what is written. Each commit is waited
-for until it is on disk, so while nobody else writes many lines share one. A door writes an entry before it gives a
-picture out, and waits for the lock: while anybody else writes as few lines share a transaction as take a moment, and
-then the lock is left to others for many times as long as it was held. Source: docs/adr/0062.
+for until it is on disk, and much is asked about all lines together, so while nobody else writes many share one: few at
+first, since some are to be deleted soon while the next are decided on, and then ever twice as many. A door writes an
+entry before it gives a picture out, and waits for the lock: while anybody else writes as few lines share a transaction
+as take a moment, and then the lock is left to others for many times as long as it was held. Source: docs/adr/0062,
+docs/adr/0063.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class Portions:
     def __init__(self, most: int, ticks: Ticks, *, others: bool) -> None:
         self.most = most
         self.ticks = ticks
-        self.lines = min(FEWEST, most) if others else most
+        self.lines = min(FEWEST, most)
         self._until = ticks() + SILENCE if others else None
         self._free = ticks()
         self._each = 0.0
@@ -48,7 +50,7 @@ class Portions:
         if others:
             self._until = now + SILENCE
         if self._until is None or now >= self._until:
-            self.lines, self._until = self.most, None
+            self.lines, self._until = min(self.most, 2 * self.lines), None
             return
         if slowest := max(each, self._each):  # of marking and writing down, which take turns
             self.lines = max(min(FEWEST, self.most), min(self.most, int(HELD / slowest)))

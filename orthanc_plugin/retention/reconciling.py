@@ -155,7 +155,8 @@ def reconcile(
     without_files = vanished(database, shredder, present.difference(again, kept))
     with database.reading() as connection:
         lacking = (*_lost(connection, present, shredder.name, acting().at), *without_files)
-        gone = tuple(each for each in lacking if not disposals.expected(connection, each))
+        expected = disposals.expected(connection, lacking)
+        gone = tuple(each for each in lacking if each not in expected)
         _require_ours(connection, len(gone))
     if not lacking:
         _forget_keys(database, shredder, acting(), present)

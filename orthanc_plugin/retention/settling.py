@@ -8,7 +8,7 @@ Sources: requirements 4, steps 7 and 8.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -81,15 +81,17 @@ class Settling:
         reason = problem
         if gone:
             reason = f"{problem}; {INTERRUPTED.format(gone=len(gone), all=len(marked))}"
-            self._stub(decision, line, gone, holds)
+            self._stub(decision, line, gone, holds, self.read(gone))
         else:
             transfer.stays(self.connection, self.act, decision)
         return self._told(self._outcome(decision, State.DROPPED, reason))
 
-    def settle(self, begun: Begun, why: Mapping[str, str], now: disposals.Outcome | None) -> disposals.Outcome:
+    def settle(
+        self, begun: Begun, why: Mapping[str, str], now: disposals.Outcome | None, known: stubbing.Read
+    ) -> disposals.Outcome:
         """Write the stub of what is gone; what could not be destroyed is kept shut at every door.
 
-        ``now`` is what became of the line by now, as the registry has it.
+        ``now`` is what became of the line by now, as the registry has it, and ``known`` what it has of its pictures.
         """
         if now is not None and now.state is not State.MARKED:  # another run was quicker
             return now
@@ -97,19 +99,30 @@ class Settling:
         gone = tuple(each for each in marked if each.sop_instance_uid not in why)
         disposals.fated(self.connection, why, Fate.LEFT)
         if gone:
-            self._stub(begun.decision, begun.line, gone, begun.holds)
+            self._stub(begun.decision, begun.line, gone, begun.holds, known)
         if not why:
             return self._told(self._outcome(begun.decision, State.DESTROYED, ""))
         causes = "; ".join(sorted(set(why.values())))
         reason = f"{len(why)} of {len(marked)} objects could not be destroyed: {causes}"
         return self._told(self._outcome(begun.decision, State.PARTLY, reason))
 
+    def read(self, marked: Iterable[Marked]) -> stubbing.Read:
+        """Return what the registry has of pictures: each is marked by one line, so none changes what is of another."""
+        return stubbing.read(self.connection, [each.sop_instance_uid for each in marked])
+
     def close(self) -> None:
         """Write the entries of all of the lines, and take the records of which nothing is left out of every plan."""
         append(self.connection, self._said)
         stubbing.forget_records(self.connection, self._stubbed)
 
-    def _stub(self, decision: Decision, line: Line, gone: tuple[Marked, ...], holds: tuple[str, ...]) -> None:
+    def _stub(
+        self,
+        decision: Decision,
+        line: Line,
+        gone: tuple[Marked, ...],
+        holds: tuple[str, ...],
+        known: stubbing.Read,
+    ) -> None:
         word = stubbing.Word(
             plan=self.order.plan,
             approval=self.order.approval,
@@ -120,7 +133,7 @@ class Settling:
         disposals.fated(self.connection, (each.sop_instance_uid for each in gone), Fate.DESTROYED)
         deposited = transfers.received(self.connection, decision) if decision.action is Action.TRANSFER else None
         method = f"{deposited.method}; {self.shredder.method}" if deposited else self.shredder.method
-        self._said.extend(stubbing.write(self.connection, self.act, word, gone, holds, method))
+        self._said.extend(stubbing.write(self.connection, self.act, word, gone, holds, method, known))
         self._stubbed.append(line.study_instance_uid)
 
     def _outcome(

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from orthanc_plugin.audit.event import AuditEvent, EventType
-from orthanc_plugin.registry import disposals, images, remnants, stubs
+from orthanc_plugin.registry import disposals, images, ledger, remnants, stubs
 from orthanc_plugin.registry.disposals import Marked
-from orthanc_plugin.registry.images import ImageRow
+from orthanc_plugin.registry.images import ImageRow, Subject
 from orthanc_plugin.registry.patients import Key
 from orthanc_plugin.registry.plans import Approval, Decision, Line, Plan
 from orthanc_plugin.registry.stubs import Stub
@@ -37,17 +37,47 @@ class Word:
     certificate: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What the registry has of pictures that are gone, of many at once, before any of them is forgotten.
+
+    Attributes:
+        rows: theirs, by SOP Instance UID.
+        left: those of which anything left.
+        beside: those of which the spool has anything.
+    """
+
+    rows: Mapping[str, ImageRow]
+    left: frozenset[str]
+    beside: frozenset[str]
+
+
+def read(connection: Connection, uids: Sequence[str]) -> Read:
+    """Return what the registry has of pictures."""
+    found = images.find(connection, Subject.SOP_INSTANCE_UID, tuple(uids)) if uids else []
+    return Read(
+        rows={row.sop_instance_uid: row for row in found},
+        left=ledger.have_left(connection, uids),
+        beside=remnants.beside(connection, uids),
+    )
+
+
 def write(
-    connection: Connection, act: Act, word: Word, gone: Sequence[Marked], holds: tuple[str, ...], method: str
+    connection: Connection,
+    act: Act,
+    word: Word,
+    gone: Sequence[Marked],
+    holds: tuple[str, ...],
+    method: str,
+    known: Read,
 ) -> list[AuditEvent]:
     """Write the stubs of the objects that are ``gone``, one for each patient they were of, and forget the objects.
 
     Returns the stubs' entries, for the trail.
     """
     said = []
-    found = (images.get(connection, each.sop_instance_uid) for each in gone)
     theirs: defaultdict[Key, list[ImageRow]] = defaultdict(list)
-    for row in (row for row in found if row is not None):
+    for row in (known.rows[each.sop_instance_uid] for each in gone if each.sop_instance_uid in known.rows):
         theirs[(row.patient_id, row.issuer)].append(row)
     first = disposals.stub_of(connection, gone[0].sop_instance_uid) or act.ids()
     for number, (who, rows) in enumerate(sorted(theirs.items())):
@@ -56,8 +86,8 @@ def write(
         how = in_words(method, erase(connection, act, rows))
         stub = _stub(act, word, rows, holds, how, stub_id=stub_id, link_id=link_id)
         disposals.stand_for(connection, (row.sop_instance_uid for row in rows), stub_id)
-        noticing.notify(connection, act, stub_id, rows)
-        said.append(_forgotten(connection, act, stub, rows))
+        noticing.notify(connection, act, stub_id, [uid for row in rows if (uid := row.sop_instance_uid) in known.left])
+        said.append(_forgotten(connection, act, stub, rows, known))
     return said
 
 
@@ -104,12 +134,14 @@ def _stub(
     )
 
 
-def _forgotten(connection: Connection, act: Act, stub: Stub, rows: Sequence[ImageRow]) -> AuditEvent:
+def _forgotten(connection: Connection, act: Act, stub: Stub, rows: Sequence[ImageRow], known: Read) -> AuditEvent:
     """Write a stub, and take its pictures out of the registry; return its entry."""
     seal = stubs.add(connection, stub)
     at, note = act.at.isoformat(), f"destroyed: stub {stub.stub_id}"
     for row in rows:
-        remnants.forget(connection, row.sop_instance_uid, stub.link_id, by=act.by, at=at, note=note)
+        uid = row.sop_instance_uid
+        is_beside = uid in known.beside
+        remnants.forget(connection, uid, stub.link_id, by=act.by, at=at, note=note, is_beside=is_beside)
     return act.event(EventType.STUDY_DELETED, "DISPOSED", subject=stub.stub_id, detail=seal)
 
 

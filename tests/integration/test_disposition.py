@@ -17,7 +17,7 @@ from pydicom.uid import generate_uid
 from demo.peers import wait_until
 from demo.server import ROOT, Server
 from orthanc_plugin.errors import ArchiveError
-from orthanc_plugin.retention.execution import AT_ONCE
+from orthanc_plugin.retention.portions import FEWEST
 from tests.integration.archive import Archive, started
 from tests.integration.destroying import (
     FACTS,
@@ -31,8 +31,8 @@ from tests.integration.destroying import (
 from tests.integration.needles import needles_of
 from tests.integration.striking import killed_at_deletion
 
-COPIES = 22  # with the one of the journey, more than are seen to at once
-FEW = 4
+COPIES = 22  # with the one of the journey, more than are seen to at once, at first
+FEW = FEWEST - 2
 SCRIPT = Path(__file__).with_name("guard.py")
 
 
@@ -120,11 +120,11 @@ def nobody_else_deletes(archive: Archive) -> None:
 def executed_though_killed(archive: Archive, plan: str) -> Path:
     """Execute the plan, killed in the middle and taken up again; return the certificate."""
     server = archive.server
-    killed_at_deletion(server, plan, AT_ONCE + 2, lambda: bool(destroyed(server)))
+    killed_at_deletion(server, plan, FEWEST + 2, lambda: bool(destroyed(server)))
     gone = destroyed(server)
-    assert len(gone) == AT_ONCE  # the first of the next ones is gone, too, and not written down
+    assert len(gone) == FEWEST  # the first of the next ones is gone, too, and not written down
     assert not gone & itself(server).instances()
-    assert len(itself(server).instances()) == COPIES - AT_ONCE + 1
+    assert len(itself(server).instances()) == COPIES - FEWEST + 1
     report = told(server, "retention", "apply", plan, "--by", "clerk")
     assert len(destroyed(server)) == COPIES + 1
     assert itself(server).instances() == {archive.wrapped("B").orthanc_instance}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -16,10 +16,12 @@ from orthanc_plugin.errors import ArchiveError
 from orthanc_plugin.lifecycle.act import Act
 from orthanc_plugin.policy.model import ImageStatus
 from orthanc_plugin.registry import disposals
-from orthanc_plugin.registry.disposals import Batch, Outcome, State
+from orthanc_plugin.registry.disposals import Batch, Marked, Outcome, State
 from orthanc_plugin.registry.plans import Plan
 from orthanc_plugin.retention import certifying
 from orthanc_plugin.retention.execution import Execution
+from orthanc_plugin.retention.following import Head
+from orthanc_plugin.retention.hand import GoOn, Hand, MayGo, Why, Word
 from orthanc_plugin.retention.interim import Memory
 from orthanc_plugin.retention.order import Order
 from orthanc_plugin.retention.portions import LONGEST
@@ -186,6 +188,29 @@ def test_what_others_do_meanwhile_that_says_nothing_against_it_stops_nothing(bur
     plan = bureau.approved()
     during(bureau, lambda: look_up(bureau))
     order, outcomes = run(one_by_one(bureau), plan)
+    assert {each.state for each in outcomes} == {State.DESTROYED}
+    all_gone_and_told_once(bureau, order)
+
+
+def test_what_says_nothing_against_one_record_is_asked_about_for_each_that_follows(bureau: Office) -> None:
+    asked: list[int] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Asks(Hand):
+        def destroy(
+            self, records: Sequence[tuple[Marked, ...]], head: Head, may_go: MayGo, go_on: GoOn
+        ) -> list[Why | None]:
+            def ask(place: int, now: Head) -> Word:
+                asked.append(place)
+                return may_go(place, now)
+
+            look_up(bureau)
+            return super().destroy(records, head, ask, go_on)
+
+    plan, execution = bureau.approved(), bureau.execution()
+    beside = Asks(database=execution.database, shredder=execution.shredder)
+    order, outcomes = run(replace(execution, beside=beside, at_once=RECORDS), plan)
+    assert asked == [*range(RECORDS)]
     assert {each.state for each in outcomes} == {State.DESTROYED}
     all_gone_and_told_once(bureau, order)
 

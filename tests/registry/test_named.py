@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from orthanc_plugin.registry import disposals, plans, stubs
+from orthanc_plugin.registry.bulk import among
 from orthanc_plugin.registry.disposals import Fate
 from orthanc_plugin.registry.disposaltables import objects
 from orthanc_plugin.registry.named import in_place, of_those, those
@@ -35,6 +36,14 @@ def test_rows_are_found_by_names_whatever_characters_are_in_them_by_numbers_and_
         sorted([(ODD[2], 2), (ODD[3], 3)]),
         [],
     )
+
+
+def test_a_name_with_a_nul_in_it_is_nobodys(either_world: World) -> None:
+    with either_world.services.database.writing() as connection:
+        put(connection, "1.2", 1)
+        found = BY_DIGEST.rows(connection, those=those(connection, ("1.2\0.3", "1.2\0")))
+        listed = connection.execute(select(objects.c.line).where(among(connection, objects.c.uid_sha256, ("1.2\0",))))
+        assert (found, listed.all()) == ([], [])
 
 
 def test_a_row_takes_the_place_of_the_one_with_its_key_and_of_no_other(either_world: World) -> None:

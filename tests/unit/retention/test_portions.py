@@ -55,11 +55,14 @@ def test_an_execution_goes_on_however_long_the_lock_was_held() -> None:
     assert (portions.lines, portions.wait) == (FEWEST, LONGEST)
 
 
-def test_while_nobody_else_writes_nobody_is_waited_for() -> None:
+def test_while_nobody_else_writes_nobody_is_waited_for_and_each_takes_twice_as_many_up_to_the_most() -> None:
     portions = Portions(MOST, HandTicks(), others=False)
-    assert portions.lines == MOST
-    portions.held(MOST, 100 * HELD, 100 * HELD, others=False)
-    assert (portions.lines, portions.wait) == (MOST, 0.0)
+    taken = [portions.lines]
+    for _ in range(4):
+        portions.held(portions.lines, 100 * HELD, 100 * HELD, others=False)
+        assert portions.wait == 0.0
+        taken.append(portions.lines)
+    assert taken == [FEWEST, 2 * FEWEST, 4 * FEWEST, MOST, MOST]
 
 
 def test_many_share_one_again_once_the_others_have_been_silent() -> None:
@@ -71,8 +74,9 @@ def test_many_share_one_again_once_the_others_have_been_silent() -> None:
         portions.held(FEWEST, HELD, HELD, others=False)
         assert portions.lines == FEWEST
     ticks.seconds += 0.3 * SILENCE
-    portions.held(FEWEST, HELD, HELD, others=False)
-    assert portions.lines == MOST
+    for lines in (2 * FEWEST, 4 * FEWEST, MOST):
+        portions.held(FEWEST, HELD, HELD, others=False)
+        assert portions.lines == lines
     ticks.seconds += LEFT * HELD
     assert portions.wait == 0.0
 
