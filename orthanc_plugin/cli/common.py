@@ -33,9 +33,13 @@ Row = Mapping[str, object]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-NO_UTF_8: Final = (
-    "Something that was typed, or is to be shown, is not text in this terminal's characters. "
-    "Set the terminal and LANG to UTF-8, and look what was recorded before you do it again."
+MISTYPED: Final = (
+    "A word of the call isn't in UTF-8, so it can't be recorded nor looked for. Set the terminal and LANG to UTF-8, or "
+    "write it without accents, and give the command again."
+)
+UNSHOWN: Final = (
+    "What is to be shown has letters that this terminal has not. Set the terminal and LANG to UTF-8; before you repeat "
+    "a command that changes something, see whether it has done so."
 )
 LONGEST_NAME: Final = 64  # characters, as the registry's columns have room for
 
@@ -66,6 +70,11 @@ def services() -> Services:
     return build(Path(root.params.get("settings") or "settings.toml"), os.environ, clock, new_id)
 
 
+def unencoded(error: UnicodeEncodeError) -> str:
+    """Return what to say of letters that can't be written: in UTF-8 only what was typed in another encoding can't."""
+    return MISTYPED if error.encoding == "utf-8" else UNSHOWN
+
+
 def told(command: Callable[P, T]) -> Callable[P, T]:
     """Turn our own errors into a message with the remedy on stderr, and exit status 1."""
 
@@ -77,8 +86,8 @@ def told(command: Callable[P, T]) -> Callable[P, T]:
         except ConsentgateError as error:
             click.echo(f"consentgate: {error}", err=True)
             sys.exit(1)
-        except UnicodeEncodeError:  # it would print the line with the patient in it
-            click.echo(f"consentgate: {NO_UTF_8}", err=True)
+        except UnicodeEncodeError as error:  # whose own words may name the patient
+            click.echo(f"consentgate: {unencoded(error)}", err=True)
             sys.exit(1)
 
     return run

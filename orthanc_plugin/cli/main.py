@@ -71,11 +71,6 @@ UNPRINTED: Final = (
     "something, see whether it has done so."
 )
 
-MISTYPED: Final = (
-    "A word of the call isn't in UTF-8, so it can't be recorded nor looked for. Set the terminal to UTF-8, or write it "
-    "without accents, and give the command again."
-)
-
 
 def _is_unprinted(error: OSError) -> bool:
     """Tell whether it came of printing, as on a full disk; what still waits to be printed is then given up."""
@@ -83,11 +78,6 @@ def _is_unprinted(error: OSError) -> bool:
     if printing:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries once more when it ends
     return printing
-
-
-def _is_text(word: str) -> bool:
-    """Tell whether a word of the call could be read as UTF-8."""
-    return word.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _listed_whole(command: click.Command) -> click.Command:
@@ -112,10 +102,10 @@ class LazyGroup(click.Group):
                 raise
             click.echo(f"consentgate: {UNPRINTED.format(error.strerror)}", err=True)
             sys.exit(FAILED)
-        except UnicodeEncodeError:
-            if all(map(_is_text, sys.argv)):
-                raise
-            click.echo(f"consentgate: {MISTYPED}", err=True)
+        except UnicodeEncodeError as error:
+            from orthanc_plugin.cli.common import unencoded  # loaded by then, by whichever command it was
+
+            click.echo(f"consentgate: {unencoded(error)}", err=True)
             sys.exit(FAILED)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

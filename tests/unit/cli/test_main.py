@@ -91,6 +91,21 @@ def test_what_can_t_be_printed_is_told_with_a_remedy(
     assert last.startswith("consentgate: What was to be told can't be written (No space left on device). Have it")
 
 
+def test_what_a_terminal_has_no_letters_for_is_told_with_a_remedy(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("consentgate"), "decide", "--case", "-"],
+        input='{"id": "日"}',
+        capture_output=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
+        check=False,
+    )
+    *_, last = done.stderr.splitlines()
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert last.startswith("consentgate: What is to be shown has letters that this terminal has not.")
+
+
 def test_a_word_that_is_no_utf_8_is_told_and_nothing_is_recorded(shell: Shell) -> None:
     uid = shell.world.file(CARE).sop_instance_uid
     program, settings = Path(sys.executable).with_name("consentgate"), shell.world.folder / "settings.toml"
